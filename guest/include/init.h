@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Start-up by table: each part says when it wants to be called, so that the
+ * start does not name them. Functions run in order of their level, those of
+ * one level in no order, on the thread "main" with interrupts on (but for
+ * INIT_CONSOLE), threads, kmalloc and the machine's description at work.
+ *
+ *	INIT(INIT_BUS, pci_init);
+ *
+ * When the last has returned, main ends and the threads go on.
+ */
+#ifndef GUEST_INIT_H
+#define GUEST_INIT_H
+
+#define INIT_CONSOLE	10	/* PL011; before interrupts and threads */
+#define INIT_TTY	20	/* line discipline, log to consoles */
+#define INIT_BUS	30	/* PCI, MMIO: enumerate, assign */
+#define INIT_DEVICE	40	/* attach virtio devices */
+#define INIT_DISPLAY	50	/* text console on the framebuffer */
+#define INIT_NET	60	/* lwIP, interfaces */
+#define INIT_USER	70
+#define INIT_SHELL	80
+
+struct initcall {
+	void		(*ic_fn)(void);
+};
+
+#define INIT__(level, fn)						\
+	static const struct initcall initcall_##fn			\
+	    __attribute__((used, section(".init_table." #level))) = { fn }
+#define INIT_(level, fn)	INIT__(level, fn)
+#define INIT(level, fn)		INIT_(level, fn)
+
+#endif
