@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * virtq.h - virtqueues, for drivers
+ *
+ * A queue takes chains of buffers that the caller has loaded with bus_dma(9),
+ * and gives each chain's cookie back when the device has used it. What kind of
+ * ring carries them is the queue's own affair.
+ *
+ *	pv_virtq_enqueue	sync PRE, fill descriptors; the device does not
+ *				see them yet
+ *	pv_virtq_publish	all that was enqueued becomes the device's, with
+ *				one doorbell if it wants one
+ *	pv_virtq_dequeue	one used chain: validated, sync POST
+ *
+ * Everything that the driver must remember is kept in memory that the device
+ * can't write: of the shared rings only the used side is read, each field once.
+ * A used id that is out of range or not outstanding, an index that advances by
+ * more than is outstanding, a length against the queue's policy: each breaks
+ * the device (pv_virtio_break), and the call returns EIO.
+ *
+ * No function here allocates, but alloc and free. A queue has one owner: calls
+ * on it never run at the same time.
+ */
+#ifndef PARAVANE_VIRTQ_H
+#define PARAVANE_VIRTQ_H
+
+#include <paravane/virtio.h>
+
+/* One piece of loaded memory: bytes off .. off + len of what map holds. */
+struct pv_piece {
+	bus_dmamap_t pc_map;
+	bus_size_t pc_off;
+	bus_size_t pc_len;	/* not 0 */
+};
+
+/* What to do with a used length above what was posted as writable. */
+enum pv_virtq_policy {
+	PV_VIRTQ_REFUSE,	/* the device is broken */
+	PV_VIRTQ_CLAMP		/* take what was posted, and count */
+};
+
+struct pv_virtq_params {
+	const char *vp_name;		/* "rx"; a constant */
+	unsigned int vp_size;		/* entries wanted; 0: what the device
+					 * has, at most 1024 */
+	unsigned int vp_maxpieces;	/* in one chain */
+	unsigned int vp_maxsegs;	/* DMA segments in one chain */
+	enum pv_virtq_policy vp_policy;
+	/*
+	 * The device used something; from interrupt context or pv_virtio_poll.
+	 * It notes and returns. May be NULL.
+	 */
+	void (*vp_intr)(void *arg);
+	void *vp_arg;
+};
+
+/* What pv_virtq_dequeue found. */
+struct pv_used {
+	void *us_cookie;
+	uint32_t us_len;	/* bytes written by the device, at most what
+				 * was posted */
+};
+
+struct pv_virtq_counters {
+	uint64_t qc_enqueued;	/* chains */
+	uint64_t qc_used;
+	uint64_t qc_doorbells;
+	uint64_t qc_interrupts;
+	uint64_t qc_clamped;	/* used lengths above what was posted */
+	uint64_t qc_full;	/* enqueues refused: no room */
+};
+
+/*
+ * pv_virtq_alloc - make the queue of index; after negotiation, before start
+ *
+ * Errors: ENXIO the device has no such queue; EINVAL its size is 0 or not what
+ * the ring allows, or params make no sense; ENOMEM. *vqp is the new queue, the
+ * device's until pv_virtq_free. Context: thread. (Basic Facilities of a Virtio
+ * Device / Virtqueues)
+ */
+int pv_virtq_alloc(struct pv_virtio *, unsigned int index,
+    const struct pv_virtq_params *, struct pv_virtq **vqp);
+
+/*
+ * pv_virtq_free - give a queue's memory back
+ *
+ * Only after pv_virtio_stop. If that was not confirmed, the memory that the
+ * device can reach stays allocated for ever (it is counted and logged). NULL is
+ * allowed. Context: thread.
+ */
+void pv_virtq_free(struct pv_virtq *);
+
+/*
+ * pv_virtq_enqueue - add a chain: nout pieces that the device reads, then nin
+ * that it writes
+ *
+ * All maps are loaded, and stay so until the cookie comes back. The pieces are
+ * copied. cookie is not NULL. The memory of the pieces is the device's from
+ * here on: PREWRITE and PREREAD are done here.
+ *
+ * Errors: ENOBUFS no room: publish, and try again when something was used;
+ * EFBIG more pieces or segments than the queue was made for; EINVAL a piece is
+ * outside its map, or empty; EIO broken. On error nothing has changed.
+ * Context: any.
+ */
+int pv_virtq_enqueue(struct pv_virtq *, const struct pv_piece *,
+    unsigned int nout, unsigned int nin, void *cookie);
+
+/*
+ * pv_virtq_publish - show the device all that was enqueued, and notify it if it
+ * asked for that. Returns 1 if it was notified, 0 if not, without enqueued
+ * chains does nothing. Context: any.
+ */
+int pv_virtq_publish(struct pv_virtq *);
+
+/*
+ * pv_virtq_dequeue - take the next used chain
+ *
+ * POSTREAD over what the device wrote and POSTWRITE over what it read are done.
+ * Errors: EAGAIN there is none; EIO broken. Context: any.
+ */
+int pv_virtq_dequeue(struct pv_virtq *, struct pv_used *);
+
+/*
+ * pv_virtq_pending - whether pv_virtq_dequeue would find something (or the
+ * device is broken). Context: any.
+ */
+int pv_virtq_pending(struct pv_virtq *);
+
+/*
+ * pv_virtq_intr_disable - interrupts are not wanted; a hint, some may still come
+ * pv_virtq_intr_enable - wanted when something more is used. Returns nonzero if
+ *	something already is: the caller drains again, no interrupt will tell.
+ * pv_virtq_intr_delay - as enable, but only after n more chains were used, at
+ *	most what is outstanding. Without EVENT_IDX as enable.
+ * Context: any.
+ */
+void pv_virtq_intr_disable(struct pv_virtq *);
+int pv_virtq_intr_enable(struct pv_virtq *);
+int pv_virtq_intr_delay(struct pv_virtq *, unsigned int n);
+
+/*
+ * pv_virtq_drain - take back what the device has not used, one cookie a call
+ *
+ * After pv_virtio_stop. Returns a cookie, or NULL when there are no more. If
+ * the reset was confirmed POST syncs are done and the buffer is the caller's;
+ * if not (pv_virtq_lost) the buffer must never be used or unmapped again.
+ * Context: thread.
+ */
+void *pv_virtq_drain(struct pv_virtq *);
+int pv_virtq_lost(const struct pv_virtq *);
+
+/*
+ * pv_virtq_restart - after pv_virtio_stop, a complete drain and a new
+ * negotiation: empty the queue for another start. Errors: EINVAL the device now
+ * has it in a smaller size (free and allocate it instead). Context: thread.
+ */
+int pv_virtq_restart(struct pv_virtq *);
+
+/* Entries; chains that could be enqueued with one piece each; outstanding. */
+unsigned int pv_virtq_size(const struct pv_virtq *);
+unsigned int pv_virtq_room(const struct pv_virtq *);
+unsigned int pv_virtq_outstanding(const struct pv_virtq *);
+const char *pv_virtq_name(const struct pv_virtq *);
+const struct pv_virtq_counters *pv_virtq_counters(const struct pv_virtq *);
+
+#endif /* PARAVANE_VIRTQ_H */
