@@ -37,8 +37,7 @@ struct console {
 	struct console	*con_next;
 	uint64_t	 con_pos;	/* how far it has read the text */
 	uint64_t	 con_lost;	/* bytes that it was too slow for */
-	uint64_t	 con_stuck_ns;	/* since when it takes nothing; or 0 */
-	int		 con_cr;	/* within a "\r\n" */
+	int		 con_stuck;	/* took nothing for too long */
 };
 
 #define CONSOLE_ATOMIC	0x01	/* con_write works in any context */
@@ -78,24 +77,48 @@ void	console_start(void);
 /* console_next - the consoles one after the other; NULL begins and ends */
 struct console	*console_next(struct console *);
 
-struct machine;
+/*
+ * console_colour - whether text may be coloured
+ *
+ * Not in a test run (`run=` or `test` on the command line), whose output is
+ * read by programs.
+ */
+int	console_colour(void);
+
+struct pv_console;
 struct pv_gpu;
 
 /*
- * pl011_attach - the machine's PL011, if it has one
+ * Consoles on devices. pl011_attach() and pl011_interrupt() are called at
+ * start-up; the others by who attaches the device, from a thread.
  *
- * Called early, when devices can be mapped: works by polling. pl011_intr()
- * later establishes its interrupt. Returns 0, ENXIO without a PL011.
- */
-int	pl011_attach(void);
-int	pl011_intr(void);
-
-/*
- * fbcon_attach - a text console on a display
+ * fbcon_attach		A text console on a display, which is running. Errors:
+ *			ENOMEM, EBUSY there is one already.
+ * fbcon_changed	A call of pv_gpu_changed returned 1.
+ * fbcon_detach		The display goes.
+ * vcon_attach		A console on a virtio console that has been attached.
+ *			Errors: ENOMEM, EBUSY there are too many.
+ * vcon_kick		From cc_input and cc_room; any context.
+ * vcon_detach		It goes.
  *
- * The console follows the display's framebuffer through its generations.
- * Returns 0 or ENOMEM.
+ * Both use their device only from the console thread, within its lock (below),
+ * and from a panic.
  */
 int	fbcon_attach(struct pv_gpu *);
+void	fbcon_changed(struct pv_gpu *);
+void	fbcon_detach(struct pv_gpu *);
+int	vcon_attach(struct pv_console *);
+void	vcon_kick(void);
+void	vcon_detach(struct pv_console *);
+
+/*
+ * console_lock, console_unlock - keep the console thread off the devices
+ *
+ * For who calls a function of pv_gpu or pv_console that may let other threads
+ * run (stop, start, changed, flush) while a console is attached. Recursive.
+ * Threads only.
+ */
+void	console_lock(void);
+void	console_unlock(void);
 
 #endif
