@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: ISC
+#
+# Paravane. `make help` lists what can be asked for. This file is the front: it sees to it that
+# what the build needs is installed, then hands over to mk/build.mk.
+#
+#	TOOLCHAIN=gcc|clang	what compiles the guest (gcc)
+#	V=1			show the commands
+#	ARGS="..."		arguments for tool/run
+
+TOOLCHAIN ?= gcc
+V ?= 0
+export TOOLCHAIN V
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+BUILD = $(MAKE) -f mk/build.mk
+JOBS ?= 2
+SYSTEM := $(shell uname -s)
+
+.PHONY: all image run test test-long check unit bench screenshot clean help lib
+
+all: image
+
+image: bootstrap-run
+	@+$(BUILD) -j$(JOBS) image
+
+ifeq ($(SYSTEM),Darwin)
+run:
+	@tool/run $(ARGS)
+else
+run: image
+	@tool/run $(ARGS)
+endif
+
+unit: bootstrap-test
+	@+$(BUILD) -j$(JOBS) unit
+	@tool/test --only unit
+
+test check: bootstrap-test
+	@tool/test
+
+test-long: bootstrap-test
+	@tool/test --long
+
+bench: bootstrap-bench
+	@+$(BUILD) -j$(JOBS) image
+	@perf/bench $(ARGS)
+
+screenshot: bootstrap-test
+	@+$(BUILD) -j$(JOBS) image
+	@tool/screenshot build/screenshot.png
+
+.PHONY: bootstrap-run bootstrap-test bootstrap-bench
+bootstrap-run bootstrap-test bootstrap-bench: bootstrap-%:
+	@tool/bootstrap $*
+
+clean:
+	rm -rf build
+
+help:
+	@echo "make run         boot the guest in QEMU; ARGS=\"...\" goes to tool/run (see tool/run --help)"
+	@echo "make test        build with gcc and clang, run every test; ends with 'N passed, N failed'"
+	@echo "make image       the one file that boots: build/paravane (and .elf, with symbols, beside it)"
+	@echo "make test-long   the tests with the full matrix of machines"
+	@echo "make unit        the host's unit tests alone"
+	@echo "make bench       time from QEMU's start to display and network, against Linux"
+	@echo "make screenshot  a picture of the guest's display: build/screenshot.png"
+	@echo "make clean       remove build/"
+	@echo
+	@echo "TOOLCHAIN=clang builds the guest with clang and lld; V=1 shows the commands."

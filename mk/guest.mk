@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+#
+# The guest: build/TOOLCHAIN/paravane.elf, and of it the flat image build/TOOLCHAIN/paravane.
+# `image` copies both to build/.
+
+G := $(B)/$(TOOLCHAIN)
+
+ifeq ($(TOOLCHAIN),clang)
+CC := clang --target=aarch64-none-elf
+LD := ld.lld
+AR := llvm-ar
+NM := llvm-nm
+OBJCOPY := llvm-objcopy
+CC_FLAGS :=
+else ifeq ($(TOOLCHAIN),gcc)
+CC := aarch64-linux-gnu-gcc
+LD := aarch64-linux-gnu-ld
+AR := aarch64-linux-gnu-ar
+NM := aarch64-linux-gnu-nm
+OBJCOPY := aarch64-linux-gnu-objcopy
+CC_FLAGS := -mno-outline-atomics -fno-tree-loop-distribute-patterns
+else
+$(error TOOLCHAIN is gcc or clang, not $(TOOLCHAIN))
+endif
+
+# What all code for the guest is compiled with, third parties' too: no SIMD register, landing pads
+# and signed return addresses, no unaligned access made by the compiler, frames that a backtrace
+# can walk.
+ARCH := -march=armv8-a -mgeneral-regs-only -mbranch-protection=standard -mstrict-align
+CODEGEN := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-pic -fno-pie \
+	-fno-stack-protector -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-strict-aliasing \
+	-ffunction-sections -fdata-sections -fmacro-prefix-map=$(CURDIR)/=
+
+# The compiler's own headers, then picolibc's, libfdt's and lwIP's. A header of guest/include is
+# found by "name.h" always, and by <name.h> where no library has one of that name.
+CC_INCLUDE := $(shell $(CC) -print-file-name=include)
+SYSTEM_INCLUDE := -nostdinc -isystem $(CC_INCLUDE) -isystem guest/libc \
+	-isystem $(SRC)/picolibc/newlib/libc/tinystdio \
+	-isystem $(SRC)/picolibc/newlib/libc/include \
+	-isystem $(SRC)/device-tree-compiler/libfdt \
+	-isystem $(SRC)/lwip/src/include
+INCLUDE := -Iinclude -iquote guest/include -Iguest/net -Iguest/net/include $(SYSTEM_INCLUDE) \
+	-idirafter guest/include
+
+KCFLAGS := $(CODEGEN) $(CC_FLAGS) $(ARCH) $(INCLUDE)
+
+KERNEL_SRC := $(filter-out guest/user/prog/%,$(wildcard guest/*/*.c guest/*/*.S))
+LIB_SRC := $(wildcard lib/*/*.c)
+KERNEL_OBJ := $(patsubst %,$(G)/%.o,$(KERNEL_SRC) $(LIB_SRC))
+DEPS += $(KERNEL_OBJ:.o=.d)
+
+# The build's own settings: an object is out of date when they change.
+BUILD_FILES := mk/build.mk mk/guest.mk mk/ext.mk
+
+$(G)/%.c.o: %.c $(BUILD_FILES)
+	$(call say,CC      $<)mkdir -p $(@D)
+	$(Q)$(CC) $(KCFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+
+$(G)/%.S.o: %.S $(BUILD_FILES)
+	$(call say,AS      $<)mkdir -p $(@D)
+	$(Q)$(CC) $(KCFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+
+# Programs for EL0: guest/user/prog/NAME.c each, with whatever is in guest/user/prog/lib, are static
+# ELF files; tool/embed makes them the table user_programs[] (guest/user/prog.h).
+PROG_SRC := $(wildcard guest/user/prog/*.c)
+PROG_LIB := $(wildcard guest/user/prog/lib/*.c guest/user/prog/lib/*.S)
+PROG_ELF := $(patsubst guest/user/prog/%.c,$(G)/prog/%,$(PROG_SRC))
+PROG_LIB_OBJ := $(patsubst %,$(G)/%.o,$(PROG_LIB))
+PROG_LD := $(wildcard guest/user/prog/prog.ld)
+DEPS += $(PROG_LIB_OBJ:.o=.d) $(patsubst %,$(G)/%.d,$(PROG_SRC))
+
+$(G)/prog/%: $(G)/guest/user/prog/%.c.o $(PROG_LIB_OBJ) $(PROG_LD) $(G)/libc.a
+	$(call say,LD      $@)mkdir -p $(@D)
+	$(Q)$(LD) -static -nostdlib --gc-sections -z max-page-size=4096 -z noexecstack \
+		--build-id=none -s $(if $(PROG_LD),-T $(PROG_LD)) -o $@ $(filter %.o %.a,$^)
+
+$(G)/programs.S: $(PROG_ELF) tool/embed
+	$(call say,EMBED   $@)mkdir -p $(@D)
+	$(Q)tool/embed $(PROG_ELF) >$@
+
+# The font, as picked by tool/bootstrap, is font_start..font_end, in .rodata.
+$(B)/font.psf: $(CACHE)/font.psf
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+$(G)/font.S: $(B)/font.psf tool/embed
+	$(call say,EMBED   $@)mkdir -p $(@D)
+	$(Q)tool/embed --blob font $< >$@
+
+EMBED_OBJ := $(G)/font.S.o $(if $(PROG_SRC),$(G)/programs.S.o)
+
+$(EMBED_OBJ): $(G)/%.S.o: $(G)/%.S
+	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<
+
+# The image holds its own symbols, for backtraces. The first pass links it with an empty table, the
+# second with the table of the first, after a check that no function has moved.
+LDSCRIPT := guest/boot/guest.ld
+LDFLAGS := -static -nostdlib -T $(LDSCRIPT) --gc-sections -z max-page-size=4096 -z noexecstack \
+	--build-id=none --no-undefined $(if $(filter gcc,$(TOOLCHAIN)),--no-warn-rwx-segments)
+LIBS := $(G)/libfdt.a $(if $(wildcard guest/net/lwipopts.h),$(G)/liblwip.a) $(G)/libc.a
+
+$(G)/symbols0.S: tool/symbols
+	$(Q)mkdir -p $(@D) && tool/symbols </dev/null >$@
+
+$(G)/symbols.S: $(G)/paravane0.elf tool/symbols
+	$(Q)$(NM) -n $< | tool/symbols >$@
+
+$(G)/symbols%.o: $(G)/symbols%.S
+	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<
+
+$(G)/symbols.o: $(G)/symbols.S
+	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<
+
+$(G)/paravane0.elf: $(KERNEL_OBJ) $(EMBED_OBJ) $(G)/symbols0.o $(LIBS) $(LDSCRIPT)
+	$(call say,LD      $@)$(LD) $(LDFLAGS) -o $@ $(filter %.o,$^) --start-group $(LIBS) --end-group
+
+$(G)/paravane.elf: $(KERNEL_OBJ) $(EMBED_OBJ) $(G)/symbols.o $(LIBS) $(LDSCRIPT)
+	$(call say,LD      $@)$(LD) $(LDFLAGS) -Map=$@.map -o $@ $(filter %.o,$^) \
+		--start-group $(LIBS) --end-group
+	$(Q)$(NM) -n $@ | tool/symbols | cmp -s - $(G)/symbols.S || \
+		{ echo "$@: the symbol table moved a function" >&2; rm -f $@; exit 1; }
+
+$(G)/paravane: $(G)/paravane.elf
+	$(call say,OBJCOPY $@)$(OBJCOPY) -O binary $< $@
+
+image: $(G)/paravane
+	$(Q)cp -p $< $(B)/paravane.new && mv $(B)/paravane.new $(B)/paravane
+	$(Q)cp -p $<.elf $(B)/paravane.elf.new && mv $(B)/paravane.elf.new $(B)/paravane.elf
+	@echo "build/paravane: $$(wc -c <$(B)/paravane) bytes ($(TOOLCHAIN))"

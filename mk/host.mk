@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: ISC
+#
+# The library and the unit tests, for this machine, under the address and undefined-behaviour
+# sanitizers: build/host/NAME a program each. HOST=gcc (into build/host-gcc) or clang.
+#
+# A test names more sources of the project's, and flags of its own, at the start of lines:
+#
+#	/* UNIT: guest/firmware/acpi.c guest/firmware/cmdline.c */
+#	/* UNIT-CFLAGS: -DHOST_TEST */
+
+HOST ?= clang
+H := $(if $(filter gcc,$(HOST)),$(B)/host-gcc,$(B)/host)
+
+HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -Iinclude -Itest/unit/port -iquote guest/include \
+	-isystem $(SRC)/device-tree-compiler/libfdt -idirafter guest/include
+HOST_LIBS := -lcmocka
+
+HOST_LIB_OBJ := $(patsubst %,$(H)/%.o,$(LIB_SRC) $(wildcard test/unit/port/*.c))
+HOST_FDT_OBJ := $(patsubst $(FDT)/%,$(H)/libfdt/%.o,$(FDT_SRC))
+UNIT_SRC := $(wildcard test/unit/test_*.c)
+UNIT := $(patsubst test/unit/%.c,$(H)/%,$(UNIT_SRC))
+DEPS += $(HOST_LIB_OBJ:.o=.d)
+
+$(H)/%.c.o: %.c mk/build.mk mk/host.mk
+	$(call say,HOSTCC  $<)mkdir -p $(@D)
+	$(Q)$(HOST) $(HOST_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+
+$(H)/libfdt/%.c.o: $(FDT)/%.c mk/build.mk mk/host.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOST) $(HOST_CFLAGS) -w -c -o $@ $<
+
+$(H)/libparavane.a: $(HOST_LIB_OBJ)
+	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+$(H)/libfdt.a: $(HOST_FDT_OBJ)
+	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+# $(1) the test's name, $(2) its further sources, $(3) its flags. Its objects are its own.
+define unit_rules
+$(H)/$(1): $(patsubst %,$(H)/$(1).d/%.o,test/unit/$(1).c $(2)) $(H)/libparavane.a $(H)/libfdt.a
+	$$(call say,HOSTLD  $$@)$(HOST) $(HOST_CFLAGS) -o $$@ $$^ $(HOST_LIBS)
+$(patsubst %,$(H)/$(1).d/%.o,test/unit/$(1).c $(2)): $(H)/$(1).d/%.o: % mk/build.mk mk/host.mk
+	$$(call say,HOSTCC  $$<)mkdir -p $$(@D)
+	$(Q)$(HOST) $(HOST_CFLAGS) $(WARN) $(3) -MMD -MP -c -o $$@ $$<
+DEPS += $(patsubst %,$(H)/$(1).d/%.d,test/unit/$(1).c $(2))
+endef
+
+unit_line = $(shell sed -n 's|^/\* $(1): \(.*\) \*/$$|\1|p' $(2))
+$(foreach t,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $t)),$(call unit_line,UNIT,$t),$(call unit_line,UNIT-CFLAGS,$t))))
+
+host: $(H)/libparavane.a
+unit: $(UNIT)
