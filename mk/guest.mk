@@ -123,6 +123,9 @@ $(G)/paravane.elf: $(KERNEL_OBJ) $(EMBED_OBJ) $(G)/symbols.o $(LIBS) $(LDSCRIPT)
 $(G)/paravane: $(G)/paravane.elf
 	$(call say,OBJCOPY $@)$(OBJCOPY) -O binary $< $@
 
+.PHONY: objects
+objects: $(KERNEL_OBJ) $(LIBS)
+
 image: $(G)/paravane
 	$(Q)cp -p $< $(B)/paravane.new && mv $(B)/paravane.new $(B)/paravane
 	$(Q)cp -p $<.elf $(B)/paravane.elf.new && mv $(B)/paravane.elf.new $(B)/paravane.elf

@@ -51,3 +51,11 @@ $(foreach t,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $t)),$(call
 
 host: $(H)/libparavane.a
 unit: $(UNIT)
+
+# The instruction checker: a plug-in for QEMU, built against the header of QEMU's source package.
+ISV_SRC := $(wildcard machine/isv/*.c)
+
+$(B)/machine/isv.so: $(ISV_SRC) $(wildcard machine/isv/*.h) mk/host.mk
+	$(call say,HOSTLD  $@)mkdir -p $(@D)
+	$(Q)$(HOST) -std=gnu11 -O2 -g -fPIC -shared $(WARN) -isystem $(SRC)/qemu/include/qemu \
+		$$(pkg-config --cflags glib-2.0 | sed 's/-I/-isystem /g') -o $@ $(ISV_SRC)
