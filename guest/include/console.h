@@ -89,8 +89,9 @@ struct pv_console;
 struct pv_gpu;
 
 /*
- * Consoles on devices. pl011_attach() and pl011_interrupt() are called at
- * start-up; the others by who attaches the device, from a thread.
+ * Consoles on devices. The PL011 is attached at start-up, and gets its
+ * interrupt later; ENXIO: the machine has none. The others are attached by who
+ * attaches the device, from a thread.
  *
  * fbcon_attach		A text console on a display, which is running. Errors:
  *			ENOMEM, EBUSY there is one already.
@@ -104,6 +105,8 @@ struct pv_gpu;
  * Both use their device only from the console thread, within its lock (below),
  * and from a panic.
  */
+int	pl011_attach(void);
+int	pl011_interrupt(void);
 int	fbcon_attach(struct pv_gpu *);
 void	fbcon_changed(struct pv_gpu *);
 void	fbcon_detach(struct pv_gpu *);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * All consoles' text is in one ring; each console has its own place in it. An
+ * atomic console gets text from whoever says it, the others from the console
+ * thread.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmdline.h"
+#include "console.h"
+#include "cpu.h"
+#include "init.h"
+#include "ktime.h"
+#include "log.h"
+#include "spin.h"
+#include "text.h"
+#include "thread.h"
+
+#define TEXT_SIZE	65536	/* a power of two */
+#define TEXT_CHUNK	512
+#define ROOM_WAIT_NS	(1 * NS_PER_S)
+
+static struct spin text_spin;
+static char text_ring[TEXT_SIZE];
+static uint64_t text_end;		/* bytes ever said */
+static struct console *consoles;
+
+static struct event console_event;
+static int console_running;
+static struct thread *lock_owner;
+static unsigned int lock_depth;
+static struct mutex lock_mutex;
+
+static int edit_active;
+static int edit_disturbed;
+static int text_midline;
+
+struct console *
+console_next(struct console *con)
+{
+	return con == NULL ? consoles : con->con_next;
+}
+
+int
+console_colour(void)
+{
+	return cmdline_get("run") == NULL && cmdline_get("test") == NULL;
+}
+
+static uint64_t
+backlog(const struct console *con)
+{
+	return text_end - con->con_pos;
+}
+
+/* What a console missed is said to it, where the missing would be. */
+static void
+skip_lost(struct console *con)
+{
+	uint64_t lost = backlog(con) - TEXT_SIZE;
+	char buf[48];
+	int n;
+
+	con->con_lost += lost;
+	con->con_pos += lost;
+	n = snprintf(buf, sizeof(buf), "\r\n[%llu bytes lost]\r\n",
+	    (unsigned long long)lost);
+	con->con_write(con, buf, (size_t)n);
+}
+
+static size_t
+text_copy(const struct console *con, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && con->con_pos + n < text_end) {
+		buf[n] = text_ring[(con->con_pos + n) % TEXT_SIZE];
+		n++;
+	}
+	return n;
+}
+
+/* Offer text until there is none or no more is taken; the lock is held. */
+static void
+drain_atomic(struct console *con)
+{
+	char buf[TEXT_CHUNK];
+	size_t n, taken;
+
+	if (backlog(con) > TEXT_SIZE)
+		skip_lost(con);
+	while ((n = text_copy(con, buf, sizeof(buf))) > 0) {
+		taken = con->con_write(con, buf, n);
+		con->con_pos += taken;
+		if (taken > 0)
+			con->con_stuck = 0;
+		if (taken < n)
+			break;
+	}
+}
+
+static void
+drain_all_atomic(void)
+{
+	struct console *con;
+
+	for (con = consoles; con != NULL; con = con->con_next)
+		if (con->con_flags & CONSOLE_ATOMIC)
+			drain_atomic(con);
+}
+
+/* The same for the console thread and a panic, without the lock. */
+static void
+drain(struct console *con)
+{
+	char buf[TEXT_CHUNK];
+	uint64_t saved;
+	size_t n, taken;
+
+	if (backlog(con) > TEXT_SIZE)
+		skip_lost(con);
+	for (;;) {
+		saved = spin_lock(&text_spin);
+		n = text_copy(con, buf, sizeof(buf));
+		spin_unlock(&text_spin, saved);
+		if (n == 0)
+			break;
+		taken = con->con_write(con, buf, n);
+		con->con_pos += taken;
+		if (taken > 0)
+			con->con_stuck = 0;
+		if (taken < n)
+			break;
+	}
+}
+
+static void
+text_put(const char *s, size_t len)
+{
+	for (; len > 0; len--, s++) {
+		if (*s == '\n')
+			text_ring[text_end++ % TEXT_SIZE] = '\r';
+		text_ring[text_end++ % TEXT_SIZE] = *s;
+		text_midline = *s != '\n';
+	}
+}
+
+void
+console_kick(void)
+{
+	if (console_running && !panicking())
+		event_signal(&console_event);
+}
+
+void
+console_write(const char *buf, size_t len)
+{
+	uint64_t saved = spin_lock(&text_spin);
+
+	text_put(buf, len);
+	drain_all_atomic();
+	spin_unlock(&text_spin, saved);
+	console_kick();
+}
+
+void
+console_say(const char *buf, size_t len)
+{
+	uint64_t saved = spin_lock(&text_spin);
+	int disturbs = edit_active && !edit_disturbed && len > 0;
+
+	if (disturbs) {
+		edit_disturbed = 1;
+		if (text_midline)
+			text_put("\n", 1);
+	}
+	text_put(buf, len);
+	drain_all_atomic();
+	spin_unlock(&text_spin, saved);
+	console_kick();
+	if (edit_disturbed && !panicking())
+		tty_wake();
+}
+
+void
+console_editing(int on)
+{
+	edit_active = on;
+	edit_disturbed = 0;
+}
+
+int
+console_disturbed(void)
+{
+	if (!edit_disturbed || text_midline)
+		return 0;
+	edit_disturbed = 0;
+	return 1;
+}
+
+void
+console_input(struct console *con, const void *buf, size_t len)
+{
+	(void)con;
+	tty_input(buf, len);
+}
+
+/* `console=` names one of ours; other names are other systems' words. */
+static int
+console_wanted(const char *name)
+{
+	static const char *const known[] = { "pl011", "fb", "virtio" };
+	const char *want = cmdline_get("console");
+	size_t i;
+
+	if (want == NULL)
+		return 1;
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(want, known[i]) == 0)
+			return strcmp(want, name) == 0;
+	return 1;
+}
+
+void
+console_register(struct console *con)
+{
+	uint64_t saved;
+
+	if (!console_wanted(con->con_name))
+		return;
+	saved = spin_lock(&text_spin);
+	con->con_pos = text_end > TEXT_SIZE ? text_end - TEXT_SIZE : 0;
+	con->con_lost = 0;
+	con->con_stuck = 0;
+	con->con_next = consoles;
+	consoles = con;
+	drain_all_atomic();
+	spin_unlock(&text_spin, saved);
+	console_kick();
+}
+
+void
+console_unregister(struct console *con)
+{
+	uint64_t saved = spin_lock(&text_spin);
+	struct console **p;
+
+	for (p = &consoles; *p != NULL; p = &(*p)->con_next) {
+		if (*p == con) {
+			*p = con->con_next;
+			break;
+		}
+	}
+	spin_unlock(&text_spin, saved);
+}
+
+void
+console_lock(void)
+{
+	if (panicking())
+		return;
+	if (lock_depth == 0 || lock_owner != thread_self()) {
+		mutex_lock(&lock_mutex);
+		lock_owner = thread_self();
+	}
+	lock_depth++;
+}
+
+void
+console_unlock(void)
+{
+	if (panicking() || --lock_depth > 0)
+		return;
+	lock_owner = NULL;
+	mutex_unlock(&lock_mutex);
+}
+
+static void
+serve(struct console *con)
+{
+	uint64_t saved;
+
+	if (con->con_poll != NULL)
+		con->con_poll(con);
+	if (con->con_flags & CONSOLE_ATOMIC) {
+		saved = spin_lock(&text_spin);
+		drain_atomic(con);
+		spin_unlock(&text_spin, saved);
+	} else
+		drain(con);
+	if (con->con_flush != NULL)
+		con->con_flush(con);
+}
+
+static void
+console_thread(void *arg)
+{
+	struct console *con;
+
+	(void)arg;
+	for (;;) {
+		console_lock();
+		for (con = consoles; con != NULL; con = con->con_next)
+			serve(con);
+		console_unlock();
+		(void)event_wait(&console_event, CONSOLE_POLL_NS);
+	}
+}
+
+void
+console_start(void)
+{
+	if (console_running)
+		return;
+	if (thread_create("console", console_thread, NULL) == NULL) {
+		klog(LOG_ERR, "console: no memory for the thread");
+		return;
+	}
+	console_running = 1;
+	console_kick();
+}
+INIT(INIT_TTY, console_start);
+
+/*
+ * Wait until no console has more than limit bytes to go. One that takes
+ * nothing for ROOM_WAIT_NS is stuck: nobody waits for it until it goes on.
+ */
+void
+console_wait(uint64_t limit)
+{
+	struct console *con;
+	uint64_t pos, since = 0;
+
+	if (!console_running || panicking())
+		return;
+	for (;;) {
+		for (con = consoles; con != NULL; con = con->con_next)
+			if (!con->con_stuck && backlog(con) > limit)
+				break;
+		if (con == NULL)
+			return;
+		pos = con->con_pos;
+		since = uptime_ns();
+		while (con->con_pos == pos &&
+		    uptime_ns() - since < ROOM_WAIT_NS) {
+			console_kick();
+			thread_sleep(NS_PER_MS);
+		}
+		if (con->con_pos == pos)
+			con->con_stuck = 1;
+	}
+}
+
+void
+console_drain(void)
+{
+	console_wait(0);
+	if (!console_running || panicking())
+		return;
+	/* The console thread flushes before it releases the lock. */
+	console_lock();
+	console_unlock();
+}
+
+void
+console_settle(void)
+{
+	struct console *con;
+
+	for (con = consoles; con != NULL; con = con->con_next) {
+		drain(con);
+		if (con->con_flush != NULL)
+			con->con_flush(con);
+	}
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/* The end: everything polls, nothing is waited for, no thread runs again. */
+
+#include <stdio.h>
+
+#include "cmdline.h"
+#include "console.h"
+#include "cpu.h"
+#include "log.h"
+#include "text.h"
+
+static unsigned int panic_cpu;		/* 1 + the CPU that panics */
+static unsigned int panic_depth;
+
+int
+panicking(void)
+{
+	return panic_depth > 0;
+}
+
+static int
+test_run(void)
+{
+	return cmdline_get("run") != NULL || cmdline_get("test") != NULL;
+}
+
+static _Noreturn void
+stop(void)
+{
+	if (test_run())
+		cpu_poweroff();
+	cpu_halt();
+}
+
+void
+panic_enter(void)
+{
+	unsigned int self, other = 0;
+
+	(void)intr_disable();
+	self = cpu_id() + 1;
+	if (!__atomic_compare_exchange_n(&panic_cpu, &other, self, 0,
+	    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && other != self)
+		cpu_halt();
+	panic_depth++;
+	if (panic_depth > 2)
+		stop();
+	if (panic_depth == 2) {
+		/* Only consoles that need no driver still get text. */
+		kprintf("\nBail out! a panic within a panic\n");
+		if (test_run())
+			kprintf("paravane: failed\n");
+		stop();
+	}
+	cpu_stop_others();
+	kprintf("\n");
+}
+
+void
+panic_finish(void)
+{
+	if (test_run())
+		kprintf("paravane: failed\n");
+	else
+		kprintf("The system has halted.\n");
+	console_settle();
+	stop();
+}
+
+void
+panic(const char *fmt, ...)
+{
+	char buf[LOG_LINE_MAX];
+	va_list ap;
+
+	panic_enter();
+	va_start(ap, fmt);
+	(void)vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	kprintf("%spanic: %s\n", test_run() ? "Bail out! " : "", buf);
+	backtrace_print(0, kprintf);
+	panic_finish();
+}
