@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+/* UNIT: guest/firmware/fdt.c guest/firmware/machine.c */
+/*
+ * The device tree that the packaged QEMU makes, dumped when this runs: read right, and harmless in each of its truncations
+ * and single-bit errors.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <libfdt.h>
+
+#include "machine.h"
+#include "machine_check.h"
+
+static struct machine m;
+
+struct blob {
+	uint8_t	*b_data;
+	size_t	 b_size;
+};
+
+/* QEMU pads its tree to 1 MiB; what is used of it is packed together here, as short as it gets. */
+static struct blob
+blob_dump(const char *options)
+{
+	struct blob b = { NULL, 0 };
+	char path[] = "/tmp/paravane-dtb-XXXXXX", cmd[512];
+	int fd = mkstemp(path);
+	FILE *f;
+
+	assert_true(fd >= 0);
+	snprintf(cmd, sizeof(cmd), "timeout 60 qemu-system-aarch64 "
+	    "-display none -nodefaults -M virt,dumpdtb=%s%s >/dev/null 2>&1",
+	    path, options);
+	assert_int_equal(system(cmd), 0);
+	close(fd);
+	f = fopen(path, "r");	/* QEMU replaces the file */
+	b.b_data = malloc(MACHINE_FDT_MAX);
+	assert_true(f != NULL && b.b_data != NULL);
+	b.b_size = fread(b.b_data, 1, MACHINE_FDT_MAX, f);
+	fclose(f);
+	unlink(path);
+	assert_true(b.b_size >= MACHINE_FDT_HEADER);
+	assert_int_equal(fdt_pack(b.b_data), 0);
+	b.b_size = fdt_totalsize(b.b_data);
+	b.b_data = realloc(b.b_data, b.b_size);
+	return b;
+}
+
+static void
+gicv2(void **state)
+{
+	struct blob b = blob_dump(",gic-version=2 -cpu cortex-a72 -smp 4 "
+	    "-m 256 -append 'run=\"devices;poweroff\"' -kernel /dev/null");
+	const struct machine_host *h = &m.m_host[0];
+
+	(void)state;
+	assert_int_equal(machine_from_fdt(&m, b.b_data, b.b_size), 0);
+	assert_true(check_machine(&m));
+	assert_string_equal(m.m_notes, "");
+	assert_string_equal(m.m_cmdline, "run=\"devices;poweroff\"");
+	assert_int_equal(m.m_nmem, 1);
+	assert_int_equal(m.m_mem[0].mr_base, 0x40000000);
+	assert_int_equal(m.m_mem[0].mr_size, 256 << 20);
+	assert_int_equal(m.m_ncpus, 4);
+	assert_int_equal(m.m_cpu[3].mc_mpidr, 3);
+	assert_int_equal(m.m_cpu[3].mc_enable, MACHINE_ENABLE_PSCI);
+	assert_int_equal(m.m_psci.mp_conduit, MACHINE_PSCI_HVC);
+	assert_int_equal(m.m_gic.mg_version, 2);
+	assert_int_equal(m.m_gic.mg_dist, 0x8000000);
+	assert_int_equal(m.m_gic.mg_cpu, 0x8010000);
+	assert_int_equal(m.m_gic.mg_nv2m, 1);
+	assert_int_equal(m.m_gic.mg_v2m[0].mv_base, 0x8020000);
+	assert_int_equal(m.m_timer.mt_virt.mi_intid, 27);
+	assert_int_equal(m.m_timer.mt_phys.mi_intid, 30);
+	assert_false(m.m_timer.mt_virt.mi_edge);
+	assert_int_equal(m.m_uart.mu_base, 0x9000000);
+	assert_int_equal(m.m_uart.mu_intr.mi_intid, 33);
+	assert_true(m.m_uart.mu_stdout);
+	assert_int_equal(m.m_nmmio, 32);
+	assert_int_equal(m.m_mmio[0].mm_size, 0x200);
+	assert_true(m.m_mmio[0].mm_coherent && m.m_mmio[0].mm_intr.mi_edge);
+	assert_int_equal(m.m_nhosts, 1);
+	assert_int_equal(h->mh_ecam, UINT64_C(0x4010000000));
+	assert_int_equal(h->mh_bus_last, 255);
+	assert_true(h->mh_coherent);
+	assert_int_equal(h->mh_nwindows, 3);
+	assert_int_equal(h->mh_window[1].mw_space, MACHINE_WINDOW_MEM32);
+	assert_int_equal(h->mh_window[1].mw_bus, 0x10000000);
+	assert_int_equal(h->mh_window[2].mw_space, MACHINE_WINDOW_MEM64);
+	assert_int_equal(h->mh_window[2].mw_size, UINT64_C(0x8000000000));
+	assert_int_equal(h->mh_nintmap, 16);
+	assert_int_equal(h->mh_intmap_devfn_mask, 0x1800);
+	assert_int_equal(h->mh_intmap[5].mi_devfn, 0x800);
+	assert_int_equal(h->mh_intmap[5].mi_pin, 2);
+	assert_int_equal(h->mh_intmap[5].mi_intr.mi_intid, 37);
+	assert_int_equal(h->mh_msi, MACHINE_MSI_V2M);
+	free(b.b_data);
+}
+
+static void
+gicv3(void **state)
+{
+	struct blob b = blob_dump(",gic-version=3,virtualization=on "
+	    "-cpu cortex-a57 -smp 2 -m 8G");
+
+	(void)state;
+	assert_int_equal(machine_from_fdt(&m, b.b_data, b.b_size), 0);
+	assert_true(check_machine(&m));
+	assert_int_equal(m.m_nmem, 1);
+	assert_int_equal(m.m_mem[0].mr_size, UINT64_C(8) << 30);
+	assert_int_equal(m.m_psci.mp_conduit, MACHINE_PSCI_SMC);
+	assert_int_equal(m.m_gic.mg_version, 3);
+	assert_int_equal(m.m_gic.mg_nredist, 1);
+	assert_int_equal(m.m_gic.mg_redist[0].mr_base, 0x80a0000);
+	assert_int_equal(m.m_gic.mg_nits, 1);
+	assert_int_equal(m.m_gic.mg_its[0].mi_base, 0x8080000);
+	assert_int_equal(m.m_host[0].mh_msi, MACHINE_MSI_ITS);
+	assert_int_equal(m.m_host[0].mh_nmsimap, 1);
+	assert_int_equal(m.m_host[0].mh_msimap[0].mm_count, 0x10000);
+	assert_int_equal(m.m_uart.mu_base, 0x9000000);
+	free(b.b_data);
+}
+
+/* A UART and a memory that belong to the secure world are disabled in the tree, and not ours. */
+static void
+secure(void **state)
+{
+	struct blob b = blob_dump(",secure=on,its=off,gic-version=3 -m 64");
+
+	(void)state;
+	assert_int_equal(machine_from_fdt(&m, b.b_data, b.b_size), 0);
+	assert_int_equal(m.m_uart.mu_base, 0x9000000);
+	assert_int_equal(m.m_nmem, 1);
+	assert_int_equal(m.m_host[0].mh_msi, MACHINE_MSI_NONE);
+	free(b.b_data);
+}
+
+/* Exactly n bytes that end where the sanitizer looks. */
+static int
+parse(const uint8_t *data, size_t n)
+{
+	uint8_t *copy = malloc(n == 0 ? 1 : n);
+	int error;
+
+	assert_non_null(copy);
+	memcpy(copy, data, n);
+	error = machine_from_fdt(&m, copy, n);
+	free(copy);
+	assert_true(check_machine(&m));
+	/* Either it boots or it says why not. */
+	if (error != 0)
+		assert_true(m.m_notes[0] != '\0');
+	return error;
+}
+
+static void
+truncated(void **state)
+{
+	struct blob b = blob_dump(",gic-version=3 -smp 2");
+	size_t n;
+
+	(void)state;
+	for (n = 0; n < b.b_size; n++)
+		assert_int_equal(parse(b.b_data, n), EINVAL);
+	/* A tree that claims no more than is there. */
+	for (n = b.b_size - 1; n >= MACHINE_FDT_HEADER; n--) {
+		fdt_set_totalsize(b.b_data, (uint32_t)n);
+		parse(b.b_data, n);
+	}
+	free(b.b_data);
+}
+
+static void
+flip(const char *options)
+{
+	struct blob b = blob_dump(options);
+	size_t bit, bad = 0;
+
+	for (bit = 0; bit < b.b_size * 8; bit++) {
+		b.b_data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (parse(b.b_data, b.b_size) != 0)
+			bad++;
+		b.b_data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	assert_true(bad > 0 && bad < b.b_size * 8 / 2);
+	assert_int_equal(parse(b.b_data, b.b_size), 0);
+	free(b.b_data);
+}
+
+static void
+flipped_gicv2(void **state)
+{
+	(void)state;
+	flip(",gic-version=2 -smp 2");
+}
+
+static void
+flipped_gicv3(void **state)
+{
+	(void)state;
+	flip(",gic-version=3 -smp 2");
+}
+
+static void
+not_a_tree(void **state)
+{
+	static const uint64_t zero[8], ones[8] = { UINT64_MAX, UINT64_MAX,
+	    UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
+
+	(void)state;
+	assert_int_equal(machine_from_fdt(&m, zero, sizeof(zero)), EINVAL);
+	assert_int_equal(machine_from_fdt(&m, ones, sizeof(ones)), EINVAL);
+	assert_int_equal(machine_fdt_size(zero), 0);
+	assert_string_equal(m.m_notes,
+	    "device tree: none, or of an impossible size\n");
+}
+
+static void
+memory_ranges(void **state)
+{
+	(void)state;
+	memset(&m, 0, sizeof(m));
+	machine_add_memory(&m, 0x3000, 0x1000);
+	machine_add_memory(&m, 0x1000, 0x1000);
+	machine_add_memory(&m, 0x2800, 0x1000);	/* no whole page of its own beside 0x3000 */
+	assert_int_equal(m.m_nmem, 2);
+	machine_add_memory(&m, 0x1800, 0x2000);
+	assert_int_equal(m.m_nmem, 1);
+	assert_int_equal(m.m_mem[0].mr_base, 0x1000);
+	assert_int_equal(m.m_mem[0].mr_size, 0x3000);
+	machine_add_memory(&m, UINT64_MAX - 10, 20);
+	machine_add_memory(&m, 0x9000, UINT64_MAX);
+	assert_int_equal(m.m_nmem, 2);
+	assert_true(check_machine(&m));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gicv2),
+		cmocka_unit_test(gicv3),
+		cmocka_unit_test(secure),
+		cmocka_unit_test(truncated),
+		cmocka_unit_test(flipped_gicv2),
+		cmocka_unit_test(flipped_gicv3),
+		cmocka_unit_test(not_a_tree),
+		cmocka_unit_test(memory_ranges),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
