@@ -24,7 +24,8 @@ PICO_SRC := $(wildcard $(PICO_STRING:%=$(PICO)/string/%.c) $(PICO_CTYPE:%=$(PICO
 PICO_OBJ := $(patsubst $(PICO)/%,$(G)/picolibc/%.o,$(PICO_SRC))
 # Formatting is integer-only, and skips an argument that would be a double as if it were a long.
 PICO_FLAGS := -O2 -fno-builtin -D_LIBC \
-	-D__COMPILING_PICOLIBC__ -Ddouble=long -I$(PICO)/tinystdio -I$(PICO)/stdlib -I$(PICO)/ctype \
+	-D__COMPILING_PICOLIBC__ -Ddouble=long \
+	-DFORMAT_DEFAULT_INTEGER -I$(PICO)/tinystdio -I$(PICO)/stdlib -I$(PICO)/ctype \
 	-I$(PICO)/locale -I$(PICO)/machine/aarch64
 
 $(G)/picolibc/%.c.o: $(PICO)/%.c $(BUILD_FILES) guest/libc/picolibc.h
