@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LINES_H
+#define LINES_H
+
+/* What the files of guest/shell share. */
+
+#include "edit.h"
+
+extern struct edit_history shell_history;
+
+/* tty_forget_interrupt - a command begins: earlier Ctrl-C are not for it */
+void	tty_forget_interrupt(void);
+
+/*
+ * words_split - take a command out of a line, in words
+ *
+ * line		changed: the words are made of it
+ * next		where the next command begins; NULL if there is none
+ *
+ * Returns how many words there are; -1 if more than max - 1, -2 if a quote
+ * has no end.
+ */
+int	words_split(char *line, char **argv, int max, char **next);
+
+#endif
