@@ -50,17 +50,7 @@ unit_line = $(shell sed -n 's|^/\* $(1): \(.*\) \*/$$|\1|p' $(2))
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $t)),$(call unit_line,UNIT,$t),$(call unit_line,UNIT-CFLAGS,$t))))
 
 host: $(H)/libparavane.a
-unit: $(UNIT) isv
-
-# The instruction checker, a plug-in for the QEMU that is installed: its header is of QEMU's source
-# package.
-ISV := $(B)/machine/isv.so
-.PHONY: isv
-isv: $(ISV)
-$(ISV): $(wildcard machine/isv/*.[ch]) mk/host.mk
-	$(call say,HOSTLD  $@)mkdir -p $(@D)
-	$(Q)$(HOST) -std=gnu11 -O2 -fPIC -shared $(WARN) -isystem $(SRC)/qemu/include/qemu \
-		-o $@ $(filter %.c,$^)
+unit: $(UNIT)
 
 # The instruction checker: a plug-in for QEMU, built against the header of QEMU's source package.
 ISV_SRC := $(wildcard machine/isv/*.c)
