@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * What the guest can test of EL0 from within: that programs run and end, that
+ * hostile ones end without harm, that the timer takes the processor from one
+ * that keeps it, and that a program's view of the framebuffer is the
+ * framebuffer.
+ */
+
+#include <string.h>
+
+#include <paravane/gpu.h>
+
+#include "cmdline.h"
+#include "kmem.h"
+#include "ktime.h"
+#include "selftest.h"
+#include "user.h"
+#include "virtio_guest.h"
+
+#include "process.h"
+
+#define MAXARGS		4
+#define SECOND		1000000000ull
+#define MEMORY_SLACK	64		/* pages that others may take meanwhile */
+
+/* AttrIndx, bits 4:2, and shareability, 9:8, of a page's descriptor. */
+#define PTE_ATTRIBUTES	0x31cul
+
+/* Words of a line, in its own copy. */
+struct line {
+	char	 text[64];
+	char	*argv[MAXARGS + 1];
+	int	 argc;
+};
+
+static void
+split(struct line *l, const char *text)
+{
+	char *p = l->text;
+
+	strlcpy(l->text, text, sizeof(l->text));
+	for (l->argc = 0; *p != '\0' && l->argc < MAXARGS; l->argc++) {
+		l->argv[l->argc] = p;
+		p += strcspn(p, " ");
+		if (*p != '\0')
+			*p++ = '\0';
+	}
+	l->argv[l->argc] = NULL;
+}
+
+static struct process *
+start(const char *text)
+{
+	struct process *pr = NULL;
+	struct line l;
+
+	split(&l, text);
+	if (process_start(l.argc, l.argv, &pr) != 0)
+		return NULL;
+	return pr;
+}
+
+/* The status of a program, -1 if it can't start, -2 if it does not end. */
+static int
+run(const char *text)
+{
+	struct process *pr = start(text);
+	int status;
+
+	if (pr == NULL)
+		return -1;
+	if (process_wait(pr, 20 * SECOND, &status) == 0)
+		return status;
+	process_kill(pr, USER_KILLED_INTR);
+	return process_wait(pr, SECOND, &status) == 0 ? -2 : -3;
+}
+
+SELFTEST(user_program)
+{
+	ST_EQ(st, run("hello"), 0);
+	ST_EQ(st, run("hello # arguments"), 2);
+	ST_EQ(st, run("nothing"), -1);
+}
+
+SELFTEST(user_hostile_calls)
+{
+	ST_EQ(st, run("hostile"), 0);
+}
+
+SELFTEST(user_hostile_accesses)
+{
+	static const char *const kills[] = {
+		"hostile null", "hostile kernel-text", "hostile kernel-dmap",
+		"hostile kernel-device", "hostile device", "hostile code",
+		"hostile constant", "hostile stack", "hostile jump-kernel",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(kills) / sizeof(kills[0]); i++) {
+		selftest_note("%s", kills[i]);
+		ST_EQ(st, run(kills[i]), 128 + USER_KILLED_FAULT);
+	}
+}
+
+SELFTEST(user_hostile_instructions)
+{
+	static const char *const kills[] = {
+		"hostile jump-odd", "hostile undefined", "hostile break",
+		"hostile hypervisor", "hostile register", "hostile mask",
+		"hostile simd", "hostile sp", "hostile sp-unaligned",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(kills) / sizeof(kills[0]); i++) {
+		selftest_note("%s", kills[i]);
+		ST_CHECK(st, run(kills[i]) > 128);
+	}
+}
+
+SELFTEST(user_endless)
+{
+	struct process *pr = start("spin");
+	uint64_t begin = uptime_ns();
+	int status = 0, i;
+
+	ST_CHECK(st, pr != NULL);
+	for (i = 0; i < 10; i++)
+		thread_sleep(SECOND / 100);
+	process_kill(pr, USER_KILLED_INTR);
+	ST_EQ(st, process_wait(pr, 5 * SECOND, &status), 0);
+	ST_EQ(st, status, 128 + USER_KILLED_INTR);
+	ST_CHECK(st, uptime_ns() - begin < 5 * SECOND);
+}
+
+SELFTEST(user_memory_returns)
+{
+	size_t before, after;
+	int i;
+
+	run("hello");
+	before = page_free_count();
+	for (i = 0; i < 5; i++)
+		run("hostile");
+	after = page_free_count();
+	ST_CHECK(st, after + MEMORY_SLACK >= before);
+}
+
+static struct pv_gpu *
+gpu_find(void)
+{
+	struct virtio_dev *vg = virtio_find_type(PV_TYPE_GPU, 0);
+
+	return vg == NULL ? NULL : &vg->vg_driver.vd_gpu;
+}
+
+static const struct region *
+display_region(const struct process *pr)
+{
+	unsigned int i;
+
+	for (i = 0; i < PROC_MAXREGIONS; i++)
+		if (pr->pr_region[i].rg_kind == REGION_DISPLAY)
+			return &pr->pr_region[i];
+	return NULL;
+}
+
+/* The program's mapping of the display, once it has one. */
+static const struct region *
+await_display(const struct process *pr)
+{
+	const struct region *rg = NULL;
+	int i;
+
+	for (i = 0; i < 500 && rg == NULL && pr->pr_space != NULL; i++) {
+		thread_sleep(SECOND / 100);
+		rg = display_region(pr);
+	}
+	return rg;
+}
+
+/* The segments, by the bus addresses that the device was given. */
+static void
+check_page(struct selftest *st, const struct process *pr,
+    const struct region *rg, struct pv_gpu *gpu, size_t offset, uint64_t pa)
+{
+	struct vm_query user, kernel;
+
+	ST_EQ(st, vm_query(pr->pr_space, rg->rg_va + offset, &user), 0);
+	ST_EQ(st, vm_query(&vm_kernel, (vaddr_t)pv_gpu_kva(gpu) + offset,
+	    &kernel), 0);
+	ST_EQ(st, user.vq_pa, pa);
+	ST_EQ(st, kernel.vq_pa, pa);
+	ST_EQ(st, user.vq_prot, VM_READ | VM_WRITE | VM_USER);
+	ST_EQ(st, user.vq_attr, kernel.vq_attr);
+	ST_EQ(st, user.vq_pte & PTE_ATTRIBUTES,
+	    kernel.vq_pte & PTE_ATTRIBUTES);
+}
+
+static void
+check_mapping(struct selftest *st, const struct process *pr,
+    const struct region *rg, struct pv_gpu *gpu)
+{
+	uint64_t limit = cmdline_get_number("segsize", 0);
+	struct pv_gpu_geometry gg;
+	size_t offset = 0, at;
+	bus_size_t len;
+	bus_addr_t addr;
+	unsigned int i;
+
+	pv_gpu_geometry(gpu, &gg);
+	ST_EQ(st, rg->rg_generation, gg.gg_generation);
+	ST_EQ(st, rg->rg_len, gg.gg_len);
+	for (i = 0; pv_gpu_segment(gpu, i, &addr, &len) == 0; i++) {
+		ST_CHECK(st, len > 0 && len % PAGE_SIZE == 0);
+		ST_CHECK(st, limit == 0 || len <= limit);
+		for (at = 0; at < len && st->st_failed == 0; at += PAGE_SIZE)
+			check_page(st, pr, rg, gpu, offset + at, addr + at);
+		offset += len;
+	}
+	ST_EQ(st, offset, gg.gg_len);
+	ST_EQ(st, i, gg.gg_nsegs);
+	if (limit != 0)
+		ST_CHECK(st, i >= gg.gg_len / limit);
+	selftest_note("%u segments, %zu pages of the program compared", i,
+	    gg.gg_len / PAGE_SIZE);
+}
+
+SELFTEST(user_framebuffer)
+{
+	struct pv_gpu *gpu = gpu_find();
+	const struct region *rg;
+	struct process *pr;
+	int status = 0;
+
+	if (gpu == NULL)
+		ST_SKIP(st, "no display");
+	pr = start("fbdemo 0 60");
+	ST_CHECK(st, pr != NULL);
+	rg = await_display(pr);
+	if (rg != NULL)
+		check_mapping(st, pr, rg, gpu);
+	process_kill(pr, USER_KILLED_INTR);
+	ST_EQ(st, process_wait(pr, 5 * SECOND, &status), 0);
+	ST_EQ(st, status, 128 + USER_KILLED_INTR);
+	ST_CHECK(st, rg != NULL);
+	ST_CHECK(st, !user_display_taken(gpu));
+}
