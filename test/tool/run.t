@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""
+The command that tool/run makes, on machines of several kinds, and what it says
+where it can make none.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "test", "support"))
+import tap
+
+QEMU = 'if [ "$1" = -display ]; then printf "gtk\\nsdl\\ncocoa\\n"; fi'
+TOOLS = "sh dirname basename cat grep perl sed".split()
+
+
+def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True):
+    """Status, standard output, standard error."""
+    with tempfile.TemporaryDirectory() as tmp:
+        programs = os.path.join(tmp, "bin")
+        os.mkdir(programs)
+        for name in TOOLS:
+            for place in ("/usr/bin", "/bin"):
+                if os.path.exists(os.path.join(place, name)):
+                    os.symlink(os.path.join(place, name),
+                               os.path.join(programs, name))
+                    break
+        system, machine = uname.split()
+        stand_ins = {"uname": f'[ "$1" = -m ] && echo {machine} || '
+                              f'echo {system}'}
+        if qemu is not None:
+            stand_ins["qemu-system-aarch64"] = qemu
+        for name, body in stand_ins.items():
+            path = os.path.join(programs, name)
+            with open(path, "w") as f:
+                f.write(f"#!/bin/sh\n{body}\n")
+            os.chmod(path, 0o755)
+        file = os.path.join(tmp, "image")
+        if image:
+            open(file, "w").close()
+        env = {"PATH": programs}
+        if display:
+            env["DISPLAY"] = display
+        done = subprocess.run(
+            [os.path.join(TOP, "tool", "run"), "--image", file, *arguments],
+            env=env, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+
+def has(what, got, *words):
+    status, out, err = got
+    tap.ok(status == 0 and all(w in out for w in words), what,
+           f"status {status}", out, err)
+
+
+def fails(what, got, *words):
+    status, out, err = got
+    tap.ok(status != 0 and all(w in err for w in words), what,
+           f"status {status}", out, err)
+
+
+has("a terminal", run("--dry-run"), "-display none", "-serial mon:stdio",
+    "virtio-net-pci", "virtio-gpu-pci", "virtio-rng-pci", "virtconsole",
+    "-accel tcg", "hostfwd=tcp:127.0.0.1:", "-:80")
+has("a window", run("--dry-run", display=":0"), "-display gtk")
+has("a window that is not wanted", run("--dry-run", "--no-window",
+                                       display=":0"), "-display none")
+status, out, err = run("--dry-run", display=":0", qemu="exit 0")
+tap.ok("-display none" in out and "qemu-system-gui" in err,
+       "a QEMU that has no window", err)
+has("Apple silicon", run("--dry-run", uname="Darwin arm64"), "-accel hvf",
+    "-cpu host", "-display cocoa")
+has("Apple silicon, emulated", run("--dry-run", "--tcg",
+                                   uname="Darwin arm64"), "-accel tcg")
+has("words for the kernel are quoted",
+    run("--dry-run", "--append", 'run="devices;poweroff"'),
+    """-append 'run="devices;poweroff"'""")
+has("an MTU", run("--dry-run", "--mtu", "9000"), "host_mtu=9000")
+has("arguments for QEMU come last", run("--dry-run", "--", "-d", "int"),
+    "-d int \n")
+status, out, err = run("--help")
+tap.ok(status == 0 and "poweroff" in out and "Ctrl-A X" in out,
+       "help tells how to leave")
+status, out, err = run(qemu=QEMU)
+tap.ok(status == 0 and "poweroff" in err and "Ctrl-A X" in err
+       and "http://127.0.0.1:" in err,
+       "before it starts, the way out and the page are told", err)
+
+fails("no QEMU on Debian", run(qemu=None), "apt install qemu-system-arm")
+fails("no QEMU on macOS", run(qemu=None, uname="Darwin arm64"), "brew install")
+fails("no image", run(image=False), "make image")
+fails("no image on macOS", run(image=False, uname="Darwin arm64"),
+      "Debian 12", "make image", "--image")
+fails("an option that there is not", run("--wat"), "no such option: --wat")
+fails("an option without its value", run("--smp"), "--smp needs a value")
+tap.done()
