@@ -6,7 +6,16 @@
 
 #include "edit.h"
 
+struct command;
+
 extern struct edit_history shell_history;
+
+/* The linker's tables of pointers. */
+extern const struct command *const __start_set_command[];
+extern const struct command *const __stop_set_command[];
+
+/* command_find - by its name; NULL if there is none */
+const struct command *command_find(const char *name);
 
 /* tty_forget_interrupt - a command begins: earlier Ctrl-C are not for it */
 void	tty_forget_interrupt(void);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The last of start-up: say what the machine is, and start the shell. What
+ * comes before is in the order of init.h: consoles that need no bus, the tty,
+ * buses, devices, the display, the network, programs.
+ */
+
+#include <stdio.h>
+
+#include "cmdline.h"
+#include "console.h"
+#include "cpu.h"
+#include "init.h"
+#include "intr.h"
+#include "kmem.h"
+#include "ktime.h"
+#include "log.h"
+#include "machine.h"
+#include "shell.h"
+#include "thread.h"
+#include "virtio_guest.h"
+
+static void
+say_machine(void)
+{
+	char buf[160];
+
+	kprintf("\n%sParavane%s on %s\n", console_colour() ? "\033[1m" : "",
+	    console_colour() ? "\033[m" : "",
+	    machine.m_model[0] != '\0' ? machine.m_model : "this machine");
+	cpu_describe(buf, sizeof(buf));
+	kprintf("cpu0: %s; %u running\n", buf, cpu_count());
+	intr_describe(buf, sizeof(buf));
+	kprintf("intr: %s\n", buf);
+	time_describe(buf, sizeof(buf));
+	kprintf("time: %s\n", buf);
+	kprintf("mem: %zu KiB, %zu KiB free\n", page_total() * 4,
+	    page_free_count() * 4);
+}
+
+static void
+say_devices(void)
+{
+	struct virtio_dev *vg;
+	char buf[96];
+
+	for (vg = virtio_next(NULL); vg != NULL; vg = virtio_next(vg)) {
+		virtio_describe(vg, buf, sizeof(buf));
+		kprintf("%s: %s, %s\n", vg->vg_name, buf, vg->vg_attached ?
+		    virtio_intr_name(vg) : "no driver runs it");
+	}
+}
+
+static void
+shell_thread(void *arg)
+{
+	shell_main(arg);
+}
+
+static void
+shell_init(void)
+{
+	static char run[CMDLINE_SIZE];
+	const char *words = cmdline_get("run");
+
+	say_machine();
+	say_devices();
+	kprintf("\n`help' lists the commands, `poweroff' ends.\n");
+	(void)snprintf(run, sizeof(run), "%s", words != NULL ? words : "");
+	if (thread_create("shell", shell_thread, run) == NULL)
+		panic("no memory for the shell");
+}
+INIT(INIT_SHELL, shell_init);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+/* The tests that the guest runs on itself. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "selftest.h"
+#include "shell.h"
+#include "tty.h"
+
+extern const struct selftest_entry *const __start_set_selftest[];
+extern const struct selftest_entry *const __stop_set_selftest[];
+
+void
+selftest_fail(struct selftest *st, const char *file, int line,
+    const char *fmt, ...)
+{
+	char buf[LOG_LINE_MAX / 2];
+	va_list ap;
+
+	st->st_failed = 1;
+	va_start(ap, fmt);
+	(void)vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	tty_printf("# %s:%d: %s\n", file, line, buf);
+}
+
+void
+selftest_note(const char *fmt, ...)
+{
+	char buf[LOG_LINE_MAX / 2];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	tty_printf("# %s\n", buf);
+}
+
+static int
+matches(const struct selftest_entry *se, const char *prefix)
+{
+	return prefix == NULL ||
+	    strncmp(se->se_name, prefix, strlen(prefix)) == 0;
+}
+
+static int
+run_one(const struct selftest_entry *se, int number)
+{
+	struct selftest st = { NULL, 0 };
+
+	se->se_fn(&st);
+	tty_printf("%sok %d - %s%s%s\n", st.st_failed ? "not " : "", number,
+	    se->se_name, st.st_skip != NULL ? " # SKIP " : "",
+	    st.st_skip != NULL ? st.st_skip : "");
+	return st.st_failed;
+}
+
+int
+selftest_run(const char *prefix)
+{
+	const struct selftest_entry *const *se;
+	int n = 0, failed = 0, number = 0;
+
+	for (se = __start_set_selftest; se < __stop_set_selftest; se++)
+		n += matches(*se, prefix);
+	if (n == 0)
+		return -1;
+	tty_printf("1..%d\n", n);
+	for (se = __start_set_selftest; se < __stop_set_selftest; se++) {
+		if (!matches(*se, prefix))
+			continue;
+		failed += run_one(*se, ++number);
+		if (tty_interrupted())
+			break;
+	}
+	return failed;
+}
+
+static int
+cmd_selftest(int argc, char **argv)
+{
+	int failed;
+
+	if (argc > 2)
+		return shell_usage(argv[0]);
+	failed = selftest_run(argc == 2 ? argv[1] : NULL);
+	if (failed < 0) {
+		tty_printf("selftest: no test begins with `%s'\n", argv[1]);
+		return ENOENT;
+	}
+	if (tty_interrupted())
+		return EINTR;
+	if (failed > 0) {
+		tty_printf("# %d failed\n", failed);
+		shell_fail();
+		return EIO;
+	}
+	return 0;
+}
+COMMAND(selftest, cmd_selftest, "selftest [prefix]",
+    "run the guest's tests on itself, or those whose name begins so");
