@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: ISC
+"""
+The guest in QEMU, for tests in Python.
+
+    import os, sys
+    TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    sys.path[:0] = [os.path.join(TOP, "test", "lib"), os.path.join(TOP, "test", "support")]
+    import tap
+    from paravane_qemu import GPU, NET, RNG, Failure, Guest
+
+    with Guest(append='run="devices"', devices=[NET]) as g:
+        g.prompt()                      # until the shell asks for a command
+        out = g.command("echo hi")      # what it printed, without echo and prompt
+        g.expect(r"ok (\\d+)")          # a match object; Failure when time is over
+        g.send("\\x03")                 # keys, as they are
+        width, height, rgb = g.screen() # the display, 3 bytes a pixel
+        g.qmp("system_reset")
+        g.command("poweroff", wait=False)
+        status = g.wait()               # QEMU's exit status
+
+Each wait is bounded; QEMU itself is ended after `limit` seconds, and when the
+`with` block is left. Whatever fails raises Failure with the console's last
+lines in its text. All that the console said is in g.text, without carriage
+returns and colours.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+IMAGE = os.environ.get("PARAVANE_IMAGE", os.path.join(TOP, "build",
+                                                      "paravane"))
+QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
+PROMPT = "paravane> "
+
+# Devices that most tests want, as words for -device and what belongs to it.
+NET = ["-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile="]
+GPU = ["-device", "virtio-gpu-pci"]
+RNG = ["-device", "virtio-rng-pci"]
+
+
+class Failure(Exception):
+    """Something that was awaited did not come."""
+
+
+class Guest:
+    """
+    append    the kernel's command line
+    devices   lists of QEMU's words, one after the other
+    console   "pl011"; "virtio" (PCI); "virtio-mmio"; "none"
+    limit     seconds after which QEMU is ended, whatever happens
+    wait_s    how long expect() and the like wait, where not said otherwise
+    args      more of QEMU's words
+    kernel    False: no -kernel (the firmware boots, by `args`)
+    """
+
+    def __init__(self, append="", devices=(), console="pl011",
+                 machine="virt,gic-version=3", cpu="max,pauth-impdef=on",
+                 smp=1, memory="256M", limit=120, wait_s=30, args=(),
+                 image=IMAGE, kernel=True):
+        self.wait_s = wait_s
+        self.data = b""
+        self.seen = 0           # how far expect() has read
+        self.cond = threading.Condition()
+        self.closed = False
+        self.sock = None
+        self.tmp = tempfile.TemporaryDirectory(prefix="paravane-")
+        self.monitor = os.path.join(self.tmp.name, "qmp")
+        words = ["timeout", "-k", "5", str(limit), QEMU, "-M", machine,
+                 "-cpu", cpu, "-smp", str(smp), "-m", memory, "-nodefaults",
+                 "-display", "none", "-no-reboot",
+                 "-qmp", f"unix:{self.monitor},server=on,wait=off"]
+        if kernel:
+            words += ["-kernel", image, "-append", append]
+        if console != "none":
+            words += ["-chardev", "stdio,id=con,signal=off"]
+        words += {
+            "none": ["-serial", "none"],
+            "pl011": ["-serial", "chardev:con"],
+            "virtio": ["-serial", "none", "-device",
+                       "virtio-serial-pci,max_ports=1", "-device",
+                       "virtconsole,chardev=con"],
+            "virtio-mmio": ["-serial", "none", "-device",
+                            "virtio-serial-device,max_ports=1", "-device",
+                            "virtconsole,chardev=con"],
+        }[console]
+        for device in devices:
+            words += device
+        words += args
+        self.words = words
+        self.proc = subprocess.Popen(words, stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+    def close(self):
+        if self.sock:
+            self.sock.close()
+            self.sock = None
+        if self.proc.poll() is None:
+            self.proc.terminate()
+            try:
+                self.proc.wait(10)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+        self.reader.join(10)
+        self.proc.stdout.close()
+        try:
+            self.proc.stdin.close()
+        except OSError:
+            pass
+        self.tmp.cleanup()
+
+    def _read(self):
+        while True:
+            try:
+                data = os.read(self.proc.stdout.fileno(), 65536)
+            except (OSError, ValueError):
+                data = b""
+            with self.cond:
+                if data:
+                    self.data += data
+                else:
+                    self.closed = True
+                self.cond.notify_all()
+            if not data:
+                return
+
+    @staticmethod
+    def _plain(data):
+        text = data.decode("utf-8", "replace").replace("\r", "")
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+    @property
+    def text(self):
+        with self.cond:
+            return self._plain(self.data)
+
+    def fail(self, why):
+        tail = "\n".join(self.text.splitlines()[-25:])
+        raise Failure(f"{why}\n--- the console's last lines:\n{tail}\n---")
+
+    def expect(self, pattern, timeout=None):
+        """
+        Waits for a regular expression (over lines: ^ and $ match at each)
+        in what came since the last expect(); returns the match, and goes
+        on behind it.
+        """
+        regex = re.compile(pattern, re.M)
+        deadline = time.monotonic() + (timeout or self.wait_s)
+        with self.cond:
+            while True:
+                text = self._plain(self.data)
+                match = regex.search(text, self.seen)
+                if match:
+                    self.seen = match.end()
+                    return match
+                left = deadline - time.monotonic()
+                if self.closed or left <= 0:
+                    break
+                self.cond.wait(left)
+        self.fail(f"{pattern!r} did not come" +
+                  (": QEMU ended" if self.closed else ""))
+
+    def send(self, keys):
+        data = keys.encode() if isinstance(keys, str) else keys
+        try:
+            self.proc.stdin.write(data)
+            self.proc.stdin.flush()
+        except OSError:
+            self.fail(f"QEMU ended before {keys!r} was sent")
+
+    def prompt(self, timeout=None):
+        """Waits until the shell asks for a command."""
+        return self.expect("^" + re.escape(PROMPT) + r"\Z", timeout)
+
+    def command(self, line, timeout=None, wait=True):
+        """Types a line at the prompt; returns what the command printed."""
+        self.send(line + "\r")
+        self.expect(re.escape(line) + "\n")
+        if not wait:
+            return None
+        start = self.seen
+        self.expect("^" + re.escape(PROMPT), timeout)
+        return self.text[start:self.seen - len(PROMPT)]
+
+    def wait(self, timeout=None):
+        """Until QEMU ends by itself; its exit status."""
+        try:
+            status = self.proc.wait(timeout or self.wait_s)
+        except subprocess.TimeoutExpired:
+            self.fail("QEMU did not end")
+        self.reader.join(10)
+        return status
+
+    def qmp(self, command, **arguments):
+        """One command of QEMU's monitor; returns its answer."""
+        if self.sock is None:
+            self._qmp_connect()
+        self.monitor_file.write(json.dumps(
+            {"execute": command, "arguments": arguments}) + "\n")
+        self.monitor_file.flush()
+        while True:
+            line = self.monitor_file.readline()
+            if not line:
+                self.fail(f"the monitor closed at {command}")
+            answer = json.loads(line)
+            if "error" in answer:
+                raise Failure(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def _qmp_connect(self):
+        deadline = time.monotonic() + 10
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(30)
+            try:
+                self.sock.connect(self.monitor)
+                break
+            except OSError:
+                self.sock.close()
+                self.sock = None
+                if time.monotonic() > deadline:
+                    self.fail("no monitor")
+                time.sleep(0.02)
+        self.monitor_file = self.sock.makefile("rw")
+        self.monitor_file.readline()
+        self.qmp("qmp_capabilities")
+
+    def screen(self):
+        """The display now: width, height, 3 bytes (R, G, B) a pixel."""
+        path = os.path.join(self.tmp.name, "screen.ppm")
+        self.qmp("screendump", filename=path)
+        with open(path, "rb") as f:
+            data = f.read()
+        head = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)
+        if not head:
+            self.fail("the screen dump is no PPM file")
+        return int(head[1]), int(head[2]), data[head.end():]
+
+    def screen_until(self, good, timeout=None):
+        """Looks at the display until good(width, height, rgb)."""
+        deadline = time.monotonic() + (timeout or self.wait_s)
+        while True:
+            screen = self.screen()
+            if good(*screen):
+                return screen
+            if time.monotonic() > deadline:
+                self.fail("the display never showed what was expected")
+            time.sleep(0.1)
+
+
+class Font:
+    """The console's font, to read text from a display."""
+
+    COLOURS = [(0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0),
+               (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170),
+               (85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85),
+               (85, 85, 255), (255, 85, 255), (85, 255, 255), (255, 255, 255)]
+
+    def __init__(self, path=os.path.join(TOP, "build", "font.psf")):
+        with open(path, "rb") as f:
+            data = f.read()
+        if data[:2] != b"\x36\x04":
+            raise Failure(f"{path} is no PSF file of version 1")
+        count = 512 if data[2] & 1 else 256
+        self.width, self.height = 8, data[3]
+        self.glyphs = {}
+        pos = 4 + count * self.height
+        for glyph in range(count):
+            start = 4 + glyph * self.height
+            bits = data[start:start + self.height]
+            while True:
+                code = int.from_bytes(data[pos:pos + 2], "little")
+                pos += 2
+                if code == 0xffff:
+                    break
+                if code < 0xd800:
+                    # Of characters that look the same, the first is read.
+                    self.glyphs.setdefault(bits, chr(code))
+        self.glyphs[bytes(self.height)] = " "
+
+    def _cell(self, rgb, width, x, y):
+        """The character at a cell, or None if its pixels are none."""
+        rows = [rgb[(y + r) * width * 3 + x * 3:][:24]
+                for r in range(self.height)]
+        colours = {row[i:i + 3] for row in rows for i in range(0, 24, 3)}
+        if len(colours) > 2:
+            return None
+        for fg in colours:
+            bits = bytes(sum(0x80 >> i for i in range(8)
+                             if row[i * 3:i * 3 + 3] == fg) for row in rows)
+            if bits in self.glyphs and bits != b"\xff" * self.height:
+                if len(colours) == 2 or bits == bytes(self.height):
+                    return self.glyphs[bits]
+        return " " if len(colours) == 1 else None
+
+    def read(self, width, height, rgb):
+        """The display's lines; what is no character is U+FFFD."""
+        lines = []
+        for y in range(0, height - self.height + 1, self.height):
+            line = ""
+            for x in range(0, width - self.width + 1, self.width):
+                line += self._cell(rgb, width, x, y) or "\ufffd"
+            lines.append(line.rstrip())
+        return lines
