@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Configuration space by ECAM: a mebibyte a bus, mapped when the bus is first looked at. Only aligned 32-bit accesses are
+ * made: they are right everywhere.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "pcivar.h"
+#include "vm.h"
+
+#define ECAM_BUS_SIZE	(1u << 20)
+#define MAXCAPS		48
+
+static uint32_t
+ecam_read(volatile void *conf, unsigned slot, unsigned func, unsigned reg)
+{
+	volatile char *p = (volatile char *)conf + (slot << 15 | func << 12 |
+	    (reg & 0xffc));
+	uint32_t v;
+
+	__asm__ volatile("ldr %w0, [%1]" : "=r"(v) : "r"(p) : "memory");
+	return v;
+}
+
+static void
+ecam_write(volatile void *conf, unsigned slot, unsigned func, unsigned reg,
+    uint32_t v)
+{
+	volatile char *p = (volatile char *)conf + (slot << 15 | func << 12 |
+	    (reg & 0xffc));
+
+	__asm__ volatile("str %w0, [%1]" : : "r"(v), "r"(p) : "memory");
+}
+
+int
+pci_bus_map(struct pci_bus *bus)
+{
+	const struct machine_host *h = bus->pb_host;
+
+	if (bus->pb_number < h->mh_bus_first || bus->pb_number > h->mh_bus_last)
+		return ENXIO;
+	bus->pb_conf = vm_map_device(h->mh_ecam +
+	    (uint64_t)(bus->pb_number - h->mh_bus_first) * ECAM_BUS_SIZE,
+	    ECAM_BUS_SIZE);
+	return bus->pb_conf == NULL ? ENOMEM : 0;
+}
+
+uint32_t
+pci_bus_read(const struct pci_bus *bus, unsigned slot, unsigned func,
+    unsigned reg)
+{
+	return ecam_read(bus->pb_conf, slot, func, reg);
+}
+
+uint32_t
+pci_conf_read(const struct pci_dev *pd, unsigned reg)
+{
+	if (reg > 4092 || (reg & 3) != 0)
+		return UINT32_MAX;
+	return ecam_read(pd->pd_bus->pb_conf, pd->pd_slot, pd->pd_func, reg);
+}
+
+void
+pci_conf_write(const struct pci_dev *pd, unsigned reg, uint32_t v)
+{
+	if (reg > 4092 || (reg & 3) != 0)
+		return;
+	/* Status bits are cleared by writing ones. */
+	if (reg == PCI_COMMAND)
+		v &= 0xffff;
+	ecam_write(pd->pd_bus->pb_conf, pd->pd_slot, pd->pd_func, reg, v);
+}
+
+unsigned
+pci_capability(const struct pci_dev *pd, unsigned id)
+{
+	unsigned at, n;
+	uint32_t v;
+
+	v = pci_conf_read(pd, PCI_COMMAND);
+	if (v == UINT32_MAX || (v >> 20 & 1) == 0)
+		return 0;
+	at = pci_conf_read(pd, PCI_CAP_POINTER) & 0xfc;
+	for (n = 0; at >= 0x40 && n < MAXCAPS; n++) {
+		v = pci_conf_read(pd, at);
+		if (v == UINT32_MAX)
+			return 0;
+		if ((v & 0xff) == id)
+			return at;
+		at = v >> 8 & 0xfc;
+	}
+	return 0;
+}
+
+void
+pci_name(const struct pci_dev *pd, char *buf, size_t len)
+{
+	snprintf(buf, len, "%04x:%02x:%02x.%x",
+	    (unsigned)pd->pd_bus->pb_host->mh_segment, pd->pd_bus->pb_number,
+	    pd->pd_slot, pd->pd_func);
+}
+
+bool
+pci_coherent(const struct pci_dev *pd)
+{
+	return pd->pd_bus->pb_host->mh_coherent;
+}

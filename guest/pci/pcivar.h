@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the PCI files know of each other.
+ */
+#ifndef PCIVAR_H
+#define PCIVAR_H
+
+#include "machine.h"
+#include "pci.h"
+
+#define PCI_MAXDEVS	256
+#define PCI_MAXDEPTH	8
+
+/* Bridge headers (type 1). */
+#define PCI_HEADER		0x0c
+#define PCI_HEADER_TYPE(v)	((v) >> 16 & 0x7f)
+#define PCI_HEADER_MULTI(v)	(((v) >> 23 & 1) != 0)
+#define PCI_BUSES		0x18
+#define PCI_IO_WINDOW		0x1c
+#define PCI_MEM_WINDOW		0x20
+#define PCI_PREF_WINDOW		0x24
+#define PCI_PREF_BASE_HI	0x28
+#define PCI_PREF_LIMIT_HI	0x2c
+#define PCI_CAP_POINTER		0x34
+
+/* Ports of PCI Express, by its capability's type. */
+#define PCI_EXPRESS_ROOT_PORT	4
+#define PCI_EXPRESS_DOWNSTREAM	6
+#define PCI_EXPRESS_TO_PCI	7
+
+/* Part of a window that something has. In order of address. */
+struct pci_used {
+	struct pci_used	*pu_next;
+	uint64_t	pu_base;
+	uint64_t	pu_size;
+};
+
+/* Where addresses come from: a host bridge's window, or a bridge's. Size 0: there is none. */
+struct pci_window {
+	uint64_t	pw_base;	/* on the bus */
+	uint64_t	pw_size;
+	uint64_t	pw_offset;	/* bus address + offset = the processor's */
+	bool		pw_prefetch;
+	bool		pw_mem64;
+	struct pci_used	*pw_used;
+};
+
+struct pci_bus {
+	struct pci_bus	*pb_next;
+	const struct machine_host *pb_host;
+	struct pci_bus	*pb_up;		/* NULL: a host bridge's first bus */
+	struct pci_dev	*pb_bridge;	/* that leads here */
+	uint8_t		pb_number;
+	uint8_t		pb_last;	/* highest number below */
+	bool		pb_single;	/* a PCI Express link: one device */
+	bool		pb_settled;	/* addresses were given out once */
+	volatile void	*pb_conf;	/* its configuration space */
+	unsigned	pb_nwindows;
+	struct pci_window pb_window[MACHINE_MAXWINDOWS];
+};
+
+extern struct pci_bus *pci_buses;
+
+/* conf.c */
+int	pci_bus_map(struct pci_bus *);
+uint32_t pci_bus_read(const struct pci_bus *, unsigned slot, unsigned func,
+	    unsigned reg);
+
+/* assign.c */
+void	pci_bars_read(struct pci_dev *);
+void	pci_bridge_windows_read(struct pci_dev *);
+void	pci_host_windows(struct pci_bus *);
+void	pci_assign(struct pci_bus *);
+
+/* intr.c */
+void	pci_intr_release(struct pci_dev *);
+
+#endif

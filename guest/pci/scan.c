@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Finding functions: every bus is walked, bridges that firmware left without numbers get some. Walked again, only what was not
+ * there before is new: a device may appear long after the machine has started.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "init.h"
+#include "kmem.h"
+#include "ktime.h"
+#include "log.h"
+#include "pcivar.h"
+#include "shell.h"
+#include "tty.h"
+#include "vm.h"
+
+struct pci_bus *pci_buses;
+static struct pci_dev *pci_devs, **pci_tail = &pci_devs;
+static unsigned pci_ndevs;
+
+static unsigned bus_scan(struct pci_bus *, unsigned depth);
+
+struct pci_dev *
+pci_next(struct pci_dev *pd)
+{
+	return pd == NULL ? pci_devs : pd->pd_next;
+}
+
+static struct pci_bus *
+bus_new(const struct machine_host *h, struct pci_bus *up, unsigned number)
+{
+	struct pci_bus *bus = kzalloc(sizeof(*bus)), **bp;
+
+	if (bus == NULL)
+		return NULL;
+	bus->pb_host = h;
+	bus->pb_up = up;
+	bus->pb_number = (uint8_t)number;
+	bus->pb_last = (uint8_t)number;
+	if (pci_bus_map(bus) != 0) {
+		kfree(bus);
+		return NULL;
+	}
+	for (bp = &pci_buses; *bp != NULL;)
+		bp = &(*bp)->pb_next;
+	*bp = bus;
+	return bus;
+}
+
+static struct pci_dev *
+dev_find(const struct pci_bus *bus, unsigned slot, unsigned func)
+{
+	struct pci_dev *pd;
+
+	for (pd = pci_devs; pd != NULL; pd = pd->pd_next)
+		if (pd->pd_bus == bus && pd->pd_slot == slot &&
+		    pd->pd_func == func)
+			return pd;
+	return NULL;
+}
+
+static unsigned
+express_type(const struct pci_dev *pd)
+{
+	unsigned at = pci_capability(pd, PCI_CAP_EXPRESS);
+
+	return at == 0 ? 0xff : pci_conf_read(pd, at) >> 20 & 0xf;
+}
+
+/* The highest bus number in use at a host bridge so far. */
+static unsigned
+buses_last(const struct machine_host *h)
+{
+	const struct pci_bus *bus;
+	unsigned last = h->mh_bus_first;
+
+	for (bus = pci_buses; bus != NULL; bus = bus->pb_next)
+		if (bus->pb_host == h && bus->pb_last > last)
+			last = bus->pb_last;
+	return last;
+}
+
+static void
+bridge_numbers(struct pci_dev *pd, unsigned primary, unsigned secondary,
+    unsigned subordinate)
+{
+	uint32_t v = pci_conf_read(pd, PCI_BUSES) & 0xff000000;
+
+	pci_conf_write(pd, PCI_BUSES, v | subordinate << 16 | secondary << 8 |
+	    primary);
+}
+
+/* Numbers that firmware gave are kept if they nest and are nobody else's. */
+static bool
+bridge_numbered(const struct pci_dev *pd, uint32_t v)
+{
+	const struct machine_host *h = pd->pd_bus->pb_host;
+	unsigned secondary = v >> 8 & 0xff, subordinate = v >> 16 & 0xff;
+
+	return h->mh_assigned && (v & 0xff) == pd->pd_bus->pb_number &&
+	    secondary > buses_last(h) && subordinate >= secondary &&
+	    subordinate <= h->mh_bus_last;
+}
+
+static unsigned
+bridge_scan(struct pci_dev *pd, unsigned depth)
+{
+	const struct machine_host *h = pd->pd_bus->pb_host;
+	uint32_t v = pci_conf_read(pd, PCI_BUSES);
+	unsigned secondary = v >> 8 & 0xff, found, type, last;
+	struct pci_bus *below, *up;
+
+	if (!bridge_numbered(pd, v)) {
+		secondary = buses_last(h) + 1;
+		if (secondary > h->mh_bus_last)
+			return 0;
+		/* Open to all numbers while we look what is there. */
+		bridge_numbers(pd, pd->pd_bus->pb_number, secondary,
+		    h->mh_bus_last);
+	}
+	below = bus_new(h, pd->pd_bus, secondary);
+	if (below == NULL)
+		return 0;
+	type = express_type(pd);
+	below->pb_single = type == PCI_EXPRESS_ROOT_PORT ||
+	    type == PCI_EXPRESS_DOWNSTREAM;
+	below->pb_bridge = pd;
+	pd->pd_below = below;
+	found = bus_scan(below, depth + 1);
+	last = buses_last(h);
+	bridge_numbers(pd, pd->pd_bus->pb_number, secondary, last);
+	for (up = below; up != NULL; up = up->pb_up)
+		up->pb_last = (uint8_t)last;
+	return found;
+}
+
+static struct pci_dev *
+dev_new(struct pci_bus *bus, unsigned slot, unsigned func, uint32_t id)
+{
+	struct pci_dev *pd;
+
+	if (pci_ndevs == PCI_MAXDEVS)
+		return NULL;
+	pd = kzalloc(sizeof(*pd));
+	if (pd == NULL)
+		return NULL;
+	pd->pd_bus = bus;
+	pd->pd_slot = (uint8_t)slot;
+	pd->pd_func = (uint8_t)func;
+	pd->pd_id = id;
+	pd->pd_class = pci_conf_read(pd, PCI_CLASS);
+	pd->pd_subsystem = pci_conf_read(pd, PCI_SUBSYSTEM);
+	pd->pd_pin = pci_conf_read(pd, PCI_INTERRUPT) >> 8 & 0xff;
+	if (pd->pd_pin > 4)
+		pd->pd_pin = 0;
+	*pci_tail = pd;
+	pci_tail = &pd->pd_next;
+	pci_ndevs++;
+	return pd;
+}
+
+/* Whether there is a function; one that is new is taken up. */
+static bool
+func_scan(struct pci_bus *bus, unsigned slot, unsigned func, unsigned depth,
+    unsigned *found, bool *multi)
+{
+	uint32_t id = pci_bus_read(bus, slot, func, PCI_ID), header;
+	struct pci_dev *pd;
+
+	/* 0 and 0001 are read where a device is not ready yet. */
+	if ((id & 0xffff) == 0xffff || (id & 0xffff) == 0 || id == 0xffff0001)
+		return false;
+	header = pci_bus_read(bus, slot, func, PCI_HEADER);
+	*multi = PCI_HEADER_MULTI(header);
+	if (dev_find(bus, slot, func) != NULL)
+		return true;
+	pd = dev_new(bus, slot, func, id);
+	if (pd == NULL)
+		return true;
+	(*found)++;
+	if (PCI_HEADER_TYPE(header) == 1 && depth < PCI_MAXDEPTH)
+		*found += bridge_scan(pd, depth);
+	if (PCI_HEADER_TYPE(header) == 0 || pd->pd_below != NULL)
+		pci_bars_read(pd);
+	return true;
+}
+
+static unsigned
+bus_scan(struct pci_bus *bus, unsigned depth)
+{
+	unsigned slot, func, found = 0;
+	bool multi;
+
+	for (slot = 0; slot < (bus->pb_single ? 1u : 32u); slot++) {
+		multi = false;
+		if (!func_scan(bus, slot, 0, depth, &found, &multi) || !multi)
+			continue;
+		for (func = 1; func < 8; func++)
+			func_scan(bus, slot, func, depth, &found, &multi);
+	}
+	return found;
+}
+
+static void
+dev_log(const struct pci_dev *pd)
+{
+	char name[16];
+	unsigned n;
+
+	pci_name(pd, name, sizeof(name));
+	klog(LOG_DEBUG, "pci %s: %04x:%04x class %06x%s", name,
+	    (unsigned)(pd->pd_id & 0xffff), (unsigned)(pd->pd_id >> 16),
+	    (unsigned)(pd->pd_class >> 8), pd->pd_below != NULL ? ", bridge" :
+	    "");
+	for (n = 0; n < PCI_MAXBARS; n++) {
+		const struct pci_bar *b = &pd->pd_bar[n];
+
+		if (b->pb_kind >= PCI_BAR_MEM32)
+			klog(LOG_DEBUG, "pci %s: BAR %u %s%s 0x%llx+0x%llx%s",
+			    name, n, b->pb_kind == PCI_BAR_MEM64 ? "mem64" :
+			    "mem32", b->pb_prefetch ? " prefetch" : "",
+			    (unsigned long long)b->pb_bus,
+			    (unsigned long long)b->pb_size, !b->pb_assigned ?
+			    " unassigned" : b->pb_kept ? " kept" : "");
+	}
+}
+
+unsigned
+pci_rescan(void)
+{
+	struct pci_bus *bus, *last;
+	struct pci_dev **before = pci_tail, *pd;
+	unsigned found = 0;
+
+	/* Buses that are found meanwhile have been walked already. */
+	for (last = pci_buses; last != NULL && last->pb_next != NULL;)
+		last = last->pb_next;
+	for (bus = pci_buses; bus != NULL; bus = bus->pb_next) {
+		found += bus_scan(bus, 0);
+		if (bus == last)
+			break;
+	}
+	if (found == 0)
+		return 0;
+	for (bus = pci_buses; bus != NULL; bus = bus->pb_next)
+		if (bus->pb_up == NULL)
+			pci_assign(bus);
+	for (pd = *before; pd != NULL; pd = pd->pd_next)
+		dev_log(pd);
+	return found;
+}
+
+static void
+pci_init(void)
+{
+	struct pci_bus *bus;
+	unsigned i, found;
+
+	for (i = 0; i < machine.m_nhosts; i++) {
+		const struct machine_host *h = &machine.m_host[i];
+
+		bus = bus_new(h, NULL, h->mh_bus_first);
+		if (bus == NULL) {
+			klog(LOG_WARN, "pci: host bridge %u is out of reach",
+			    i);
+			continue;
+		}
+		pci_host_windows(bus);
+	}
+	found = pci_rescan();
+	if (machine.m_nhosts != 0)
+		klog(LOG_INFO, "pci: %u functions", found);
+}
+INIT(INIT_BUS, pci_init);
+
+void
+pci_enable(struct pci_dev *pd)
+{
+	for (; pd != NULL; pd = pd->pd_bus->pb_bridge)
+		if (pd->pd_enabled++ == 0)
+			pci_conf_write(pd, PCI_COMMAND,
+			    (pci_conf_read(pd, PCI_COMMAND) |
+			    PCI_COMMAND_MEM | PCI_COMMAND_MASTER) &
+			    ~(uint32_t)PCI_COMMAND_IO);
+}
+
+void
+pci_disable(struct pci_dev *pd)
+{
+	for (; pd != NULL; pd = pd->pd_bus->pb_bridge)
+		if (pd->pd_enabled != 0 && --pd->pd_enabled == 0)
+			pci_conf_write(pd, PCI_COMMAND,
+			    pci_conf_read(pd, PCI_COMMAND) &
+			    ~(uint32_t)(PCI_COMMAND_MEM | PCI_COMMAND_MASTER |
+			    PCI_COMMAND_IO));
+}
+
+int
+pci_map_bar(struct pci_dev *pd, unsigned n, volatile void **va, uint64_t *size)
+{
+	struct pci_bar *b;
+
+	if (n >= PCI_MAXBARS)
+		return ENXIO;
+	b = &pd->pd_bar[n];
+	if (b->pb_kind < PCI_BAR_MEM32 || !b->pb_assigned ||
+	    b->pb_size > VM_KVA_SIZE / 4)
+		return ENXIO;
+	if (b->pb_mapped == 0) {
+		b->pb_va = vm_map_device(b->pb_cpu, b->pb_size);
+		if (b->pb_va == NULL)
+			return ENOMEM;
+	}
+	b->pb_mapped++;
+	*va = b->pb_va;
+	*size = b->pb_size;
+	return 0;
+}
+
+void
+pci_unmap_bar(struct pci_dev *pd, unsigned n)
+{
+	struct pci_bar *b = &pd->pd_bar[n];
+
+	if (n >= PCI_MAXBARS || b->pb_mapped == 0 || --b->pb_mapped != 0)
+		return;
+	vm_unmap_device(b->pb_va, b->pb_size);
+	b->pb_va = NULL;
+}
+
+void
+pci_release(struct pci_dev *pd)
+{
+	pci_intr_release(pd);
+	pci_disable(pd);
+}
+
+void
+pci_quiesce(void)
+{
+	struct pci_dev *pd;
+
+	for (pd = pci_devs; pd != NULL; pd = pd->pd_next)
+		pci_conf_write(pd, PCI_COMMAND, pci_conf_read(pd, PCI_COMMAND) &
+		    ~(uint32_t)PCI_COMMAND_MASTER);
+}
+
+static void
+bars_show(const struct pci_dev *pd)
+{
+	unsigned n;
+
+	for (n = 0; n < PCI_MAXBARS; n++) {
+		const struct pci_bar *b = &pd->pd_bar[n];
+
+		if (b->pb_kind < PCI_BAR_MEM32)
+			continue;
+		tty_printf("    BAR %u  0x%llx + 0x%llx%s%s%s\n", n,
+		    (unsigned long long)b->pb_bus,
+		    (unsigned long long)b->pb_size,
+		    b->pb_kind == PCI_BAR_MEM64 ? " 64-bit" : "",
+		    b->pb_prefetch ? " prefetchable" : "", !b->pb_assigned ?
+		    ", unassigned" : b->pb_kept ? ", firmware's" : "");
+	}
+	if (pd->pd_below == NULL)
+		return;
+	tty_printf("    buses %u to %u\n", pd->pd_below->pb_number,
+	    pd->pd_below->pb_last);
+	for (n = 0; n < pd->pd_below->pb_nwindows; n++)
+		tty_printf("    window  0x%llx + 0x%llx%s\n",
+		    (unsigned long long)pd->pd_below->pb_window[n].pw_base,
+		    (unsigned long long)pd->pd_below->pb_window[n].pw_size,
+		    pd->pd_below->pb_window[n].pw_prefetch ? " prefetchable" :
+		    "");
+}
+
+static int
+cmd_pci(int argc, char **argv)
+{
+	const struct pci_dev *pd;
+	char name[16];
+
+	if (argc != 1)
+		return shell_usage(argv[0]);
+	for (pd = pci_devs; pd != NULL; pd = pd->pd_next) {
+		pci_name(pd, name, sizeof(name));
+		tty_printf("%s  %04x:%04x  class %06x  command %04x\n", name,
+		    (unsigned)(pd->pd_id & 0xffff), (unsigned)(pd->pd_id >> 16),
+		    (unsigned)(pd->pd_class >> 8),
+		    (unsigned)(pci_conf_read(pd, PCI_COMMAND) & 0xffff));
+		bars_show(pd);
+	}
+	return 0;
+}
+COMMAND(pci, cmd_pci, "pci", "list what is on the PCI buses");
