@@ -51,7 +51,7 @@ $(G)/libfdt.a: $(FDT_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^
 
 LWIP := $(SRC)/lwip/src
-LWIP_APPS := lwiperf/lwiperf
+LWIP_APPS := lwiperf/lwiperf http/httpd http/fs
 LWIP_SRC := $(wildcard $(LWIP)/core/*.c $(LWIP)/core/ipv4/*.c $(LWIP)/core/ipv6/*.c) \
 	$(LWIP)/netif/ethernet.c $(LWIP_APPS:%=$(LWIP)/apps/%.c)
 LWIP_OBJ := $(patsubst $(LWIP)/%,$(G)/lwip/%.o,$(LWIP_SRC))

@@ -55,9 +55,6 @@ int	net_attach(struct pv_virtio *dev, const struct pv_bus_dma_tag *dmat,
  */
 int	net_detach(struct net_if *);
 
-/* net_stop_all - reset every network device, before power off. Threads only. */
-void	net_stop_all(void);
-
 /* net_kick - the net thread has something to do; any context */
 void	net_kick(void);
 
@@ -79,29 +76,5 @@ char	*net_describe(struct net_if *, char *buf, size_t len);
  */
 int	net_up(void);
 int	net_wait(uint64_t timeout_ns);
-
-/*
- * A page of the HTTP server is a function that prints; pages are collected by
- * the linker. `out` takes what printf(3) takes.
- *
- *	static void
- *	page_dmesg(struct net_page *pg)
- *	{
- *		net_page_printf(pg, "...");
- *	}
- *	NET_PAGE(50, dmesg, page_dmesg);
- *
- * The sections appear on one page in the order of the number, each with its
- * name above.
- */
-struct net_page;
-struct net_page_section {
-	const char	*ps_name;
-	void		(*ps_fn)(struct net_page *);
-};
-
-void	net_page_printf(struct net_page *, const char *fmt, ...)
-	    __attribute__((format(printf, 2, 3)));
-void	net_page_write(struct net_page *, const char *buf, size_t len);
 
 #endif

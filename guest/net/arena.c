@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include "arch/cc.h"
 #include "arena.h"
 
 /*
@@ -110,8 +111,10 @@ net_alloc(size_t size)
 
 	block = (uint8_t *)arena.a_free[order].l_next;
 	list_remove(block);
-	while (order > want)
-		list_insert(--order, block + order_size(order));
+	while (order > want) {
+		order--;
+		list_insert(order, block + order_size(order));
+	}
 	arena.a_map[index_of(block)] = (uint8_t)(MAP_USED | want);
 	arena.a_counters.ac_allocs++;
 	arena.a_counters.ac_used += order_size(want);
@@ -156,6 +159,9 @@ net_free(void *p)
 
 	if (p == NULL)
 		return;
+	if (!arena_has(p, 1) || !(arena.a_map[index_of(block)] & MAP_USED))
+		net_assert_failed("net_free: not allocated", __FILE__,
+		    __LINE__);
 	order = arena.a_map[index_of(block)] & MAP_ORDER;
 	arena.a_map[index_of(block)] = 0;
 	arena.a_counters.ac_frees++;

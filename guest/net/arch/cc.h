@@ -15,7 +15,9 @@
 #define LWIP_NO_CTYPE_H		1
 #define LWIP_TIMEVAL_PRIVATE	0
 
+#ifndef BYTE_ORDER
 #define BYTE_ORDER	LITTLE_ENDIAN
+#endif
 
 /* lwIP states only what must hold whatever a peer sends: where that fails, memory is already wrong. */
 _Noreturn void	net_assert_failed(const char *what, const char *file,

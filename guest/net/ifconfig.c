@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/* Commands that show and set interfaces. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lwip/dhcp.h"
+#include "lwip/dns.h"
+#include "lwip/netif.h"
+#include "lwip/stats.h"
+#include "lwip/tcp.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/udp.h"
+
+#include "arena.h"
+#include "ifnet.h"
+#include "kmem.h"
+#include "netstack.h"
+#include "rxpool.h"
+#include "shell.h"
+#include "tty.h"
+
+static void
+show_inet(const struct net_if *ifp)
+{
+	const struct netif *netif = &ifp->if_netif;
+
+	if (ip4_addr_isany_val(*netif_ip4_addr(netif)))
+		return;
+	tty_printf("\tinet %s/%u", ip4addr_ntoa(netif_ip4_addr(netif)),
+	    net_prefix(netif_ip4_netmask(netif)));
+	tty_printf(" gateway %s%s\n", ip4addr_ntoa(netif_ip4_gw(netif)),
+	    dhcp_supplied_address(netif) ? " (dhcp)" : "");
+}
+
+static void
+show_inet6(const struct net_if *ifp)
+{
+	const struct netif *netif = &ifp->if_netif;
+	u8_t state;
+	s8_t i;
+
+	for (i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+		state = netif_ip6_addr_state(netif, i);
+		if (ip6_addr_isinvalid(state))
+			continue;
+		tty_printf("\tinet6 %s%s\n",
+		    ip6addr_ntoa(netif_ip6_addr(netif, i)),
+		    ip6_addr_istentative(state) ? " (tentative)" :
+		    ip6_addr_isduplicated(state) ? " (duplicated)" :
+		    ip6_addr_isdeprecated(state) ? " (deprecated)" : "");
+	}
+}
+
+static void
+show_counters(struct net_if *ifp)
+{
+	const struct pv_net_counters *nc = pv_net_counters(&ifp->if_net);
+	const struct if_counters *ic = &ifp->if_counters;
+
+	tty_printf("\trx %llu frames %llu bytes, %llu above mtu, "
+	    "%llu errors, %llu dropped, %llu copied\n",
+	    (unsigned long long)nc->nc_rx_frames,
+	    (unsigned long long)nc->nc_rx_bytes,
+	    (unsigned long long)nc->nc_rx_oversize,
+	    (unsigned long long)nc->nc_rx_errors,
+	    (unsigned long long)ic->ic_rx_dropped,
+	    (unsigned long long)ic->ic_rx_copied);
+	tty_printf("\ttx %llu frames %llu bytes, %llu above mtu, "
+	    "%llu dropped, %llu full, %llu copied\n",
+	    (unsigned long long)nc->nc_tx_frames,
+	    (unsigned long long)nc->nc_tx_bytes,
+	    (unsigned long long)nc->nc_tx_toolong,
+	    (unsigned long long)ic->ic_tx_dropped,
+	    (unsigned long long)ic->ic_tx_full,
+	    (unsigned long long)ic->ic_tx_copied);
+	if (ic->ic_resets != 0)
+		tty_printf("\t%llu resets\n",
+		    (unsigned long long)ic->ic_resets);
+}
+
+static void
+show_if(struct net_if *ifp)
+{
+	const struct netif *netif = &ifp->if_netif;
+	const struct rxpool *rp = ifp->if_pool;
+	const u8_t *mac = netif->hwaddr;
+	char line[400];
+
+	tty_printf("%s: %s%s%s mtu %u hardmtu %u\n", ifp->if_name,
+	    netif_is_up(netif) ? "up" : "down",
+	    ifp->if_running ? " running" : " stopped",
+	    netif_is_link_up(netif) ? "" : " (no link)",
+	    netif->mtu, pv_net_hardmtu(&ifp->if_net));
+	tty_printf("\tether %02x:%02x:%02x:%02x:%02x:%02x\n", mac[0], mac[1],
+	    mac[2], mac[3], mac[4], mac[5]);
+	show_inet(ifp);
+	show_inet6(ifp);
+	show_counters(ifp);
+	if (rp != NULL)
+		tty_printf("\tbuffers %u of %zu bytes: %u with the device, "
+		    "%u in use\n", rp->rp_nslots, rp->rp_buflen,
+		    rp->rp_posted, rp->rp_lent);
+	tty_printf("\t%s\n", net_describe(ifp, line, sizeof(line)));
+}
+
+static int
+set_mtu(struct net_if *ifp, const char *text)
+{
+	unsigned long long mtu;
+	unsigned int hard = pv_net_hardmtu(&ifp->if_net);
+	int error;
+
+	if (shell_number("mtu", text, 0, UINT32_MAX, &mtu) != 0)
+		return EINVAL;
+	if (mtu > hard) {
+		tty_printf("%s: mtu %llu refused: above the hard mtu %u\n",
+		    ifp->if_name, mtu, hard);
+		return EINVAL;
+	}
+	if (mtu < PV_NET_MINMTU) {
+		tty_printf("%s: mtu %llu refused: below %u\n", ifp->if_name,
+		    mtu, PV_NET_MINMTU);
+		return EINVAL;
+	}
+	error = net_set_mtu(ifp, (unsigned int)mtu);
+	if (error)
+		tty_printf("%s: mtu %llu refused: %s\n", ifp->if_name, mtu,
+		    strerror(error));
+	return error;
+}
+
+static int
+set_up(struct net_if *ifp, bool up)
+{
+	if (up) {
+		netif_set_up(&ifp->if_netif);
+	} else {
+		dhcp_release_and_stop(&ifp->if_netif);
+		netif_set_down(&ifp->if_netif);
+	}
+	return 0;
+}
+
+static int
+set_address(struct net_if *ifp, const char *text)
+{
+	struct net_static ns;
+
+	if (net_parse(text, &ns) != 0) {
+		tty_printf("%s: not an address: ADDR/LEN[,GATEWAY[,DNS]]\n",
+		    text);
+		return EINVAL;
+	}
+	netif_set_up(&ifp->if_netif);
+	net_set_static(ifp, &ns);
+	return 0;
+}
+
+static struct net_if *
+find_if(const char *name)
+{
+	struct net_if *ifp = net_find(name);
+
+	if (ifp == NULL)
+		tty_printf("%s: no such interface\n", name);
+	return ifp;
+}
+
+static int
+cmd_ifconfig(int argc, char **argv)
+{
+	struct net_if *ifp;
+
+	if (argc == 1) {
+		for (ifp = net_next(NULL); ifp != NULL; ifp = net_next(ifp))
+			show_if(ifp);
+		return 0;
+	}
+	ifp = find_if(argv[1]);
+	if (ifp == NULL)
+		return ENXIO;
+	if (argc == 2) {
+		show_if(ifp);
+		return 0;
+	}
+	if (argc == 4 && strcmp(argv[2], "mtu") == 0)
+		return set_mtu(ifp, argv[3]);
+	if (argc != 3)
+		return shell_usage(argv[0]);
+	if (strcmp(argv[2], "up") == 0 || strcmp(argv[2], "down") == 0)
+		return set_up(ifp, argv[2][0] == 'u');
+	if (strcmp(argv[2], "dhcp") == 0) {
+		netif_set_up(&ifp->if_netif);
+		return net_start_dhcp(ifp);
+	}
+	return set_address(ifp, argv[2]);
+}
+COMMAND(ifconfig, cmd_ifconfig,
+    "ifconfig [IF [mtu N | up | down | dhcp | ADDR/LEN[,GATEWAY[,DNS]]]]",
+    "show or set network interfaces");
+
+/*
+ * Frames for tests of the driver: broadcast, of the EtherType that is set aside
+ * for experiments, and past the stack, which would refuse or cut what is long.
+ */
+static int
+cmd_sendframe(int argc, char **argv)
+{
+	static const uint8_t header[14] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	    0, 0, 0, 0, 0, 0, 0x88, 0xb5 };
+	unsigned long long len;
+	struct net_if *ifp;
+	uint8_t *frame;
+	size_t i;
+	int error;
+
+	if (argc != 3)
+		return shell_usage(argv[0]);
+	ifp = find_if(argv[1]);
+	if (ifp == NULL)
+		return ENXIO;
+	if (shell_number("length", argv[2], 1, 65521, &len) != 0)
+		return EINVAL;
+	frame = kmalloc(sizeof(header) + len);
+	if (frame == NULL)
+		return ENOMEM;
+	memcpy(frame, header, sizeof(header));
+	memcpy(frame + 6, ifp->if_netif.hwaddr, 6);
+	for (i = 0; i < len; i++)
+		frame[sizeof(header) + i] = (uint8_t)i;
+	error = if_raw(ifp, frame, sizeof(header) + len);
+	kfree(frame);
+	if (error == EMSGSIZE)
+		tty_printf("%s: %llu bytes: message too long\n", ifp->if_name,
+		    len);
+	else if (error)
+		tty_printf("%s: %llu bytes: %s\n", ifp->if_name, len,
+		    strerror(error));
+	else
+		tty_printf("%s: %llu bytes sent\n", ifp->if_name, len);
+	return error;
+}
+COMMAND(sendframe, cmd_sendframe, "sendframe IF BYTES",
+    "give the driver one test frame with that many bytes after its header");
+
+static void
+show_address(const ip_addr_t *addr, u16_t port)
+{
+	char text[IPADDR_STRLEN_MAX + 8];
+
+	snprintf(text, sizeof(text), "%s:%u",
+	    ip_addr_isany(addr) ? "*" : ipaddr_ntoa(addr), port);
+	tty_printf(" %-28s", text);
+}
+
+static void
+show_tcp(const struct tcp_pcb *pcb)
+{
+	for (; pcb != NULL; pcb = pcb->next) {
+		tty_printf("tcp ");
+		show_address(&pcb->local_ip, pcb->local_port);
+		show_address(&pcb->remote_ip, pcb->remote_port);
+		tty_printf(" %s, mss %u\n", tcp_debug_state_str(pcb->state),
+		    pcb->mss);
+	}
+}
+
+static int
+cmd_sockets(int argc, char **argv)
+{
+	const struct tcp_pcb_listen *lpcb;
+	const struct arena_counters *ac = arena_counters();
+	const struct udp_pcb *upcb;
+
+	(void)argv;
+	if (argc != 1)
+		return shell_usage(argv[0]);
+	for (lpcb = tcp_listen_pcbs.listen_pcbs; lpcb != NULL;
+	    lpcb = lpcb->next) {
+		tty_printf("tcp ");
+		show_address(&lpcb->local_ip, lpcb->local_port);
+		tty_printf(" %-28s LISTEN\n", "");
+	}
+	show_tcp(tcp_active_pcbs);
+	show_tcp(tcp_tw_pcbs);
+	for (upcb = udp_pcbs; upcb != NULL; upcb = upcb->next) {
+		tty_printf("udp ");
+		show_address(&upcb->local_ip, upcb->local_port);
+		tty_printf("\n");
+	}
+	tty_printf("memory %zu bytes: %zu used, %zu at most, "
+	    "%llu requests failed\n", ac->ac_size, ac->ac_used, ac->ac_peak,
+	    (unsigned long long)ac->ac_failed);
+	return 0;
+}
+COMMAND(sockets, cmd_sockets, "sockets",
+    "list TCP connections, UDP ports and the network's memory");
