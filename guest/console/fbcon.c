@@ -25,6 +25,7 @@ struct fbcon {
 	struct term	 fc_term;
 	void		*fc_mem;		/* the cells; NULL: none */
 	unsigned int	 fc_generation;		/* they are laid out for */
+	int		 fc_hidden;
 	int		 fc_panicked;
 };
 
@@ -103,7 +104,7 @@ fbcon_flush(struct console *con)
 	struct pv_gpu_geometry gg;
 	struct term_pixels px;
 
-	if (!panicking() && user_display_taken(fc->fc_gpu))
+	if (!panicking() && (fc->fc_hidden || user_display_taken(fc->fc_gpu)))
 		return;
 	pv_gpu_geometry(fc->fc_gpu, &gg);
 	if (gg.gg_generation != fc->fc_generation && !panicking())
@@ -157,6 +158,16 @@ fbcon_changed(struct pv_gpu *gpu)
 {
 	(void)gpu;
 	console_kick();
+}
+
+void
+fbcon_hide(struct pv_gpu *gpu, int hide)
+{
+	if (gpu != fbcon.fc_gpu)
+		return;
+	fbcon.fc_hidden = hide;
+	if (!hide)
+		fbcon_repaint(gpu);
 }
 
 void

@@ -96,6 +96,7 @@ struct pv_gpu;
  * fbcon_attach		A text console on a display, which is running. Errors:
  *			ENOMEM, EBUSY there is one already.
  * fbcon_changed	A call of pv_gpu_changed returned 1.
+ * fbcon_hide		Leave the pixels alone, or show the text again.
  * fbcon_detach		The display goes.
  * vcon_attach		A console on a virtio console that has been attached.
  *			Errors: ENOMEM, EBUSY there are too many.
@@ -109,6 +110,7 @@ int	pl011_attach(void);
 int	pl011_interrupt(void);
 int	fbcon_attach(struct pv_gpu *);
 void	fbcon_changed(struct pv_gpu *);
+void	fbcon_hide(struct pv_gpu *, int hide);
 void	fbcon_detach(struct pv_gpu *);
 int	vcon_attach(struct pv_console *);
 void	vcon_kick(void);

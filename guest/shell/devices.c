@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/* What there is, and what was agreed on with it. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <paravane/net.h>
+
+#include "net_guest.h"
+#include "shell.h"
+#include "tty.h"
+#include "virtio_guest.h"
+
+static const char *
+bit_name(const struct pv_virtio *dev, unsigned int bit, char *buf, size_t len)
+{
+	const char *name = pv_virtio_feature_name(dev, bit);
+
+	if (name != NULL)
+		return name;
+	(void)snprintf(buf, len, "bit%u", bit);
+	return buf;
+}
+
+/* "  offered   0x0000000130000020 MAC STATUS ..." */
+static void
+show_features(const struct pv_virtio *dev, const char *what, uint64_t features)
+{
+	unsigned int bit;
+	char buf[16];
+
+	tty_printf("  %-9s %016llx", what, (unsigned long long)features);
+	for (bit = 0; bit < 64; bit++)
+		if (features >> bit & 1)
+			tty_printf(" %s",
+			    bit_name(dev, bit, buf, sizeof(buf)));
+	tty_printf("\n");
+}
+
+/* What is not in use though one side knows it, and why. */
+static void
+show_dropped(const struct pv_virtio *dev, const struct pv_negotiation *ng)
+{
+	uint64_t dropped = (ng->ng_offered | ng->ng_asked) & ~ng->ng_accepted;
+	unsigned int bit;
+	char buf[16];
+
+	if (dropped == 0)
+		return;
+	tty_printf("  dropped  ");
+	for (bit = 0; bit < 64; bit++)
+		if (dropped >> bit & 1)
+			tty_printf(" -%s(%s)",
+			    bit_name(dev, bit, buf, sizeof(buf)),
+			    pv_feature_why_name(ng->ng_why[bit]));
+	tty_printf("\n");
+}
+
+static void
+show_queue(unsigned int index, const struct pv_virtq *vq)
+{
+	const struct pv_virtq_counters *qc = pv_virtq_counters(vq);
+
+	tty_printf("  queue %-3u %s: %u entries, %u outstanding, %llu in, "
+	    "%llu used, %llu doorbells, %llu interrupts", index,
+	    pv_virtq_name(vq), pv_virtq_size(vq), pv_virtq_outstanding(vq),
+	    (unsigned long long)qc->qc_enqueued,
+	    (unsigned long long)qc->qc_used,
+	    (unsigned long long)qc->qc_doorbells,
+	    (unsigned long long)qc->qc_interrupts);
+	if (qc->qc_clamped > 0 || qc->qc_full > 0)
+		tty_printf(", %llu clamped, %llu times full",
+		    (unsigned long long)qc->qc_clamped,
+		    (unsigned long long)qc->qc_full);
+	tty_printf("\n");
+}
+
+static void
+show_net(const struct virtio_dev *vg)
+{
+	struct pv_net *net = net_driver(vg->vg_driver.vd_net);
+	const struct pv_net_counters *nc = pv_net_counters(net);
+	char buf[192];
+
+	tty_printf("  net       %s\n", net_describe(vg->vg_driver.vd_net, buf,
+	    sizeof(buf)));
+	tty_printf("  frames    out %llu (%llu bytes, %llu too long), in %llu "
+	    "(%llu bytes, %llu too long, %llu bad)\n",
+	    (unsigned long long)nc->nc_tx_frames,
+	    (unsigned long long)nc->nc_tx_bytes,
+	    (unsigned long long)nc->nc_tx_toolong,
+	    (unsigned long long)nc->nc_rx_frames,
+	    (unsigned long long)nc->nc_rx_bytes,
+	    (unsigned long long)nc->nc_rx_oversize,
+	    (unsigned long long)nc->nc_rx_errors);
+}
+
+static void
+show_gpu(const struct pv_gpu *gpu)
+{
+	struct pv_gpu_geometry gg;
+	const struct pv_gpu_counters *gc = pv_gpu_counters(gpu);
+
+	pv_gpu_geometry(gpu, &gg);
+	tty_printf("  display   %u x %u, %llu commands, %llu flushes, %llu "
+	    "pixels, %llu resizes, %llu errors\n", gg.gg_width, gg.gg_height,
+	    (unsigned long long)gc->gc_commands,
+	    (unsigned long long)gc->gc_flushes,
+	    (unsigned long long)gc->gc_pixels,
+	    (unsigned long long)gc->gc_resizes,
+	    (unsigned long long)gc->gc_errors);
+}
+
+static void
+show_driver(const struct virtio_dev *vg)
+{
+	const struct pv_console *con = &vg->vg_driver.vd_console;
+
+	switch (vg->vg_type) {
+	case PV_TYPE_NET:
+		show_net(vg);
+		break;
+	case PV_TYPE_GPU:
+		show_gpu(&vg->vg_driver.vd_gpu);
+		break;
+	case PV_TYPE_CONSOLE:
+		tty_printf("  bytes     out %llu, in %llu\n",
+		    (unsigned long long)con->sc_out,
+		    (unsigned long long)con->sc_in);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+show_virtio(const struct virtio_dev *vg)
+{
+	const struct pv_virtio *dev = &vg->vg_virtio;
+	const struct pv_negotiation *ng = pv_virtio_negotiation(dev);
+	unsigned int i;
+
+	show_features(dev, "offered", ng->ng_offered);
+	show_features(dev, "asked", ng->ng_asked);
+	show_features(dev, "accepted", ng->ng_accepted);
+	show_dropped(dev, ng);
+	for (i = 0; i < PV_MAXQUEUES; i++)
+		if (vg->vg_attached && dev->vd_queues[i] != NULL)
+			show_queue(i, dev->vd_queues[i]);
+	tty_printf("  interrupts %s: %llu, of them %llu of configuration, %llu "
+	    "spurious; %llu found by polling\n", virtio_intr_name(vg),
+	    (unsigned long long)dev->vd_nintr,
+	    (unsigned long long)dev->vd_nconfig,
+	    (unsigned long long)dev->vd_nspurious,
+	    (unsigned long long)vg->vg_polled);
+	tty_printf("  resets    %llu, %u to agree; broken %llu times\n",
+	    (unsigned long long)dev->vd_nresets, ng->ng_tries,
+	    (unsigned long long)vg->vg_nbroken);
+}
+
+static void
+show_device(struct virtio_dev *vg)
+{
+	const char *type = pv_virtio_type_name(vg->vg_type), *why;
+	char buf[96];
+
+	virtio_describe(vg, buf, sizeof(buf));
+	tty_printf("%s: %s, type %u (%s), %scoherent\n", vg->vg_name, buf,
+	    vg->vg_type, type != NULL ? type : "unknown",
+	    vg->vg_coherent ? "" : "not ");
+	if (!vg->vg_attached && vg->vg_error == ENODEV)
+		tty_printf("  no driver for this type\n");
+	else if (!vg->vg_attached)
+		tty_printf("  not running, error %d\n", vg->vg_error);
+	if (!vg->vg_ready)
+		return;
+	why = pv_virtio_broken(&vg->vg_virtio);
+	if (why != NULL)
+		tty_printf("  broken: %s\n", why);
+	show_virtio(vg);
+	if (vg->vg_attached)
+		show_driver(vg);
+}
+
+static int
+cmd_devices(int argc, char **argv)
+{
+	struct virtio_dev *vg;
+
+	if (argc > 2)
+		return shell_usage(argv[0]);
+	if (argc == 2) {
+		vg = virtio_find(argv[1]);
+		if (vg == NULL) {
+			tty_printf("devices: there is no `%s'\n", argv[1]);
+			return ENXIO;
+		}
+		show_device(vg);
+		return 0;
+	}
+	if (virtio_next(NULL) == NULL)
+		tty_printf("no virtio device\n");
+	for (vg = virtio_next(NULL); vg != NULL; vg = virtio_next(vg)) {
+		if (tty_interrupted())
+			return EINTR;
+		show_device(vg);
+	}
+	return 0;
+}
+COMMAND(devices, cmd_devices, "devices [name]",
+    "the virtio devices: transport, features, queues, interrupts");
