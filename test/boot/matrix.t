@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=900
+"""
+The guest on machines of every kind: each pair of choices in some run, and with
+PARAVANE_LONG=1 each combination. A run lists the devices, fetches an address,
+reaches the gateway, passes the self-test and powers off.
+"""
+
+import itertools
+import os
+import re
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "support")]
+import tap
+import unattended
+
+# Interrupts: the machine, the kernel's words, how PCI devices then interrupt.
+INTERRUPTS = {
+    "v2m": ("gic-version=2", "", "msix"),
+    "gic2-intx": ("gic-version=2", "msi=off", "intx"),
+    "gic2-poll": ("gic-version=2", "msi=off intx=off", "poll"),
+    "its": ("gic-version=3,its=on", "", "msix"),
+    "gic3-intx": ("gic-version=3,its=off", "", "intx"),
+    "gic3-poll": ("gic-version=3,its=on", "msi=off intx=off", "poll"),
+}
+
+CHOICES = {
+    "boot": ("image", "efi-acpi", "efi-dt"),
+    "interrupts": tuple(INTERRUPTS),
+    "transport": ("pci", "root-port", "bridge", "mmio2", "mmio1"),
+    "cpus": (1, 4),
+    "memory": ("32M", "256M", "8G"),
+    "entry": ("el1", "el2"),
+    "dma": ("coherent", "noncoherent"),
+}
+
+
+def possible(c):
+    """The packaged firmware wants more than 32 MiB for itself."""
+    return c["boot"] == "image" or c["memory"] != "32M"
+
+
+def pairs(c):
+    return set(itertools.combinations(sorted(c.items()), 2))
+
+
+def every():
+    names = list(CHOICES)
+    return [c for c in (dict(zip(names, values)) for values in
+                        itertools.product(*CHOICES.values())) if possible(c)]
+
+
+def pairwise():
+    """A few combinations in which each pair of choices occurs."""
+    rest = every()
+    wanted = set().union(*map(pairs, rest))
+    chosen = []
+    while wanted:
+        best = max(rest, key=lambda c: len(pairs(c) & wanted))
+        wanted -= pairs(best)
+        chosen.append(best)
+    return chosen
+
+
+def devices(transport):
+    """QEMU's words for a network, a display, entropy and a console."""
+    if transport.startswith("mmio"):
+        legacy = "true" if transport == "mmio1" else "false"
+        return [["-global", f"virtio-mmio.force-legacy={legacy}",
+                 "-netdev", "user,id=n",
+                 "-device", "virtio-net-device,netdev=n",
+                 "-device", "virtio-rng-device",
+                 "-device", "virtio-serial-device,max_ports=1",
+                 "-chardev", "null,id=c",
+                 "-device", "virtconsole,chardev=c"] +
+                # The display has no legacy form.
+                (["-device", "virtio-gpu-device"] if legacy == "false"
+                 else [])]
+    words, bus = [], [""] * 4
+    if transport == "root-port":
+        for i in range(4):
+            words += ["-device",
+                      f"pcie-root-port,id=port{i},chassis={i + 1},slot={i}"]
+            bus[i] = f",bus=port{i}"
+    elif transport == "bridge":
+        words += ["-device", "pcie-pci-bridge,id=b0",
+                  "-device", "pci-bridge,id=b1,bus=b0,chassis_nr=9,addr=1"]
+        bus = [",bus=b1,addr=1", ",bus=b1,addr=2", ",bus=b0,addr=3",
+               ",bus=b0,addr=4"]
+    return [words + ["-netdev", "user,id=n",
+                     "-device", f"virtio-net-pci,netdev=n,romfile={bus[0]}",
+                     "-device", f"virtio-gpu-pci{bus[1]}",
+                     "-device", f"virtio-rng-pci{bus[2]}",
+                     "-device", f"virtio-serial-pci,max_ports=1{bus[3]}",
+                     "-chardev", "null,id=c",
+                     "-device", "virtconsole,chardev=c"]]
+
+
+def trouble(c, r):
+    """What of the run is not as it should be."""
+    lines = list(r.why)
+    if not re.search(r"10\.0\.2\.15", r.text):
+        lines.append("no address by DHCP")
+    count = 3 if c["transport"] == "mmio1" else 4
+    found = len(set(re.findall(r"^(net|gpu|entropy|console)\d+:", r.text,
+                               re.M)))
+    if found < count:
+        lines.append(f"{found} of {count} devices are listed")
+    if lines and not r.why:
+        lines += r.text.splitlines()[-60:]
+    return lines
+
+
+for c in (every() if unattended.LONG else pairwise()):
+    gic, words, _ = INTERRUPTS[c["interrupts"]]
+    machine = f"virt,{gic}"
+    if c["entry"] == "el2":
+        machine += ",virtualization=on"
+    if c["dma"] == "noncoherent":
+        words += " dma=noncoherent segsize=65536"
+    r = unattended.run(
+        "devices;ifconfig;ping 10.0.2.2;selftest", words=words.strip(),
+        machine=machine, memory=c["memory"], smp=c["cpus"],
+        efi={"image": None, "efi-acpi": "acpi", "efi-dt": "dt"}[c["boot"]],
+        devices=devices(c["transport"]), limit=90)
+    lines = trouble(c, r)
+    tap.ok(not lines, " ".join(map(str, c.values())), *lines)
+tap.done()
