@@ -882,16 +882,27 @@ term_redraw(struct term *t)
 		t->t_shown[i].tc_flags = TERM_UNKNOWN;
 }
 
-/* One row of a glyph, scaled, from a bit string in which bit 31 is left. */
+/*
+ * One row of a glyph, scaled, from a bit string in which bit 31 is left.
+ * Without a branch a pixel: this is most of what the console's time goes to.
+ */
 static void
 draw_row(uint32_t *p, uint32_t bits, unsigned int width, unsigned int scale,
     uint32_t fg, uint32_t bg)
 {
+	uint32_t both = fg ^ bg, pixel;
 	unsigned int i, s;
 
-	for (i = 0; i < width; i++, bits <<= 1)
+	if (scale == 1) {
+		for (i = 0; i < width; i++, bits <<= 1)
+			p[i] = bg ^ (both & (0u - (bits >> 31)));
+		return;
+	}
+	for (i = 0; i < width; i++, bits <<= 1) {
+		pixel = bg ^ (both & (0u - (bits >> 31)));
 		for (s = 0; s < scale; s++)
-			*p++ = bits & 0x80000000 ? fg : bg;
+			*p++ = pixel;
+	}
 }
 
 static void

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=240
+"""
+The Image boots whatever console there is, says the same on all of them, and
+when the kernel ends in a panic says so on all of them, too.
+"""
+
+import os
+import re
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
+import tap
+from paravane_qemu import GPU, NET, RNG, Failure, Font, Guest
+
+FONT = Font()
+
+
+def shown(g, pattern, timeout=20):
+    """Waits until the display shows it; returns the display's lines."""
+    lines = []
+
+    def good(*screen):
+        lines[:] = FONT.read(*screen)
+        return re.search(pattern, "\n".join(lines), re.M)
+
+    try:
+        g.screen_until(good, timeout)
+    except Failure as e:
+        raise Failure(f"{pattern!r} is not on the display, which shows:\n" +
+                      "\n".join(lines).rstrip() + f"\n{e}") from e
+    return lines
+
+
+def check(name, function, *args):
+    try:
+        bad = function(*args)
+    except Failure as e:
+        bad = str(e)
+    tap.ok(not bad, name, *([bad] if bad else []))
+
+
+def boots(console, devices):
+    with Guest(append='run="selftest log;echo hi there;poweroff"',
+               console=console, devices=devices) as g:
+        g.expect(r"^ok 1 - log_")
+        g.expect(r"^hi there$")
+        g.expect(r"^paravane: done$")
+        return g.wait() and "QEMU's exit status"
+
+
+def all_said(console, devices):
+    """The first line that a late console gets is the first that was said."""
+    with Guest(append='run=dmesg', console=console, devices=devices) as g:
+        g.prompt()
+        first = re.search(r"^\[ *\d+\.\d{6}\] (.+)$", g.text, re.M)
+        if not first:
+            return "dmesg printed nothing"
+        if first[1] not in g.text[:first.start()]:
+            return f"{first[1]!r} was not said on the console"
+
+
+def typing(console):
+    with Guest(console=console) as g:
+        g.prompt()
+        if "abc" not in g.command("echo ab\x7fbc"):
+            return "the editor does not edit"
+
+
+def on_display():
+    with Guest(devices=[GPU]) as g:
+        g.prompt()
+        g.command("echo on the display")
+        lines = shown(g, "^on the display$")
+        if "\ufffd" in "".join(lines):
+            return "there are pixels that are no character:\n" + \
+                "\n".join(lines)
+        g.command("echo \u00e4\u00d6\u2502\u2588")
+        shown(g, "^\u00e4\u00d6\u2502\u2588$")
+
+
+def display_scrolls():
+    with Guest(devices=[GPU]) as g:
+        g.prompt()
+        for i in range(8):
+            g.command(";".join(f"echo line {i * 10 + j}" for j in range(10)))
+        lines = shown(g, "^line 79\nparavane>")
+        start = lines.index("line 79")
+        for i in range(30):
+            if "line " not in "".join(lines[:start]):
+                return "nothing above the last line"
+        numbers = [int(x[5:]) for x in lines if re.fullmatch(r"line \d+", x)]
+        if numbers != list(range(numbers[0], 80)) or len(numbers) < 20:
+            return f"the lines are {numbers}"
+
+
+def display_edits():
+    """The prompt's line on the display is as the editor has it."""
+    with Guest(devices=[GPU]) as g:
+        g.prompt()
+        g.send("echo abcdef\x1b[D\x1b[D\x7f\x7fXY\x01")
+        shown(g, "^paravane> echo abXYef$")
+        g.send("\x0b")
+        shown(g, "^paravane>$")
+
+
+def test_picture():
+    with Guest(devices=[GPU]) as g:
+        g.prompt()
+        g.command("fb test 20", wait=False)
+
+        def good(width, height, rgb):
+            return rgb[:6] == b"\xff" * 6 and \
+                rgb[(height // 2 * width + width // 16) * 3:][:3] == \
+                b"\xff\xff\xff"
+
+        width, height, rgb = g.screen_until(good)
+        bars = [(255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0),
+                (255, 0, 255), (255, 0, 0), (0, 0, 255), (0, 0, 0)]
+        want = bytearray()
+        for y in range(height):
+            for x in range(width):
+                if x in (0, width - 1) or y in (0, height - 1):
+                    want += bytes((255, 255, 255))
+                elif y < height // 4 * 3:
+                    want += bytes(bars[x * 8 // width])
+                else:
+                    want += bytes((x * 256 // width,) * 3)
+        if bytes(want) != rgb:
+            bad = sum(want[i:i + 3] != rgb[i:i + 3]
+                      for i in range(0, len(rgb), 3))
+            return f"{bad} pixels of {width}x{height} differ"
+        g.send("\x03")
+        shown(g, "paravane>")
+
+
+def panics(kind, console, pattern):
+    with Guest(append='test', console=console, devices=[GPU, NET],
+               args=["-no-shutdown"]) as g:
+        g.prompt()
+        g.command("crash " + kind, wait=False)
+        g.expect(r"^Bail out! .*" + pattern)
+        g.expect(r"^.*crash_" + kind)
+        g.expect(r"^paravane: failed$")
+        lines = "\n".join(shown(g, "^paravane: failed$"))
+        if "Bail out! " not in lines or "crash_" + kind not in lines:
+            return "the display shows only:\n" + lines
+
+
+def panic_ends_the_run():
+    with Guest(append='run="crash;echo never"') as g:
+        g.expect(r"^Bail out! panic: as you wished$")
+        g.expect(r"^paravane: failed$")
+        status = g.wait()
+        if status != 0:
+            return f"QEMU's status is {status}"
+        if "never" in g.text.partition("Bail out!")[2]:
+            return "the run went on"
+
+
+def panic_on_all_consoles():
+    with Guest(append='test', console="pl011", devices=[
+            GPU, ["-device", "virtio-serial-pci,max_ports=1",
+                  "-chardev", "file,id=v,path=/dev/stderr",
+                  "-device", "virtconsole,chardev=v"]]) as g:
+        g.prompt()
+        g.command("crash", wait=False)
+        g.wait()
+        count = g.text.count("Bail out! panic: as you wished")
+        if count != 2:
+            return f"it was said {count} times on two serial consoles"
+
+
+VIRTIO = ["-device", "virtio-serial-pci,max_ports=1", "-device",
+          "virtconsole,chardev=null0", "-chardev", "null,id=null0"]
+
+for console in "pl011", "virtio", "virtio-mmio":
+    check(f"boots with {console} alone", boots, console, [])
+    check(f"boots with {console} and all devices", boots, console,
+          [GPU, NET, RNG] + ([VIRTIO] if console == "pl011" else []))
+    check(f"{console} misses nothing that was said", all_said, console, [])
+    check(f"the editor on {console}", typing, console)
+check("text on the display", on_display)
+check("the display scrolls", display_scrolls)
+check("the editor on the display", display_edits)
+check("the test picture, pixel by pixel", test_picture)
+check("a panic ends the run with an error", panic_ends_the_run)
+check("a panic is said on all consoles", panic_on_all_consoles)
+for kind, pattern in [("panic", "as you wished"), ("read", "data abort"),
+                      ("write", "data abort"), ("jump", "instruction abort"),
+                      ("undefined", ""), ("stack", "")]:
+    check(f"a panic by `{kind}', registers and backtrace on the display",
+          panics, kind, "pl011", pattern)
+check("a panic with the virtio console alone", panics, "panic", "virtio",
+      "as you wished")
+tap.done()
