@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=240
+"""
+What the display shows, pixel by pixel: the text console against a rendering of
+the same text by this test, from the packaged font; the picture that fbdemo
+draws from EL0 against its formula; both again after resizes, which are asked
+for as a viewer does, through a remote framebuffer client of the test's own.
+"""
+
+import os
+import socket
+import struct
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "test", "support"))
+import guest
+import tap
+
+FONT = os.path.join(TOP, "build", "font.psf")
+FOREGROUND = bytes([0xaa, 0xaa, 0xaa])
+BACKGROUND = bytes([0, 0, 0])
+CLEAR = "\x0c"
+
+SIZES = [(800, 600), (1024, 768), (640, 480), (1366, 768), (1280, 1024),
+         (333, 257), (1600, 900), (720, 400), (1920, 1080), (1000, 700)]
+
+
+class Font:
+    """A PC Screen Font, version 1 or 2."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            data = f.read()
+        if data[:2] == b"\x36\x04":
+            count = 512 if data[2] & 1 else 256
+            start, self.height, self.width = 4, data[3], 8
+            size, table = self.height, data[2] & 6
+        else:
+            (_, _, start, flags, count, size, self.height,
+             self.width) = struct.unpack_from("<8I", data)
+            table = flags & 1
+        bits = data[start:start + count * size]
+        self.stride = size // self.height
+        self.glyphs = [bits[i * size:(i + 1) * size] for i in range(count)]
+        self.map = {}
+        if table:
+            self.read_map(data[start + count * size:], data[:2])
+
+    def read_map(self, table, magic):
+        if magic == b"\x36\x04":
+            words = struct.unpack(f"<{len(table) // 2}H",
+                                  table[:len(table) & ~1])
+            glyph, sequence = 0, False
+            for word in words:
+                if word == 0xffff:
+                    glyph, sequence = glyph + 1, False
+                elif word == 0xfffe:
+                    sequence = True
+                elif not sequence:
+                    self.map.setdefault(chr(word), glyph)
+            return
+        for glyph, entry in enumerate(table.split(b"\xff")[:-1]):
+            for char in entry.split(b"\xfe")[0].decode():
+                self.map.setdefault(char, glyph)
+
+    def row(self, char, y):
+        """One row of a character: a list of booleans."""
+        glyph = self.glyphs[self.map[char]]
+        line = glyph[y * self.stride:(y + 1) * self.stride]
+        return [bool(line[x // 8] & 0x80 >> x % 8) for x in range(self.width)]
+
+
+def text_picture(font, lines, cursor, width, height):
+    """The console's pixels when it shows these lines. cursor: column, row."""
+    columns, rows = width // font.width, height // font.height
+    picture = bytearray(BACKGROUND * (width * height))
+    for y, line in enumerate(lines[:rows]):
+        for fy in range(font.height):
+            row = bytearray()
+            for x in range(columns):
+                char = line[x] if x < len(line) else " "
+                for on in font.row(char, fy):
+                    if (x, y) == cursor:
+                        on = not on
+                    row += FOREGROUND if on else BACKGROUND
+            at = (y * font.height + fy) * width * 3
+            picture[at:at + len(row)] = row
+    return bytes(picture)
+
+
+def demo_picture(width, height):
+    """What guest/user/prog/fbdemo.c says that it draws."""
+    reds = bytes(x * 255 // (width - 1) for x in range(width))
+    blues = [bytes(255 * ((x // 16 + odd) % 2) for x in range(width))
+             for odd in range(2)]
+    white = b"\xff"
+    picture = bytearray()
+    for y in range(height):
+        row = bytearray(3 * width)
+        if y < 2 or y >= height - 2:
+            row[:] = white * (3 * width)
+        else:
+            row[0::3] = reds
+            row[1::3] = bytes([y * 255 // (height - 1)]) * width
+            row[2::3] = blues[y // 16 % 2]
+            row[:6] = row[-6:] = white * 6
+        picture += row
+    return bytes(picture)
+
+
+def differences(got, want, width):
+    """How two pictures of one size differ, in words."""
+    if len(got) != len(want):
+        return f"{len(got)} bytes instead of {len(want)}"
+    wrong = [i // 3 for i in range(0, len(want), 3)
+             if got[i:i + 3] != want[i:i + 3]]
+    i = wrong[0]
+    return (f"{len(wrong)} of {len(want) // 3} pixels; the first at "
+            f"{i % width},{i // width}: {got[3 * i:3 * i + 3].hex()} instead "
+            f"of {want[3 * i:3 * i + 3].hex()}")
+
+
+def check(g, width, height, picture, name, seconds=0):
+    """
+    The screen is that picture; where nothing tells when it was drawn, within
+    some seconds.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        got = g.screen()
+        good = got == (width, height, picture)
+        if good or time.monotonic() >= end:
+            break
+        time.sleep(0.1)
+    why = ""
+    if not good:
+        why = f"it is {got[0]}x{got[1]}, not {width}x{height}"
+        if got[:2] == (width, height):
+            why = differences(got[2], picture, width)
+    return tap.ok(good, name, why)
+
+
+class Viewer:
+    """As much of a remote framebuffer client (RFC 6143) as a resize needs."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        self.socket.connect(path)
+        self.receive(12)
+        self.socket.sendall(b"RFB 003.008\n")
+        self.receive(self.receive(1)[0])
+        self.socket.sendall(b"\x01")            # no authentication
+        if self.receive(4) != bytes(4):
+            raise RuntimeError("QEMU refuses the viewer")
+        self.socket.sendall(b"\x01")            # shared
+        self.receive(20)
+        self.receive(struct.unpack(">I", self.receive(4))[0])
+        # Raw, and the desktop's size with its screens.
+        self.socket.sendall(struct.pack(">BxHii", 2, 2, 0, -308))
+
+    def receive(self, count):
+        data = b""
+        while len(data) < count:
+            more = self.socket.recv(count - len(data))
+            if not more:
+                raise RuntimeError("QEMU ended the viewer's connection")
+            data += more
+        return data
+
+    def resize(self, width, height):
+        self.socket.sendall(struct.pack(">BxHHBxIHHHHI", 251, width, height,
+                                        1, 0, 0, 0, width, height, 0))
+
+    def close(self):
+        self.socket.close()
+
+
+def clear(g):
+    """An empty screen with a prompt on it."""
+    start = len(g.text)
+    g.qemu.stdin.write(CLEAR.encode())
+    g.qemu.stdin.flush()
+    g.wait_for(guest.PROMPT, 10, start)
+    return ["paravane> "]
+
+
+def say(g, lines, words):
+    """Types `echo words`, and notes what that adds to the screen."""
+    g.command("echo " + words, 10)
+    lines[-1] += "echo " + words
+    lines += [words, "paravane> "]
+
+
+def shown(lines, rows):
+    return lines[-rows:]
+
+
+def check_text(g, font, lines, width, height, name):
+    now = shown(lines, height // font.height)
+    return check(g, width, height,
+                 text_picture(font, now, (len(now[-1]), len(now) - 1), width,
+                              height), name, 5)
+
+
+def test_text(g, font, width, height):
+    lines = clear(g)
+    check_text(g, font, lines, width, height, "text: a prompt")
+    say(g, lines, "The quick brown fox jumps over the lazy dog, 0123456789")
+    say(g, lines, "[]{}()<>!?@#$%^&*_-+=/|~.:,")
+    check_text(g, font, lines, width, height, "text: lines")
+    for i in range(height // font.height):
+        say(g, lines, f"line {i}")
+    check_text(g, font, lines, width, height, "text: scrolled")
+
+
+def await_picture(g, start, width, height):
+    return g.wait_for(rf"fbdemo: {width}x{height} generation \d+", 30, start)
+
+
+def test_demo(g, viewer, width, height):
+    start = len(g.text)
+    g.type(f"fbdemo {len(SIZES)} 5")
+    if not tap.ok(await_picture(g, start, width, height),
+                  "fbdemo: drew a picture", g.text[start:]):
+        return width, height
+    check(g, width, height, demo_picture(width, height),
+          f"fbdemo: its picture, {width}x{height}")
+    for width, height in SIZES:
+        viewer.resize(width, height)
+        if not tap.ok(await_picture(g, start, width, height),
+                      f"fbdemo: draws at {width}x{height}", g.text[start:]):
+            break
+        check(g, width, height, demo_picture(width, height),
+              f"fbdemo: its picture, {width}x{height}")
+    tap.ok(g.wait_for(r"\n" + guest.PROMPT, 30, start),
+           "fbdemo: ends", g.text[start:])
+    return width, height
+
+
+def test_resized_text(g, font, viewer, width, height):
+    lines = clear(g)
+    say(g, lines, "after fbdemo")
+    check_text(g, font, lines, width, height,
+               f"text: again after fbdemo, {width}x{height}")
+    for width, height in (1024, 768), (500, 300):
+        viewer.resize(width, height)
+        check_text(g, font, lines, width, height,
+                   f"text: stays in a resize to {width}x{height}")
+        say(g, lines, f"at {width}x{height}")
+        check_text(g, font, lines, width, height,
+                   f"text: goes on at {width}x{height}")
+
+
+def test_segments(g):
+    """With the framebuffer in pieces, its pages are those of the program."""
+    answer = g.command("selftest user_framebuffer", 60) or ""
+    tap.ok("ok 1 " in answer and "not ok" not in answer,
+           "the program's page table entries are the framebuffer's", answer)
+    tap.ok(" segments, " in answer, "in segments", answer)
+    tap.diag("".join(line for line in answer.splitlines()
+                     if " segments, " in line))
+
+
+def main():
+    font = Font(FONT)
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "viewer")
+        with guest.Guest(append="test segsize=65536", timeout=200,
+                         extra=["-vnc", f"unix:{path}"]) as g:
+            if not tap.ok(g.wait_for(guest.PROMPT, 60), "the guest boots",
+                          g.text):
+                tap.done()
+            width, height, _ = g.screen()
+            viewer = Viewer(path)
+            test_text(g, font, width, height)
+            test_segments(g)
+            width, height = test_demo(g, viewer, width, height)
+            test_resized_text(g, font, viewer, width, height)
+            viewer.close()
+            g.type("poweroff")
+            tap.ok(g.wait_end(), "ends when told to")
+    tap.done()
+
+
+main()

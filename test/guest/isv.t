@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=300
+"""
+The whole boot and self-test under the instruction checker: no device is ever
+accessed by a form of instruction that a hypervisor could not emulate. On PCI
+and on MMIO.
+"""
+
+import os
+import re
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "test", "support"))
+import guest
+import tap
+
+PLUGIN = os.path.join(TOP, "build", "machine", "isv.so")
+
+MMIO = ["-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n",
+        "-device", "virtio-gpu-device", "-device", "virtio-rng-device",
+        "-global", "virtio-mmio.force-legacy=false"]
+
+RUNS = [
+    ("PCI, GICv3", {"machine": "virt,gic-version=3"}),
+    ("PCI, GICv2, two processors", {"machine": "virt,gic-version=2",
+                                    "smp": 2, "cpu": "cortex-a72"}),
+    ("MMIO", {"devices": MMIO}),
+]
+
+
+def test_run(name, arguments):
+    with tempfile.TemporaryDirectory() as directory:
+        report = os.path.join(directory, "report")
+        result = guest.run("devices;selftest", timeout=120,
+                           extra=["-plugin", f"{PLUGIN},out={report}"],
+                           **arguments)
+        tap.ok(result.good, f"{name}: boots and tests itself", *result.why)
+        lines = []
+        if os.path.exists(report):
+            with open(report) as f:
+                lines = f.read().splitlines()
+        offenders = [l for l in lines if l.startswith("offender")]
+        tap.ok(not offenders, f"{name}: no offender", *offenders)
+        summary = re.match(r"summary accesses=(\d+) sites=(\d+) offenders=0 "
+                           r".*unknown=0$", lines[-1] if lines else "")
+        tap.ok(summary and int(summary[1]) > 1000 and int(summary[2]) > 20,
+               f"{name}: devices were accessed, all of it was seen",
+               *lines[-1:])
+
+
+def main():
+    for name, arguments in RUNS:
+        test_run(name, arguments)
+    tap.done()
+
+
+main()
