@@ -23,6 +23,14 @@ void	tty_vprintf(const char *fmt, va_list ap)
 void	tty_write(const char *buf, size_t len);
 
 /*
+ * tty_capture - what this thread prints goes to fn instead, and never waits
+ *
+ * fn NULL ends it. One thread at a time; returns 0, or EBUSY.
+ */
+int	tty_capture(void (*fn)(void *arg, const char *buf, size_t len),
+	    void *arg);
+
+/*
  * tty_interrupted - whether Ctrl-C was typed since the command began
  * tty_sleep - wait; less long when Ctrl-C is typed
  *

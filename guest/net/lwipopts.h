@@ -120,6 +120,7 @@
 #define LWIP_HTTPD_DYNAMIC_FILE_READ	0
 #define LWIP_HTTPD_FILE_STATE		0
 #define LWIP_HTTPD_SUPPORT_11_KEEPALIVE	0
+#define HTTP_IS_DATA_VOLATILE(hs)	TCP_WRITE_FLAG_COPY	/* freed before it is sent */
 #define HTTPD_FSDATA_FILE		"pages.h"
 #define HTTPD_SERVER_AGENT		"paravane"
 

@@ -31,6 +31,13 @@ static struct event input_event;
 
 struct edit_history shell_history;
 
+/* Whose output goes elsewhere, and where. */
+static struct {
+	struct thread	*c_thread;
+	void		(*c_fn)(void *, const char *, size_t);
+	void		*c_arg;
+} capture;
+
 void
 tty_wake(void)
 {
@@ -123,7 +130,8 @@ tty_interrupted(void)
 void
 tty_forget_interrupt(void)
 {
-	input_interrupt = 0;
+	if (capture.c_thread != thread_self())
+		input_interrupt = 0;
 }
 
 int
@@ -137,11 +145,26 @@ tty_sleep(uint64_t ns)
 	return EINTR;
 }
 
+int
+tty_capture(void (*fn)(void *arg, const char *buf, size_t len), void *arg)
+{
+	if (capture.c_thread != NULL && capture.c_thread != thread_self())
+		return EBUSY;
+	capture.c_thread = fn != NULL ? thread_self() : NULL;
+	capture.c_fn = fn;
+	capture.c_arg = arg;
+	return 0;
+}
+
 void
 tty_write(const char *buf, size_t len)
 {
 	size_t n;
 
+	if (capture.c_thread != NULL && capture.c_thread == thread_self()) {
+		capture.c_fn(capture.c_arg, buf, len);
+		return;
+	}
 	while (len > 0) {
 		n = len < CONSOLE_LIMIT / 4 ? len : CONSOLE_LIMIT / 4;
 		console_wait(CONSOLE_LIMIT);
