@@ -105,6 +105,6 @@ struct pv_bus_dma_tag {
 	((t)->dt_dmamem_mmap((t), (segs), (nsegs), (off), (prot), (flags)))
 
 #define PV_DMAMAP_COHERENT(t, map) \
-	(((map)->dm_flags & PV_BUS_DMAMAP_ISCOHERENT) != 0)
+	((void)(t), ((map)->dm_flags & PV_BUS_DMAMAP_ISCOHERENT) != 0)
 
 #endif /* PARAVANE_BUS_DMA_H */

@@ -120,7 +120,8 @@ struct pv_virtio {
 	uint64_t vd_nconfig;
 	uint64_t vd_nspurious;
 	uint64_t vd_nresets;
-	uint64_t vd_nlogged;
+	uint64_t vd_logged_ns;			/* bound of messages */
+	unsigned int vd_nlogged;
 };
 
 /*
@@ -189,6 +190,14 @@ int pv_virtio_intr_queue(struct pv_virtio *, unsigned int queue);
 
 /* For drivers */
 
+/*
+ * pv_virtio_set_callbacks - a driver puts its own in the place of those of
+ * pv_virtio_init. cb may be NULL; *cb is copied. Context: thread, while the
+ * device is stopped.
+ */
+void pv_virtio_set_callbacks(struct pv_virtio *,
+    const struct pv_virtio_callbacks *cb, void *arg);
+
 struct pv_feature {
 	uint8_t fe_bit;
 	uint8_t fe_flags;		/* PV_FEATURE_* */
@@ -200,7 +209,11 @@ struct pv_feature {
 #define PV_FEATURE_REQUIRED	0x02	/* no attach without it */
 #define PV_FEATURE_NAMED	0x04	/* known by name, not asked for */
 
-/* A step of the ladder, tried after a refusal. The last is tried last. */
+/*
+ * A step of the ladder, tried after a refusal, in order. Steps do not add up:
+ * each is applied to what the driver wants as a whole. The core goes on with
+ * steps of its own, which leave the bits of rings.
+ */
 struct pv_ladder_step {
 	uint64_t ls_drop;		/* leave these */
 	uint64_t ls_add;		/* take these if offered, though the
@@ -209,7 +222,9 @@ struct pv_ladder_step {
 
 /*
  * A driver's features. VERSION_1, INDIRECT_DESC, EVENT_IDX, ANY_LAYOUT,
- * ACCESS_PLATFORM and the other bits of rings are the core's: it adds them.
+ * ACCESS_PLATFORM and the other bits of rings are the core's: it adds them. A
+ * legacy device without ANY_LAYOUT (pv_virtio_has) expects a header in pieces
+ * of its own.
  */
 struct pv_feature_table {
 	const struct pv_feature *ft_features;
@@ -279,8 +294,10 @@ int pv_virtio_config_write(struct pv_virtio *, unsigned int off,
 
 /*
  * pv_virtio_start - set up interrupts, enable the queues that were allocated,
- * set DRIVER_OK. Errors: EIO, ERANGE from the transport. On error the caller
- * calls pv_virtio_stop, or pv_virtio_fail. Context: thread.
+ * set DRIVER_OK. Errors: EINVAL it is started; EIO the device is broken, or does
+ * not go on; ERANGE a legacy device can't reach a queue's address. On error the
+ * device was reset as by pv_virtio_stop: the caller frees its queues and calls
+ * pv_virtio_fail. What was published before is notified now. Context: thread.
  */
 int pv_virtio_start(struct pv_virtio *);
 

@@ -73,9 +73,10 @@ struct pv_virtq_counters {
 /*
  * pv_virtq_alloc - make the queue of index; after negotiation, before start
  *
- * Errors: ENXIO the device has no such queue; EINVAL its size is 0 or not what
- * the ring allows, or params make no sense; ENOMEM. *vqp is the new queue, the
- * device's until pv_virtq_free. Context: thread. (Basic Facilities of a Virtio
+ * The size is the largest power of two that is neither above vp_size nor above
+ * what the device takes. Errors: ENXIO the device has no such queue; EINVAL its
+ * size is above what the ring allows (32768), params make no sense, or the
+ * device is started; ENOMEM. *vqp is the new queue, until pv_virtq_free. Context: thread. (Basic Facilities of a Virtio
  * Device / Virtqueues)
  */
 int pv_virtq_alloc(struct pv_virtio *, unsigned int index,
@@ -131,6 +132,8 @@ int pv_virtq_pending(struct pv_virtq *);
  * pv_virtq_intr_disable - interrupts are not wanted; a hint, some may still come
  * pv_virtq_intr_enable - wanted when something more is used. Returns nonzero if
  *	something already is: the caller drains again, no interrupt will tell.
+ *	With EVENT_IDX this asks for one interrupt: a driver that drains enables
+ *	again at the end, whether or not it disabled. At start it is enabled.
  * pv_virtq_intr_delay - as enable, but only after n more chains were used, at
  *	most what is outstanding. Without EVENT_IDX as enable.
  * Context: any.
@@ -153,7 +156,8 @@ int pv_virtq_lost(const struct pv_virtq *);
 /*
  * pv_virtq_restart - after pv_virtio_stop, a complete drain and a new
  * negotiation: empty the queue for another start. Errors: EINVAL the device now
- * has it in a smaller size (free and allocate it instead). Context: thread.
+ * has it in a smaller size (free and allocate it instead); EBUSY something is
+ * not drained, or the device is started, or lost. Context: thread.
  */
 int pv_virtq_restart(struct pv_virtq *);
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The split ring as it lies in shared memory (Virtqueues / Split Virtqueues).
+ * All fields are little-endian; legacy devices are only driven by
+ * little-endian CPUs, so that theirs are too.
+ */
+#ifndef CORE_RING_H
+#define CORE_RING_H
+
+#include <paravane/kern.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define PV_LE16(x)	((uint16_t)__builtin_bswap16(x))
+#define PV_LE32(x)	((uint32_t)__builtin_bswap32(x))
+#define PV_LE64(x)	((uint64_t)__builtin_bswap64(x))
+#else
+#define PV_LE16(x)	((uint16_t)(x))
+#define PV_LE32(x)	((uint32_t)(x))
+#define PV_LE64(x)	((uint64_t)(x))
+#endif
+
+/* The Virtqueue Descriptor Table */
+struct ring_desc {
+	uint64_t rd_addr;
+	uint32_t rd_len;
+	uint16_t rd_flags;
+	uint16_t rd_next;
+};
+
+#define RING_DESC_F_NEXT	0x0001
+#define RING_DESC_F_WRITE	0x0002	/* the device writes */
+#define RING_DESC_F_INDIRECT	0x0004
+
+/* The Virtqueue Available Ring; used_event is ra_ring[size]. */
+struct ring_avail {
+	uint16_t ra_flags;
+	uint16_t ra_idx;
+	uint16_t ra_ring[];
+};
+
+#define RING_AVAIL_F_NO_INTERRUPT	0x0001
+
+struct ring_used_elem {
+	uint32_t ru_id;
+	uint32_t ru_len;
+};
+
+/* The Virtqueue Used Ring; avail_event follows ru_ring[size - 1]. */
+struct ring_used {
+	uint16_t ru_flags;
+	uint16_t ru_idx;
+	struct ring_used_elem ru_ring[];
+};
+
+#define RING_USED_F_NO_NOTIFY	0x0001
+
+#define RING_MAXSIZE		32768u
+#define RING_MAXTABLE		1024u	/* entries in one indirect table */
+
+/* Legacy Interfaces: the used ring begins at the next multiple of this. */
+#define RING_LEGACY_ALIGN	4096u
+
+/* CPU-written and device-written bytes never share a line. */
+#define RING_LINE		128u
+
+#define RING_AVAIL_LEN(n)	(4u + 2u * (n) + 2u)
+#define RING_USED_LEN(n)	(4u + 8u * (n) + 2u)
+
+/*
+ * Fields that the other side may change or look at while we do: one access of
+ * just that width.
+ */
+static inline uint16_t
+ring_load16(const uint16_t *p)
+{
+	return PV_LE16(*(const volatile uint16_t *)p);
+}
+
+static inline uint32_t
+ring_load32(const uint32_t *p)
+{
+	return PV_LE32(*(const volatile uint32_t *)p);
+}
+
+static inline void
+ring_store16(uint16_t *p, uint16_t v)
+{
+	*(volatile uint16_t *)p = PV_LE16(v);
+}
+
+#endif

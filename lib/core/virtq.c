@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What all kinds of ring have in common. A second kind is a second set of the
+ * functions that virtq_var.h names split_*, chosen here.
+ */
+#include "mem.h"
+#include "virtio_var.h"
+#include "virtq_var.h"
+
+#define VIRTQ_DEFAULT_SIZE	1024u
+#define VIRTQ_MAXPIECES		1024u
+#define VIRTQ_TABLE_SEGS	16u	/* segments that tables may lie in */
+
+/* A smaller ring than the device's is always allowed, and a power of two. */
+static unsigned int
+virtq_choose_size(unsigned int max, unsigned int wanted)
+{
+	unsigned int size = 1;
+
+	if (wanted == 0)
+		wanted = VIRTQ_DEFAULT_SIZE;
+	if (max > wanted)
+		max = wanted;
+	while (size <= max / 2)
+		size *= 2;
+	return size;
+}
+
+static int
+virtq_check(const struct pv_virtio *dev, unsigned int index,
+    const struct pv_virtq_params *vp)
+{
+	if (index >= PV_MAXQUEUES)
+		return ENXIO;
+	if (dev->vd_queues[index] != NULL || virtio_is_started(dev))
+		return EINVAL;
+	if (vp->vp_maxpieces == 0 || vp->vp_maxpieces > VIRTQ_MAXPIECES ||
+	    vp->vp_maxsegs == 0 || vp->vp_size > RING_MAXSIZE)
+		return EINVAL;
+	return 0;
+}
+
+static void
+virtq_take_features(struct pv_virtq *vq)
+{
+	const struct pv_virtio *dev = vq->vq_dev;
+
+	vq->vq_flags = 0;
+	if (pv_virtio_has(dev, PV_F_EVENT_IDX))
+		vq->vq_flags |= VQ_EVENT_IDX;
+	if (pv_virtio_has(dev, PV_F_ORDER_PLATFORM))
+		vq->vq_flags |= VQ_OUTER;
+	if (pv_virtio_has(dev, PV_F_NOTIFICATION_DATA))
+		vq->vq_flags |= VQ_NOTIFY_DATA;
+}
+
+/*
+ * Give each descriptor its table. None crosses a segment: the device sees a
+ * table as one run of addresses.
+ */
+static int
+virtq_place_tables(struct pv_virtq *vq, bus_size_t len)
+{
+	const bus_dmamap_t map = vq->vq_tablemem.dm_map;
+	const bus_dma_segment_t *seg = map->dm_segs;
+	struct virtq_table *qt = vq->vq_tables;
+	bus_size_t off = 0, base = 0;
+	unsigned int i;
+	int s = 0;
+
+	for (i = 0; i < virtq_size(vq); i++, qt++) {
+		while (s < map->dm_nsegs && seg[s].ds_len - off < len) {
+			base += seg[s].ds_len;
+			off = 0;
+			s++;
+		}
+		if (s == map->dm_nsegs)
+			return ENOMEM;
+		qt->qt_off = base + off;
+		qt->qt_addr = seg[s].ds_addr + off;
+		qt->qt_desc = (void *)((char *)vq->vq_tablemem.dm_kva +
+		    qt->qt_off);
+		off += len;
+	}
+	return 0;
+}
+
+static void
+virtq_free_tables(struct pv_virtq *vq)
+{
+	pv_dmamem_free(&vq->vq_tablemem);
+	pv_kern_free(vq->vq_tables, virtq_size(vq) * sizeof(*vq->vq_tables));
+	vq->vq_tables = NULL;
+}
+
+/*
+ * In one run of addresses, or else in several: each then loses up to a table at
+ * its end.
+ */
+static int
+virtq_alloc_tablemem(struct pv_virtq *vq, bus_size_t len)
+{
+	bus_size_t need = virtq_size(vq) * len;
+	unsigned int nsegs;
+	int error = ENOMEM;
+
+	for (nsegs = 1; nsegs <= VIRTQ_TABLE_SEGS; nsegs *= 4) {
+		error = pv_dmamem_alloc(&vq->vq_tablemem, vq->vq_dmat,
+		    (need + (nsegs - 1) * len + RING_LINE - 1) &
+		    ~(bus_size_t)(RING_LINE - 1), RING_LINE, nsegs, 0, 0);
+		if (error == 0)
+			break;
+	}
+	return error;
+}
+
+/* Tables are a gain, not a need: without memory for them there are none. */
+static void
+virtq_alloc_tables(struct pv_virtq *vq)
+{
+	bus_size_t len = vq->vq_maxsegs * sizeof(struct ring_desc);
+
+	if (vq->vq_maxsegs < 2 ||
+	    !pv_virtio_has(vq->vq_dev, PV_F_INDIRECT_DESC))
+		return;
+	vq->vq_tables = pv_kern_alloc(virtq_size(vq) * sizeof(*vq->vq_tables));
+	if (vq->vq_tables == NULL)
+		return;
+	if (virtq_alloc_tablemem(vq, len) != 0 ||
+	    virtq_place_tables(vq, len) != 0)
+		virtq_free_tables(vq);
+}
+
+static void
+virtq_free_private(struct pv_virtq *vq)
+{
+	unsigned int size = virtq_size(vq);
+
+	pv_kern_free(vq->vq_saved, size * vq->vq_savedlen);
+	pv_kern_free(vq->vq_entries, size * sizeof(*vq->vq_entries));
+	pv_kern_free(vq->vq_tables, size * sizeof(*vq->vq_tables));
+	pv_kern_free(vq, sizeof(*vq));
+}
+
+static int
+virtq_alloc_private(struct pv_virtq *vq)
+{
+	unsigned int size = virtq_size(vq);
+
+	vq->vq_savedlen = sizeof(struct virtq_saved) +
+	    vq->vq_maxpieces * sizeof(struct pv_piece);
+	vq->vq_entries = pv_kern_alloc(size * sizeof(*vq->vq_entries));
+	vq->vq_saved = pv_kern_alloc(size * vq->vq_savedlen);
+	if (vq->vq_entries == NULL || vq->vq_saved == NULL)
+		return ENOMEM;
+	return 0;
+}
+
+static struct pv_virtq *
+virtq_new(struct pv_virtio *dev, unsigned int index,
+    const struct pv_virtq_params *vp, unsigned int size)
+{
+	struct pv_virtq *vq;
+	unsigned int maxsegs = vp->vp_maxsegs;
+
+	vq = pv_kern_alloc(sizeof(*vq));
+	if (vq == NULL)
+		return NULL;
+	/* A chain is no longer than its queue, in a table or not. */
+	if (maxsegs > size)
+		maxsegs = size;
+	if (maxsegs > RING_MAXTABLE)
+		maxsegs = RING_MAXTABLE;
+	vq->vq_dev = dev;
+	vq->vq_dmat = dev->vd_dmat;
+	vq->vq_index = index;
+	vq->vq_mask = (uint16_t)(size - 1);
+	vq->vq_maxpieces = (uint16_t)vp->vp_maxpieces;
+	vq->vq_maxsegs = (uint16_t)maxsegs;
+	vq->vq_clamp = vp->vp_policy == PV_VIRTQ_CLAMP;
+	vq->vq_name = vp->vp_name;
+	vq->vq_intr = vp->vp_intr;
+	vq->vq_arg = vp->vp_arg;
+	virtq_take_features(vq);
+	return vq;
+}
+
+int
+pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
+    const struct pv_virtq_params *vp, struct pv_virtq **vqp)
+{
+	struct pv_virtq *vq;
+	unsigned int max;
+	int error;
+
+	error = virtq_check(dev, index, vp);
+	if (error)
+		return error;
+	if (index >= dev->vd_ops->to_queue_count(dev->vd_transport))
+		return ENXIO;
+	max = dev->vd_ops->to_queue_max(dev->vd_transport, index);
+	if (max == 0)
+		return ENXIO;
+	if (max > RING_MAXSIZE)
+		return EINVAL;
+	vq = virtq_new(dev, index, vp, virtq_choose_size(max, vp->vp_size));
+	if (vq == NULL)
+		return ENOMEM;
+	error = virtq_alloc_private(vq);
+	if (error == 0)
+		error = split_alloc(vq, virtq_size(vq), virtio_is_legacy(dev));
+	if (error) {
+		virtq_free_private(vq);
+		return error;
+	}
+	virtq_alloc_tables(vq);
+	split_reset(vq);
+	dev->vd_queues[index] = vq;
+	if (dev->vd_nqueues <= index)
+		dev->vd_nqueues = index + 1;
+	*vqp = vq;
+	return 0;
+}
+
+void
+pv_virtq_free(struct pv_virtq *vq)
+{
+	struct pv_virtio *dev;
+
+	if (vq == NULL)
+		return;
+	dev = vq->vq_dev;
+	dev->vd_queues[vq->vq_index] = NULL;
+	while (dev->vd_nqueues > 0 &&
+	    dev->vd_queues[dev->vd_nqueues - 1] == NULL)
+		dev->vd_nqueues--;
+	if (dev->vd_lost || virtio_is_started(dev)) {
+		pv_kern_log(PV_LOG_WARNING, dev->vd_name,
+		    "reset not confirmed: %lu bytes of queue %s stay behind",
+		    (unsigned long)(vq->vq_mem.dm_size +
+		    vq->vq_tablemem.dm_size), vq->vq_name);
+		pv_dmamem_abandon(&vq->vq_mem);
+		pv_dmamem_abandon(&vq->vq_tablemem);
+	}
+	pv_dmamem_free(&vq->vq_mem);
+	pv_dmamem_free(&vq->vq_tablemem);
+	virtq_free_private(vq);
+}
+
+void
+virtq_place(const struct pv_virtq *vq, struct pv_queue_place *qp)
+{
+	bus_addr_t addr = vq->vq_mem.dm_map->dm_segs[0].ds_addr;
+
+	qp->qp_size = virtq_size(vq);
+	qp->qp_desc = addr;
+	qp->qp_driver = addr + vq->vq_avail_off;
+	qp->qp_device = addr + vq->vq_used_off;
+	qp->qp_align = vq->vq_align;
+}
+
+static void
+virtq_notify(struct pv_virtq *vq)
+{
+	struct pv_virtio *dev = vq->vq_dev;
+	uint32_t data = vq->vq_index;
+
+	if (vq->vq_flags & VQ_NOTIFY_DATA)
+		data |= vq->vq_published << 16;
+	vq->vq_counters.qc_doorbells++;
+	dev->vd_ops->to_notify(dev->vd_transport, vq->vq_index, data);
+}
+
+/* What was published before DRIVER_OK, when no doorbell may be rung. */
+void
+virtq_notify_again(struct pv_virtq *vq)
+{
+	if (vq->vq_published != 0)
+		virtq_notify(vq);
+}
+
+/*
+ * Syncs of a chain's memory, for chains that lie in a map that is not known to
+ * be coherent.
+ */
+void
+virtq_pieces_pre(struct pv_virtq *vq, const struct pv_piece *pc,
+    unsigned int nout, unsigned int nin, unsigned int head)
+{
+	struct virtq_saved *qs = virtq_saved(vq, head);
+	unsigned int i;
+
+	qs->qs_nout = nout;
+	qs->qs_nin = nin;
+	for (i = 0; i < nout + nin; i++, pc++) {
+		qs->qs_pieces[i] = *pc;
+		pv_dma_sync(vq->vq_dmat, pc->pc_map, pc->pc_off, pc->pc_len,
+		    i < nout ? BUS_DMASYNC_PREWRITE : BUS_DMASYNC_PREREAD);
+	}
+}
+
+/* len is what the device wrote, from the first piece that it writes on. */
+void
+virtq_pieces_post(struct pv_virtq *vq, unsigned int head, uint32_t len)
+{
+	const struct virtq_saved *qs = virtq_saved(vq, head);
+	const struct pv_piece *pc = qs->qs_pieces;
+	bus_size_t left = len, part;
+	unsigned int i;
+
+	for (i = 0; i < qs->qs_nout; i++, pc++)
+		pv_dma_sync(vq->vq_dmat, pc->pc_map, pc->pc_off, pc->pc_len,
+		    BUS_DMASYNC_POSTWRITE);
+	for (i = 0; i < qs->qs_nin && left > 0; i++, pc++) {
+		part = pc->pc_len < left ? pc->pc_len : left;
+		pv_dma_sync(vq->vq_dmat, pc->pc_map, pc->pc_off, part,
+		    BUS_DMASYNC_POSTREAD);
+		left -= part;
+	}
+}
+
+int
+pv_virtq_enqueue(struct pv_virtq *vq, const struct pv_piece *pieces,
+    unsigned int nout, unsigned int nin, void *cookie)
+{
+	if (virtio_is_broken(vq->vq_dev))
+		return EIO;
+	if (nout > vq->vq_maxpieces || nin > vq->vq_maxpieces - nout)
+		return EFBIG;
+	if (nout + nin == 0 || cookie == NULL)
+		return EINVAL;
+	return split_enqueue(vq, pieces, nout, nin, cookie);
+}
+
+int
+pv_virtq_publish(struct pv_virtq *vq)
+{
+	if (vq->vq_posted == vq->vq_published ||
+	    virtio_is_broken(vq->vq_dev))
+		return 0;
+	if (!split_publish(vq) || !virtio_is_started(vq->vq_dev))
+		return 0;
+	virtq_notify(vq);
+	return 1;
+}
+
+int
+pv_virtq_dequeue(struct pv_virtq *vq, struct pv_used *us)
+{
+	if (virtio_is_broken(vq->vq_dev))
+		return EIO;
+	return split_dequeue(vq, us);
+}
+
+int
+pv_virtq_pending(struct pv_virtq *vq)
+{
+	return virtio_is_broken(vq->vq_dev) || split_pending(vq);
+}
+
+void
+pv_virtq_intr_disable(struct pv_virtq *vq)
+{
+	split_intr_disable(vq);
+}
+
+int
+pv_virtq_intr_enable(struct pv_virtq *vq)
+{
+	return split_intr_enable(vq, 1);
+}
+
+int
+pv_virtq_intr_delay(struct pv_virtq *vq, unsigned int n)
+{
+	return split_intr_enable(vq, n);
+}
+
+void *
+pv_virtq_drain(struct pv_virtq *vq)
+{
+	struct virtq_entry *qe;
+	void *cookie;
+	unsigned int i;
+
+	if (virtio_is_started(vq->vq_dev))
+		return NULL;
+	if (vq->vq_dev->vd_lost)
+		vq->vq_lost = 1;
+	vq->vq_published = vq->vq_posted;
+	while ((i = vq->vq_drained) < virtq_size(vq)) {
+		vq->vq_drained++;
+		qe = &vq->vq_entries[i];
+		cookie = qe->qe_cookie;
+		if (cookie == NULL)
+			continue;
+		if ((qe->qe_flags & QE_SYNC) && !vq->vq_lost)
+			virtq_pieces_post(vq, i, qe->qe_inlen);
+		qe->qe_cookie = NULL;
+		vq->vq_published = --vq->vq_posted; /* none outstanding at last */
+		return cookie;
+	}
+	return NULL;
+}
+
+int
+pv_virtq_lost(const struct pv_virtq *vq)
+{
+	return vq->vq_lost;
+}
+
+int
+pv_virtq_restart(struct pv_virtq *vq)
+{
+	struct pv_virtio *dev = vq->vq_dev;
+	unsigned int i;
+
+	if (virtio_is_started(dev) || dev->vd_lost)
+		return EBUSY;
+	for (i = 0; i < virtq_size(vq); i++)
+		if (vq->vq_entries[i].qe_cookie != NULL)
+			return EBUSY;
+	if (vq->vq_index >= dev->vd_ops->to_queue_count(dev->vd_transport) ||
+	    dev->vd_ops->to_queue_max(dev->vd_transport, vq->vq_index) <
+	    virtq_size(vq))
+		return EINVAL;
+	virtq_take_features(vq);
+	virtq_free_tables(vq);
+	virtq_alloc_tables(vq);
+	vq->vq_drained = 0;
+	vq->vq_lost = 0;
+	split_reset(vq);
+	return 0;
+}
+
+unsigned int
+pv_virtq_size(const struct pv_virtq *vq)
+{
+	return virtq_size(vq);
+}
+
+unsigned int
+pv_virtq_room(const struct pv_virtq *vq)
+{
+	return vq->vq_nfree;
+}
+
+unsigned int
+pv_virtq_outstanding(const struct pv_virtq *vq)
+{
+	return (uint16_t)(vq->vq_posted - vq->vq_used_idx);
+}
+
+const char *
+pv_virtq_name(const struct pv_virtq *vq)
+{
+	return vq->vq_name;
+}
+
+const struct pv_virtq_counters *
+pv_virtq_counters(const struct pv_virtq *vq)
+{
+	return &vq->vq_counters;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The bus contract for unit tests on the host. Device addresses are never CPU
+ * addresses, registers are functions, time is what a test says; see port.h.
+ */
+#ifndef PARAVANE_MACHDEP_H
+#define PARAVANE_MACHDEP_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+/* Not 4096, so that nothing comes to rely on it. */
+#undef PAGE_SIZE
+#define PAGE_SIZE	16384u
+
+typedef uint64_t bus_addr_t;
+typedef uint64_t bus_size_t;
+typedef uint64_t paddr_t;
+
+#include <paravane/bus_dma.h>
+
+struct port_bus_space {
+	uint32_t (*bs_read)(void *, bus_size_t off, unsigned int width);
+	void (*bs_write)(void *, bus_size_t off, unsigned int width,
+	    uint32_t val);
+	void *bs_arg;
+};
+
+typedef const struct port_bus_space *bus_space_tag_t;
+typedef bus_size_t bus_space_handle_t;	/* where it begins for bs_read */
+
+#define BUS_SPACE_BARRIER_READ	0x01
+#define BUS_SPACE_BARRIER_WRITE	0x02
+
+static inline uint32_t
+port_bs_read(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
+    unsigned int width)
+{
+	return t->bs_read(t->bs_arg, h + off, width);
+}
+
+static inline void
+port_bs_write(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
+    unsigned int width, uint32_t val)
+{
+	t->bs_write(t->bs_arg, h + off, width, val);
+}
+
+#define bus_space_read_1(t, h, o)	((uint8_t)port_bs_read((t), (h), (o), 1))
+#define bus_space_read_2(t, h, o)	((uint16_t)port_bs_read((t), (h), (o), 2))
+#define bus_space_read_4(t, h, o)	(port_bs_read((t), (h), (o), 4))
+#define bus_space_write_1(t, h, o, v)	port_bs_write((t), (h), (o), 1, (v))
+#define bus_space_write_2(t, h, o, v)	port_bs_write((t), (h), (o), 2, (v))
+#define bus_space_write_4(t, h, o, v)	port_bs_write((t), (h), (o), 4, (v))
+#define bus_space_barrier(t, h, o, l, f) \
+	((void)(t), (void)(h), (void)(o), (void)(l), (void)(f))
+
+/* Counted, so that a test can see that a barrier stands where it must. */
+extern unsigned int port_barriers;
+extern void (*port_mb_hook)(void);	/* runs in each pv_md_mb */
+
+#define pv_md_wmb(outer)	port_barrier((outer), 'w')
+#define pv_md_rmb(outer)	port_barrier((outer), 'r')
+#define pv_md_mb(outer)		port_barrier((outer), 'm')
+
+static inline void
+port_barrier(bool outer, char kind)
+{
+	(void)outer;
+	port_barriers++;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (kind == 'm' && port_mb_hook != NULL)
+		port_mb_hook();
+}
+
+#endif

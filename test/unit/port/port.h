@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The host as a port, for unit tests: what a test sets and looks at.
+ *
+ *	int setup(void **state) { port_reset(); return 0; }
+ *	int teardown(void **state) { return port_check(); }
+ *
+ * Device addresses are made anew at each bus_dmamap_load, and die with the
+ * unload; a device model reaches memory through port_dma_read and _write only.
+ * With po_shadow the device sees a copy that only bus_dmamap_sync brings up to
+ * date, and each byte has an owner: what is forgotten to sync is garbage, and
+ * reported.
+ */
+#ifndef PORT_H
+#define PORT_H
+
+#include <paravane/kern.h>
+
+struct port {
+	/* set by tests, after port_reset */
+	int po_shadow;			/* no map is coherent */
+	int po_refuse_coherent;		/* bus_dmamem_map with COHERENT fails */
+	bus_size_t po_segsize;		/* longest run of device addresses; 0:
+					 * no limit */
+	bus_addr_t po_base;		/* the next device addresses */
+	int po_fail_after;		/* >= 0: so many allocations more
+					 * succeed, then all fail; -1: never */
+	void (*po_tick)(void *);	/* called by each delay and pause */
+	void *po_tick_arg;
+	int po_verbose;			/* messages also to stderr */
+
+	/* looked at */
+	uint64_t po_now_ns;		/* the clock; may be set too */
+	unsigned int po_violations;	/* of the rules that the port checks */
+	unsigned long po_allocs;	/* outstanding */
+	unsigned long po_dmamems;
+	unsigned long po_dmamaps;
+	unsigned long po_loads;		/* maps that are loaded */
+	unsigned int po_nlogs;
+	unsigned int po_nsyncs;
+	char po_log[4096];		/* the last messages, one a line */
+};
+
+extern struct port port;
+extern const struct pv_bus_dma_tag port_dma_tag;	/* pass &port_dma_tag */
+
+/* Forget everything, and give leaked memory back. */
+void port_reset(void);
+
+/*
+ * 0 if no rule was broken and nothing is left allocated; otherwise says what,
+ * and returns 1.
+ */
+int port_check(void);
+
+/* As port_check, without looking for leaks. */
+int port_check_rules(void);
+
+/* Report that a rule was broken. */
+void port_violation(const char *fmt, ...)
+    __attribute__((__format__(__printf__, 1, 2)));
+
+/* Whether a message with this text was logged. */
+int port_logged(const char *text);
+
+/*
+ * What a device does: 0, or -1 where the address is not loaded (a violation;
+ * reads then give 0xdd).
+ */
+int port_dma_read(bus_addr_t, void *, size_t);
+int port_dma_write(bus_addr_t, const void *, size_t);
+
+/* The CPU's address of what a device address means now; NULL: not loaded. */
+void *port_dma_kva(bus_addr_t, size_t);
+
+/*
+ * Memory of a test, loaded into a map of its own, in segments of at most
+ * po_segsize: for buffers. port_buf_free unloads and frees.
+ */
+struct port_buf {
+	uint8_t *pb_va;
+	bus_dmamap_t pb_map;
+	size_t pb_len;
+};
+
+struct port_buf *port_buf_new(size_t len);
+void port_buf_free(struct port_buf *);
+
+#endif
