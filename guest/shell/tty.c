@@ -16,6 +16,7 @@
 #include "lines.h"
 
 #define INPUT_SIZE	1024	/* a power of two */
+#define WRITE_CHUNK	512	/* an atomic console masks interrupts for it */
 #define KEY_INTERRUPT	0x03	/* Ctrl-C */
 
 /* What tty_getc() returns beside a byte, and to tty_getline() alone. */
@@ -166,7 +167,7 @@ tty_write(const char *buf, size_t len)
 		return;
 	}
 	while (len > 0) {
-		n = len < CONSOLE_LIMIT / 4 ? len : CONSOLE_LIMIT / 4;
+		n = len < WRITE_CHUNK ? len : WRITE_CHUNK;
 		console_wait(CONSOLE_LIMIT);
 		console_write(buf, n);
 		buf += n;
