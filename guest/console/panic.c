@@ -11,6 +11,7 @@
 
 static unsigned int panic_cpu;		/* 1 + the CPU that panics */
 static unsigned int panic_depth;
+static int panic_settling;		/* consoles' drivers are at work */
 
 int
 panicking(void)
@@ -32,6 +33,21 @@ stop(void)
 	cpu_halt();
 }
 
+static _Noreturn void
+finish(void)
+{
+	if (test_run())
+		kprintf("paravane: failed\n");
+	else
+		kprintf("The system has halted.\n");
+	/* What fails here has had its chance; other consoles have the text. */
+	if (!panic_settling) {
+		panic_settling = 1;
+		console_settle();
+	}
+	stop();
+}
+
 void
 panic_enter(void)
 {
@@ -46,11 +62,8 @@ panic_enter(void)
 	if (panic_depth > 2)
 		stop();
 	if (panic_depth == 2) {
-		/* Only consoles that need no driver still get text. */
 		kprintf("\nBail out! a panic within a panic\n");
-		if (test_run())
-			kprintf("paravane: failed\n");
-		stop();
+		finish();
 	}
 	cpu_stop_others();
 	kprintf("\n");
@@ -59,12 +72,7 @@ panic_enter(void)
 void
 panic_finish(void)
 {
-	if (test_run())
-		kprintf("paravane: failed\n");
-	else
-		kprintf("The system has halted.\n");
-	console_settle();
-	stop();
+	finish();
 }
 
 void
