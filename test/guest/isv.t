@@ -14,20 +14,26 @@ import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "test", "support"))
-import guest
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
 import tap
+import unattended
+from paravane_qemu import GPU, NET, RNG
 
 PLUGIN = os.path.join(TOP, "build", "machine", "isv.so")
 
-MMIO = ["-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n",
-        "-device", "virtio-gpu-device", "-device", "virtio-rng-device",
-        "-global", "virtio-mmio.force-legacy=false"]
+CONSOLE = ["-device", "virtio-serial-pci,max_ports=1", "-chardev", "null,id=c",
+           "-device", "virtconsole,chardev=c"]
+PCI = [NET, GPU, RNG, CONSOLE]
+MMIO = [["-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n"],
+        ["-device", "virtio-gpu-device"], ["-device", "virtio-rng-device"],
+        ["-global", "virtio-mmio.force-legacy=false"]]
 
 RUNS = [
-    ("PCI, GICv3", {"machine": "virt,gic-version=3"}),
-    ("PCI, GICv2, two processors", {"machine": "virt,gic-version=2",
-                                    "smp": 2, "cpu": "cortex-a72"}),
+    ("PCI, GICv3", {"devices": PCI}),
+    ("PCI, GICv2, two processors", {"devices": PCI, "smp": 2,
+                                    "machine": "virt,gic-version=2",
+                                    "cpu": "cortex-a72"}),
     ("MMIO", {"devices": MMIO}),
 ]
 
@@ -35,9 +41,9 @@ RUNS = [
 def test_run(name, arguments):
     with tempfile.TemporaryDirectory() as directory:
         report = os.path.join(directory, "report")
-        result = guest.run("devices;selftest", timeout=120,
-                           extra=["-plugin", f"{PLUGIN},out={report}"],
-                           **arguments)
+        result = unattended.run("devices;selftest", limit=120,
+                                args=["-plugin", f"{PLUGIN},out={report}"],
+                                **arguments)
         tap.ok(result.good, f"{name}: boots and tests itself", *result.why)
         lines = []
         if os.path.exists(report):
