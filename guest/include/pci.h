@@ -60,7 +60,8 @@ struct pci_dev {
 	uint32_t	pd_class;	/* class, subclass, interface, revision */
 	uint32_t	pd_subsystem;
 	uint8_t		pd_pin;		/* 1 to 4: INTA to INTD; 0: none */
-	unsigned	pd_enabled;	/* by itself, and by functions behind it */
+	unsigned	pd_enabled;	/* how often */
+	unsigned	pd_users;	/* a bridge's: enabled functions behind it */
 	struct pci_bar	pd_bar[PCI_MAXBARS];
 	struct pci_msix	*pd_msix;	/* while vectors are allocated */
 	struct intr	*pd_line;	/* INTx handler */
@@ -91,10 +92,12 @@ void	pci_conf_write(const struct pci_dev *, unsigned reg, uint32_t);
 unsigned pci_capability(const struct pci_dev *, unsigned id);
 
 /*
- * pci_enable - decode memory and master the bus, as do the bridges above
+ * pci_enable - decode memory; bridges above also let the function master the bus
+ * pci_master - let the function itself: not before it was reset, since firmware may have left it running
  * pci_disable - stop both
  */
 void	pci_enable(struct pci_dev *);
+void	pci_master(struct pci_dev *);
 void	pci_disable(struct pci_dev *);
 
 /*
@@ -129,9 +132,7 @@ uint32_t pci_intr_intid(const struct pci_dev *, int vector);
 /* Give back vectors and mappings, and disable. */
 void	pci_release(struct pci_dev *);
 
-/*
- * pci_quiesce - reset every virtio function and clear all bus mastering: before the machine is left
- */
+/* pci_quiesce - clear all bus mastering: before the machine is left */
 void	pci_quiesce(void);
 
 #endif

@@ -33,6 +33,7 @@ struct virtio_dev {
 	int		vg_error;	/* why not: errno; ENODEV: no driver for it */
 	uint64_t	vg_attach_ns;	/* when the driver had it, since the start */
 	uint64_t	vg_polled;	/* found something by polling, not by interrupt */
+	bool		vg_nopoll;	/* a test has its interrupts elsewhere */
 	volatile bool	vg_changed;	/* set by callbacks */
 	volatile bool	vg_broken;
 	uint64_t	vg_nbroken;

@@ -274,26 +274,48 @@ pci_init(void)
 }
 INIT(INIT_BUS, pci_init);
 
+static void
+command_change(struct pci_dev *pd, uint32_t clear, uint32_t set)
+{
+	uint32_t v = pci_conf_read(pd, PCI_COMMAND) & 0xffff;
+
+	pci_conf_write(pd, PCI_COMMAND, (v & ~clear) | set);
+}
+
 void
 pci_enable(struct pci_dev *pd)
 {
-	for (; pd != NULL; pd = pd->pd_bus->pb_bridge)
-		if (pd->pd_enabled++ == 0)
-			pci_conf_write(pd, PCI_COMMAND,
-			    (pci_conf_read(pd, PCI_COMMAND) |
-			    PCI_COMMAND_MEM | PCI_COMMAND_MASTER) &
-			    ~(uint32_t)PCI_COMMAND_IO);
+	struct pci_dev *br;
+
+	if (pd->pd_enabled++ != 0)
+		return;
+	for (br = pd->pd_bus->pb_bridge; br != NULL;
+	    br = br->pd_bus->pb_bridge)
+		if (br->pd_users++ == 0)
+			command_change(br, PCI_COMMAND_IO,
+			    PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
+	command_change(pd, PCI_COMMAND_IO, PCI_COMMAND_MEM);
+}
+
+void
+pci_master(struct pci_dev *pd)
+{
+	command_change(pd, 0, PCI_COMMAND_MASTER);
 }
 
 void
 pci_disable(struct pci_dev *pd)
 {
-	for (; pd != NULL; pd = pd->pd_bus->pb_bridge)
-		if (pd->pd_enabled != 0 && --pd->pd_enabled == 0)
-			pci_conf_write(pd, PCI_COMMAND,
-			    pci_conf_read(pd, PCI_COMMAND) &
-			    ~(uint32_t)(PCI_COMMAND_MEM | PCI_COMMAND_MASTER |
-			    PCI_COMMAND_IO));
+	struct pci_dev *br;
+
+	if (pd->pd_enabled == 0 || --pd->pd_enabled != 0)
+		return;
+	command_change(pd, PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
+	for (br = pd->pd_bus->pb_bridge; br != NULL;
+	    br = br->pd_bus->pb_bridge)
+		if (--br->pd_users == 0)
+			command_change(br,
+			    PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
 }
 
 int
@@ -342,8 +364,7 @@ pci_quiesce(void)
 	struct pci_dev *pd;
 
 	for (pd = pci_devs; pd != NULL; pd = pd->pd_next)
-		pci_conf_write(pd, PCI_COMMAND, pci_conf_read(pd, PCI_COMMAND) &
-		    ~(uint32_t)PCI_COMMAND_MASTER);
+		command_change(pd, PCI_COMMAND_MASTER, 0);
 }
 
 static void
