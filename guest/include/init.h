@@ -22,12 +22,14 @@
 #define INIT_SHELL	80
 
 struct initcall {
+	unsigned	ic_level;
 	void		(*ic_fn)(void);
 };
 
 #define INIT__(level, fn)						\
 	static const struct initcall initcall_##fn			\
-	    __attribute__((used, section(".init_table." #level))) = { fn }
+	    __attribute__((used, section(".init_table." #level))) = {	\
+		level, fn }
 #define INIT_(level, fn)	INIT__(level, fn)
 #define INIT(level, fn)		INIT_(level, fn)
 

@@ -8,8 +8,13 @@
 
 #include "mtypes.h"
 
-/* kmem_init takes the ranges from `machine`; called once by the start. */
-void kmem_init(void);
+/*
+ * kmem_add - a range of memory, mapped by now, for the allocator
+ *
+ * The start calls it for each. What `machine` reserves in it, and the image,
+ * are left out.
+ */
+void kmem_add(paddr_t base, paddr_t end);
 
 /*
  * page_alloc - a contiguous run of pages

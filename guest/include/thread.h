@@ -72,7 +72,7 @@ void	mutex_unlock(struct mutex *);
 void	thread_walk(void (*fn)(const char *name, const char *state,
 	    uint64_t cpu_ns, void *arg), void *arg);
 
-/* Turn the start-up path into the first thread, "main". */
+/* Turn the start-up path into a thread. */
 void	thread_init(void);
 
 #endif
