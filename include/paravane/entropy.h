@@ -15,7 +15,7 @@ struct pv_entropy_callbacks {
 	void (*ec_broken)(void *arg, const char *why);
 };
 
-struct pv_entropy_mem;
+struct pv_dmamem;
 
 /* The driver's state. The port allocates it; all members are private. */
 struct pv_entropy {
@@ -23,7 +23,7 @@ struct pv_entropy {
 	struct pv_entropy_callbacks sc_cb;
 	void *sc_arg;
 	struct pv_virtq *sc_requestq;
-	struct pv_entropy_mem *sc_mem;		/* DMA memory */
+	struct pv_dmamem *sc_mem;		/* DMA memory */
 	uint8_t sc_asked;			/* the buffer is the device's */
 	uint8_t sc_running;
 	uint64_t sc_bytes;			/* read in all */

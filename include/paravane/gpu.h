@@ -86,7 +86,9 @@ struct pv_gpu {
 	unsigned int sc_nscanouts;
 	unsigned int sc_scanout;
 	uint8_t sc_running;
-	uint8_t sc_edid_len_128;		/* blocks in sc_edid */
+	uint8_t sc_detached;
+	uint8_t sc_lost;			/* the last reset: unconfirmed */
+	uint8_t sc_edid_blocks;			/* of 128 bytes, in sc_edid */
 	uint8_t sc_edid[PV_GPU_EDID_MAX];
 	struct pv_gpu_counters sc_counters;
 };

@@ -124,6 +124,9 @@ struct pv_net_counters {
 	uint64_t nc_ctrl_errors, nc_link_changes;
 };
 
+struct pv_dmamem;
+struct pv_net_slot;
+
 /* The driver's state. The port allocates it; all members are private. */
 struct pv_net {
 	struct pv_virtio *sc_dev;
@@ -133,21 +136,26 @@ struct pv_net {
 	struct pv_virtq *sc_rxq;
 	struct pv_virtq *sc_txq;
 	struct pv_virtq *sc_ctrlq;		/* NULL without CTRL_VQ */
-	struct pv_net_ctrl *sc_ctrl;		/* its DMA memory */
-	struct pv_net_slot *sc_rxslots;		/* posted buffers */
+	struct pv_dmamem *sc_ctrl;		/* its memory */
+	unsigned int sc_rxsegs;			/* sc_rxq takes so many */
+	struct pv_net_slot *sc_rxslots;		/* one for each posted buffer */
 	unsigned int sc_nrxslots;
 	struct pv_net_slot *sc_rxfree;
-	struct pv_net_slot *sc_rxdrain;
+	struct pv_net_slot **sc_frame;		/* buffers of the frame in
+						 * progress */
+	unsigned int sc_framemax;		/* room in sc_frame */
+	unsigned int sc_nframe;			/* buffers that are there */
+	unsigned int sc_rxmore;			/* that it still lacks */
+	unsigned int sc_rxskip;			/* that are to be dropped */
+	uint8_t sc_rxhdr[PV_NET_MAXHDRLEN];	/* of the frame in progress */
 	unsigned int sc_hdrlen;
 	unsigned int sc_hardmtu;
 	unsigned int sc_mtu;
-	unsigned int sc_devmtu;			/* the device's value, or 0 */
+	unsigned int sc_devmtu;			/* as the device says, or 0 */
 	unsigned int sc_rxbuflen;
-	unsigned int sc_rxmore;			/* buffers that the frame in
-						 * progress still lacks */
-	unsigned int sc_rxskip;			/* that are to be dropped */
-	uint32_t sc_rxframelen;
+	uint8_t sc_hdrapart;			/* header: its own descriptor */
 	uint8_t sc_mac[6];
+	uint8_t sc_rxmode;			/* the port has set the two: */
 	uint8_t sc_promisc, sc_allmulti;
 	uint8_t sc_link;
 	uint8_t sc_running;
@@ -221,7 +229,8 @@ int pv_net_transmit(struct pv_net *, const struct pv_net_tx *,
 /*
  * pv_net_reclaim - cookies of frames that were sent, at most n
  *
- * Returns 0, and their number in *done; EIO broken. Context: as transmit.
+ * Returns 0, and their number in *done; EIO broken; ENETDOWN not started.
+ * Context: as transmit.
  */
 int pv_net_reclaim(struct pv_net *, void **cookies, unsigned int n,
     unsigned int *done);
@@ -242,8 +251,9 @@ int pv_net_post(struct pv_net *, const struct pv_net_rxbuf *, unsigned int n,
  * All buffers of one frame are given in one call, or none of them: n is at
  * least pv_net_rxbufs_max. A frame is validated (header, number of buffers,
  * lengths, checksum offsets) before it is given. Returns 0 and their number in
- * *done; EIO broken. Context: as post. (Network Device / Processing of Incoming
- * Packets)
+ * *done; EINVAL n is too small; EIO broken (those in *done were received
+ * before); ENETDOWN not started. Context: as post. (Network Device / Processing
+ * of Incoming Packets)
  */
 int pv_net_receive(struct pv_net *, struct pv_net_rx *, unsigned int n,
     unsigned int *done);
@@ -297,7 +307,9 @@ int pv_net_changed(struct pv_net *);
  * pv_net_set_rxmode - promiscuous, all multicast; over the control queue
  *
  * Without CTRL_RX the device hands everything up already: 0 is returned and
- * nothing done. Waits, at most a second. Errors: EIO the device refused or is
+ * nothing done; on a stopped device it is done at the next start. Until the
+ * first call the device's own way after a reset stands: all frames are handed
+ * up. Waits, at most two seconds. Errors: EIO the device refused or is
  * broken; ETIMEDOUT it did not answer (and is then broken). Context: thread.
  * (Network Device / Control Virtqueue / Packet Receive Filtering)
  */

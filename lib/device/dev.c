@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#include "dev.h"
+
+#define DEV_PAUSE_MAX_US	500
+
+int
+pv_dev_queue(struct pv_virtio *dev, unsigned int index,
+    const struct pv_virtq_params *params, struct pv_virtq **vqp)
+{
+	if (*vqp != NULL && pv_virtq_restart(*vqp) == 0)
+		return 0;
+	pv_dev_queue_free(vqp);
+	return pv_virtq_alloc(dev, index, params, vqp);
+}
+
+void
+pv_dev_queue_free(struct pv_virtq **vqp)
+{
+	pv_virtq_free(*vqp);
+	*vqp = NULL;
+}
+
+void
+pv_dev_wait_begin(struct pv_dev_wait *dw, uint64_t timeout_ns)
+{
+	dw->dw_deadline = pv_kern_uptime_ns() + timeout_ns;
+	dw->dw_pause_us = 1;
+}
+
+int
+pv_dev_wait_over(const struct pv_dev_wait *dw)
+{
+	return pv_kern_uptime_ns() >= dw->dw_deadline ? ETIMEDOUT : 0;
+}
+
+int
+pv_dev_wait(struct pv_dev_wait *dw)
+{
+	if (pv_dev_wait_over(dw))
+		return ETIMEDOUT;
+	pv_kern_pause_us(dw->dw_pause_us);
+	if (dw->dw_pause_us < DEV_PAUSE_MAX_US)
+		dw->dw_pause_us *= 2;
+	return 0;
+}

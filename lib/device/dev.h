@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the drivers share: queues that survive a restart, waits with a bound,
+ * little-endian fields.
+ */
+#ifndef DEVICE_DEV_H
+#define DEVICE_DEV_H
+
+#include <paravane/virtq.h>
+
+#include "../core/dmamem.h"
+#include "../core/mem.h"
+
+/* What the CPU writes and what the device writes never share one. */
+#define DEV_LINE		128
+#define DEV_LINES(n)		(((n) + DEV_LINE - 1) & ~(size_t)(DEV_LINE - 1))
+
+static inline struct pv_piece
+pv_dev_piece(const struct pv_dmamem *dm, bus_size_t off, bus_size_t len)
+{
+	return (struct pv_piece){ dm->dm_map, off, len };
+}
+
+/*
+ * pv_dev_queue - *vqp, emptied for another start or allocated anew
+ * Errors: those of pv_virtq_alloc; *vqp is NULL then.
+ */
+int pv_dev_queue(struct pv_virtio *, unsigned int index,
+    const struct pv_virtq_params *, struct pv_virtq **vqp);
+void pv_dev_queue_free(struct pv_virtq **vqp);
+
+/*
+ * A wait with a bound. pv_dev_wait_begin; then while what is awaited is not
+ * there, pv_dev_wait: 0 after some time passed, ETIMEDOUT at the bound.
+ * pv_dev_wait_over lets no time pass.
+ */
+struct pv_dev_wait {
+	uint64_t dw_deadline;
+	unsigned int dw_pause_us;
+};
+
+void pv_dev_wait_begin(struct pv_dev_wait *, uint64_t timeout_ns);
+int pv_dev_wait(struct pv_dev_wait *);
+int pv_dev_wait_over(const struct pv_dev_wait *);
+
+/*
+ * Copy out of memory that the device can write at any time. Only the copy is
+ * judged and used: the barrier keeps the compiler from reading the original
+ * once more.
+ */
+static inline void
+pv_dev_copy_once(void *to, const void *from, size_t len)
+{
+	memcpy(to, from, len);
+	__asm__ volatile("" ::: "memory");
+}
+
+static inline uint16_t
+pv_dev_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t
+pv_dev_get32(const uint8_t *p)
+{
+	return (uint32_t)pv_dev_get16(p) | (uint32_t)pv_dev_get16(p + 2) << 16;
+}
+
+static inline uint64_t
+pv_dev_get64(const uint8_t *p)
+{
+	return pv_dev_get32(p) | (uint64_t)pv_dev_get32(p + 4) << 32;
+}
+
+static inline void
+pv_dev_put16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void
+pv_dev_put32(uint8_t *p, uint32_t v)
+{
+	pv_dev_put16(p, (uint16_t)v);
+	pv_dev_put16(p + 2, (uint16_t)(v >> 16));
+}
+
+static inline void
+pv_dev_put64(uint8_t *p, uint64_t v)
+{
+	pv_dev_put32(p, (uint32_t)v);
+	pv_dev_put32(p + 4, (uint32_t)(v >> 32));
+}
+
+#endif /* DEVICE_DEV_H */
