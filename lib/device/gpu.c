@@ -1113,7 +1113,8 @@ pv_gpu_mmap(struct pv_gpu *sc, off_t offset, int prot)
 	struct pv_gpu_fb *fb = sc->sc_fb;
 	paddr_t pa;
 
-	if (fb == NULL || offset < 0 || offset % PAGE_SIZE != 0 ||
+	/* A negative offset is beyond any framebuffer. */
+	if (fb == NULL || (uint64_t)offset % PAGE_SIZE != 0 ||
 	    (uint64_t)offset >= fb->fb_dma.dm_size)
 		return (paddr_t)-1;
 	pa = bus_dmamem_mmap(fb->fb_dma.dm_tag, fb->fb_dma.dm_mem,
