@@ -214,11 +214,11 @@ END(exit_el0)
  */
 ENTRY(trap_return_user)
 	msr	daifset, #2
-	sub	x1, x1, #TF_SIZE
+	/* From the end: the frame may lie on the same stack, partly above. */
+	add	x0, x0, #TF_SIZE
 	mov	x3, #(TF_SIZE / 16)
-	mov	x2, x1
-1:	ldp	x4, x5, [x0], #16
-	stp	x4, x5, [x2], #16
+1:	ldp	x4, x5, [x0, #-16]!
+	stp	x4, x5, [x1, #-16]!
 	subs	x3, x3, #1
 	b.ne	1b
 	mov	sp, x1

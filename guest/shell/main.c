@@ -9,11 +9,7 @@
 
 #include "cmdline.h"
 #include "console.h"
-#include "cpu.h"
 #include "init.h"
-#include "intr.h"
-#include "kmem.h"
-#include "ktime.h"
 #include "log.h"
 #include "machine.h"
 #include "shell.h"
@@ -23,19 +19,9 @@
 static void
 say_machine(void)
 {
-	char buf[160];
-
 	kprintf("\n%sParavane%s on %s\n", console_colour() ? "\033[1m" : "",
 	    console_colour() ? "\033[m" : "",
 	    machine.m_model[0] != '\0' ? machine.m_model : "this machine");
-	cpu_describe(buf, sizeof(buf));
-	kprintf("cpu0: %s; %u running\n", buf, cpu_count());
-	intr_describe(buf, sizeof(buf));
-	kprintf("intr: %s\n", buf);
-	time_describe(buf, sizeof(buf));
-	kprintf("time: %s\n", buf);
-	kprintf("mem: %zu KiB, %zu KiB free\n", page_total() * 4,
-	    page_free_count() * 4);
 }
 
 static void
