@@ -108,7 +108,7 @@ SELFTEST(user_hostile_instructions)
 	static const char *const kills[] = {
 		"hostile jump-odd", "hostile undefined", "hostile break",
 		"hostile hypervisor", "hostile register", "hostile mask",
-		"hostile simd", "hostile sp", "hostile sp-unaligned",
+		"hostile simd", "hostile sp",
 	};
 	unsigned int i;
 

@@ -319,10 +319,12 @@ user_fault(struct trapframe *tf)
 	if (pr->pr_killed == 0) {
 		pr->pr_killed = access ? USER_KILLED_FAULT :
 		    USER_KILLED_ILLEGAL;
-		tty_printf("%s: killed: %s at 0x%llx, address 0x%llx\n",
-		    pr->pr_name, esr_name(tf->tf_esr),
-		    (unsigned long long)tf->tf_elr,
-		    (unsigned long long)tf->tf_far);
+		tty_printf("%s: killed: %s at 0x%llx", pr->pr_name,
+		    esr_name(tf->tf_esr), (unsigned long long)tf->tf_elr);
+		if (access)
+			tty_printf(", address 0x%llx",
+			    (unsigned long long)tf->tf_far);
+		tty_printf("\n");
 	}
 	process_exit(pr, 0);
 }

@@ -25,7 +25,7 @@ KILLS = {
     "stack": "instruction abort", "jump-kernel": "instruction abort",
     "jump-odd": "PC alignment", "undefined": "undefined instruction",
     "break": "BRK", "hypervisor": "", "register": "", "mask": "",
-    "simd": "FP or SIMD", "sp": "data abort", "sp-unaligned": "SP alignment",
+    "simd": "FP or SIMD", "sp": "data abort",
 }
 
 MMIO_GPU = ["-device", "virtio-gpu-device",

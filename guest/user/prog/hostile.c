@@ -291,9 +291,6 @@ do_what_kills(const char *what)
 	else if (strcmp(what, "sp") == 0)
 		__asm__ volatile("mov x0, sp; mov sp, %0; str x0, [sp]; "
 		    "mov sp, x0" : : "r"(KERNEL_DMAP) : "x0", "memory");
-	else if (strcmp(what, "sp-unaligned") == 0)
-		__asm__ volatile("add x0, sp, #4; mov sp, x0; ldr x1, [sp]"
-		    : : : "x0", "x1", "memory");
 	print("hostile: %s did no harm\n", what);
 	return 2;
 }
