@@ -172,12 +172,13 @@ def adrp_targets(insns):
     return found
 
 
-def without_pad(path, ignore=()):
+def without_pad(path, ignore=(), places=frozenset()):
     """
     Functions whose address is taken and which begin with no landing pad. An
     address is taken by a word of data (or of a literal pool) or by code; what
-    lies under a symbol of `ignore` is not looked at. Returns (missing, number
-    of functions whose address is taken).
+    lies between two symbols of `ignore` is not looked at, and symbols of
+    `places` are no functions. Returns (missing, number of functions whose
+    address is taken).
     """
     elf = Elf(path)
     insns = disassemble(path)
@@ -193,5 +194,6 @@ def without_pad(path, ignore=()):
             taken[target] = str(insn)
     missing = [f"{elf.symbols[a][0]}: address taken at {by}"
                for a, by in sorted(taken.items())
-               if elf.code_word(a) not in PADS]
+               if elf.code_word(a) not in PADS
+               and not places.issuperset(elf.symbols[a])]
     return missing, len(taken)
