@@ -7,6 +7,7 @@
 #
 #	/* UNIT: guest/firmware/acpi.c guest/firmware/cmdline.c */
 #	/* UNIT-CFLAGS: -DHOST_TEST */
+#	/* UNIT-LIBS: lwip */
 
 HOST ?= clang
 H := $(if $(filter gcc,$(HOST)),$(B)/host-gcc,$(B)/host)
@@ -36,9 +37,22 @@ $(H)/libparavane.a: $(HOST_LIB_OBJ)
 $(H)/libfdt.a: $(HOST_FDT_OBJ)
 	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 
-# $(1) the test's name, $(2) its further sources, $(3) its flags. Its objects are its own.
+# lwIP as the guest has it.
+HOST_LWIP_OBJ := $(patsubst $(LWIP)/%,$(H)/lwip/%.o,$(LWIP_SRC))
+
+$(H)/lwip/%.c.o: $(LWIP)/%.c mk/build.mk mk/host.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOST) $(HOST_CFLAGS) -w -Iguest/net -isystem $(LWIP)/include -MMD -MP -c -o $@ $<
+
+$(H)/liblwip.a: $(HOST_LWIP_OBJ)
+	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+DEPS += $(HOST_LWIP_OBJ:.o=.d)
+
+# $(1) the test's name, $(2) its further sources, $(3) its flags, $(4) libraries. Its objects are
+# its own.
 define unit_rules
-$(H)/$(1): $(patsubst %,$(H)/$(1).d/%.o,test/unit/$(1).c $(2)) $(H)/libparavane.a $(H)/libfdt.a
+$(H)/$(1): $(patsubst %,$(H)/$(1).d/%.o,test/unit/$(1).c $(2)) $(4:%=$(H)/lib%.a) $(H)/libparavane.a $(H)/libfdt.a
 	$$(call say,HOSTLD  $$@)$(HOST) $(HOST_CFLAGS) -o $$@ $$^ $(HOST_LIBS)
 $(patsubst %,$(H)/$(1).d/%.o,test/unit/$(1).c $(2)): $(H)/$(1).d/%.o: % mk/build.mk mk/host.mk
 	$$(call say,HOSTCC  $$<)mkdir -p $$(@D)
@@ -47,7 +61,7 @@ DEPS += $(patsubst %,$(H)/$(1).d/%.d,test/unit/$(1).c $(2))
 endef
 
 unit_line = $(shell sed -n 's|^/\* $(1): \(.*\) \*/$$|\1|p' $(2))
-$(foreach t,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $t)),$(call unit_line,UNIT,$t),$(call unit_line,UNIT-CFLAGS,$t))))
+$(foreach t,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $t)),$(call unit_line,UNIT,$t),$(call unit_line,UNIT-CFLAGS,$t),$(call unit_line,UNIT-LIBS,$t))))
 
 host: $(H)/libparavane.a
 unit: $(UNIT)

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kmem.h"
+
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/inet_chksum.h"
@@ -16,7 +18,6 @@
 
 #include "arena.h"
 #include "ifnet.h"
-#include "kmem.h"
 #include "log.h"
 #include "rxpool.h"
 #include "txcsum.h"
