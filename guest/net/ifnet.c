@@ -739,6 +739,7 @@ if_init(struct netif *netif)
 	netif->output_ip6 = ethip6_output;
 	netif->linkoutput = if_output;
 	netif->mtu = (u16_t)pv_net_mtu(&ifp->if_net);
+	if_checksums(ifp);
 	return ERR_OK;
 }
 

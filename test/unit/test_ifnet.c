@@ -1,0 +1,1139 @@
+/* SPDX-License-Identifier: ISC */
+/* UNIT: guest/net/ifnet.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c */
+/* UNIT-CFLAGS: -Iguest/net -isystem $(SRC)/lwip/src/include */
+/* UNIT-LIBS: lwip */
+/*
+ * The guest's interface between lwIP, the real one, and a driver that the test
+ * plays: where frames are, who owns each buffer, and that all come back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kmem.h"
+#include "arena.h"
+#include "ifnet.h"
+#include "log.h"
+#include "port.h"
+#include "rxpool.h"
+
+#include "lwip/etharp.h"
+#include "lwip/inet_chksum.h"
+#include "lwip/init.h"
+#include "lwip/prot/icmp.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/timeouts.h"
+#include "lwip/udp.h"
+#include "netif/ethernet.h"
+
+/* The kernel */
+
+static u32_t now_ms;
+static unsigned int kicks;
+
+u32_t
+sys_now(void)
+{
+	return now_ms;
+}
+
+uint32_t
+net_random(void)
+{
+	return 4;
+}
+
+_Noreturn void
+net_assert_failed(const char *what, const char *file, int line)
+{
+	printf("%s %s:%d\n", what, file, line);
+	abort();
+}
+
+void
+net_diag(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+void
+net_dhcp_option(struct netif *netif, unsigned int type, unsigned int option,
+    unsigned int len, struct pbuf *p, unsigned int offset)
+{
+	(void)netif;
+	(void)type;
+	(void)option;
+	(void)len;
+	(void)p;
+	(void)offset;
+}
+
+void net_dhcp_option(struct netif *, unsigned, unsigned, unsigned,
+    struct pbuf *, unsigned);
+
+void
+net_kick(void)
+{
+	kicks++;
+}
+
+void
+if_link_changed(struct net_if *ifp)
+{
+	(void)ifp;
+}
+
+void *
+kmalloc(size_t n)
+{
+	return aligned_alloc(128, (n + 127) & ~(size_t)127);
+}
+
+void *
+kzalloc(size_t n)
+{
+	void *p = kmalloc(n);
+
+	return memset(p, 0, n);
+}
+
+void
+kfree(void *p)
+{
+	free(p);
+}
+
+void
+klog(enum log_level level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
+}
+
+/* The driver that the test plays: two rings of what was given to it. */
+
+#define RING	64
+
+static struct {
+	struct pv_net_callbacks cb;
+	void *arg;
+	unsigned int mtu, hardmtu, hdrlen, buflen, maxbufs;
+	uint64_t features;
+	struct pv_net_rxbuf posted[256];
+	unsigned int nposted;
+	struct pv_net_rx ready[256];
+	unsigned int nready;
+	void *sent[RING];
+	uint8_t frame[RING][70000];
+	size_t framelen[RING];
+	uint16_t flags[RING], start[RING];
+	unsigned int nsent, room, calls;
+	void *done[RING];
+	unsigned int ndone;
+	int running, stop_error, broken, mtu_busy, refuse;
+} dev;
+
+static struct pv_net_counters counters;
+
+static void
+dev_reset(void)
+{
+	memset(&dev, 0, sizeof(dev));
+	dev.mtu = 1500;
+	dev.hardmtu = 65435;
+	dev.hdrlen = 12;
+	dev.buflen = 1530;
+	dev.maxbufs = 1;
+	dev.room = RING;
+}
+
+int
+pv_net_attach(struct pv_net *sc, struct pv_virtio *d,
+    const struct pv_net_callbacks *cb, void *arg,
+    const struct pv_net_params *params)
+{
+	(void)sc;
+	(void)d;
+	(void)params;
+	if (dev.refuse)
+		return dev.refuse;
+	dev.cb = *cb;
+	dev.arg = arg;
+	dev.running = 1;
+	return 0;
+}
+
+int
+pv_net_stop(struct pv_net *sc)
+{
+	(void)sc;
+	dev.running = 0;
+	dev.broken = 0;
+	return dev.stop_error;
+}
+
+int
+pv_net_start(struct pv_net *sc)
+{
+	(void)sc;
+	if (dev.nposted + dev.nready + dev.nsent != 0)
+		return EBUSY;
+	dev.running = 1;
+	return dev.refuse;
+}
+
+int
+pv_net_detach(struct pv_net *sc)
+{
+	(void)sc;
+	dev.running = 0;
+	return dev.stop_error;
+}
+
+void *
+pv_net_drain_tx(struct pv_net *sc)
+{
+	(void)sc;
+	if (dev.ndone > 0)
+		return dev.done[--dev.ndone];
+	return dev.nsent > 0 ? dev.sent[--dev.nsent] : NULL;
+}
+
+void *
+pv_net_drain_rx(struct pv_net *sc)
+{
+	(void)sc;
+	if (dev.nready > 0)
+		return dev.ready[--dev.nready].rx_cookie;
+	return dev.nposted > 0 ? dev.posted[--dev.nposted].rb_cookie : NULL;
+}
+
+/* What a device would read, through device addresses only. */
+static size_t
+gather(const struct pv_net_tx *tx, uint8_t *to)
+{
+	const struct pv_piece *pc;
+	size_t n = 0, i;
+	uint8_t *va;
+
+	for (i = 0; i < tx->tx_npieces; i++) {
+		pc = &tx->tx_pieces[i];
+		assert_true(pc->pc_off + pc->pc_len <= pc->pc_map->dm_mapsize);
+		assert_int_equal(pc->pc_map->dm_nsegs, 1);
+		va = port_dma_kva(pc->pc_map->dm_segs[0].ds_addr + pc->pc_off,
+		    pc->pc_len);
+		assert_non_null(va);
+		if (i == 0)
+			assert_ptr_equal((uint8_t *)tx->tx_hdr + dev.hdrlen,
+			    va);
+		memcpy(to + n, va, pc->pc_len);
+		n += pc->pc_len;
+	}
+	memset(tx->tx_hdr, 0, dev.hdrlen);	/* it is the driver's */
+	return n;
+}
+
+int
+pv_net_transmit(struct pv_net *sc, const struct pv_net_tx *tx, unsigned int n,
+    unsigned int *accepted)
+{
+	unsigned int i;
+
+	(void)sc;
+	*accepted = 0;
+	dev.calls++;
+	if (dev.broken)
+		return EIO;
+	for (i = 0; i < n; i++) {
+		if (dev.nsent == dev.room)
+			return ENOBUFS;
+		dev.framelen[dev.nsent] = gather(&tx[i],
+		    dev.frame[dev.nsent]);
+		if (dev.framelen[dev.nsent] > dev.mtu + 14)
+			return EMSGSIZE;
+		dev.flags[dev.nsent] = tx[i].tx_flags;
+		dev.start[dev.nsent] = tx[i].tx_csum_start;
+		dev.sent[dev.nsent++] = tx[i].tx_cookie;
+		++*accepted;
+	}
+	return 0;
+}
+
+/* The device is done with all that it has. */
+static void
+dev_complete(void)
+{
+	while (dev.nsent > 0)
+		dev.done[dev.ndone++] = dev.sent[--dev.nsent];
+}
+
+int
+pv_net_reclaim(struct pv_net *sc, void **cookies, unsigned int n,
+    unsigned int *done)
+{
+	(void)sc;
+	for (*done = 0; *done < n && dev.ndone > 0; ++*done)
+		cookies[*done] = dev.done[--dev.ndone];
+	return dev.broken ? EIO : 0;
+}
+
+int
+pv_net_post(struct pv_net *sc, const struct pv_net_rxbuf *b, unsigned int n,
+    unsigned int *accepted)
+{
+	(void)sc;
+	for (*accepted = 0; *accepted < n; ++*accepted) {
+		if (dev.nposted + dev.nready == RING)
+			return ENOBUFS;
+		assert_true(b[*accepted].rb_piece.pc_len >= dev.buflen);
+		dev.posted[dev.nposted++] = b[*accepted];
+	}
+	return 0;
+}
+
+/* The device writes a frame; in as many buffers as it needs. */
+static void
+dev_input(const void *frame, size_t len, unsigned int flags)
+{
+	size_t at = 0, n, off;
+	struct pv_net_rxbuf *b;
+	struct pv_net_rx *rx;
+
+	do {
+		assert_true(dev.nposted > 0);
+		b = &dev.posted[--dev.nposted];
+		rx = &dev.ready[dev.nready++];
+		off = at == 0 ? dev.hdrlen : 0;
+		n = b->rb_piece.pc_len - off;
+		if (n > len - at)
+			n = len - at;
+		if (frame != NULL)
+			memcpy((uint8_t *)b->rb_va + off,
+			    (const uint8_t *)frame + at, n);
+		memset(rx, 0, sizeof(*rx));
+		rx->rx_cookie = b->rb_cookie;
+		rx->rx_off = (uint32_t)off;
+		rx->rx_len = (uint32_t)n;
+		rx->rx_flags = (uint16_t)(at == 0 ? flags : 0);
+		at += n;
+		if (at < len)
+			rx->rx_flags |= PV_NET_RX_MORE;
+	} while (at < len);
+}
+
+int
+pv_net_receive(struct pv_net *sc, struct pv_net_rx *rx, unsigned int n,
+    unsigned int *done)
+{
+	(void)sc;
+	*done = 0;
+	if (dev.broken)
+		return EIO;
+	assert_true(n >= dev.nready);
+	memcpy(rx, dev.ready, dev.nready * sizeof(*rx));
+	*done = dev.nready;
+	dev.nready = 0;
+	return 0;
+}
+
+unsigned int
+pv_net_rxbufs_max(const struct pv_net *sc)
+{
+	(void)sc;
+	return dev.maxbufs;
+}
+
+int
+pv_net_rx_intr(struct pv_net *sc, int on)
+{
+	(void)sc;
+	(void)on;
+	return 0;
+}
+
+int
+pv_net_tx_intr(struct pv_net *sc, int on)
+{
+	(void)sc;
+	(void)on;
+	return 0;
+}
+
+unsigned int
+pv_net_hdrlen(const struct pv_net *sc)
+{
+	(void)sc;
+	return dev.hdrlen;
+}
+
+unsigned int
+pv_net_rxbuf_len(const struct pv_net *sc)
+{
+	(void)sc;
+	return dev.buflen;
+}
+
+unsigned int
+pv_net_rx_size(const struct pv_net *sc)
+{
+	(void)sc;
+	return RING;
+}
+
+unsigned int
+pv_net_tx_size(const struct pv_net *sc)
+{
+	(void)sc;
+	return RING;
+}
+
+unsigned int
+pv_net_mtu(const struct pv_net *sc)
+{
+	(void)sc;
+	return dev.mtu;
+}
+
+unsigned int
+pv_net_hardmtu(const struct pv_net *sc)
+{
+	(void)sc;
+	return dev.hardmtu;
+}
+
+int
+pv_net_link(const struct pv_net *sc)
+{
+	(void)sc;
+	return 1;
+}
+
+const uint8_t *
+pv_net_mac(const struct pv_net *sc)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+
+	(void)sc;
+	return mac;
+}
+
+const struct pv_net_counters *
+pv_net_counters(const struct pv_net *sc)
+{
+	(void)sc;
+	return &counters;
+}
+
+int
+pv_net_set_mtu(struct pv_net *sc, unsigned int mtu)
+{
+	(void)sc;
+	if (mtu < 68 || mtu > dev.hardmtu)
+		return EINVAL;
+	if (dev.mtu_busy && dev.running)
+		return EBUSY;
+	dev.mtu = mtu;
+	dev.buflen = mtu + 30 > 1530 ? mtu + 30 : 1530;
+	return 0;
+}
+
+int
+pv_net_changed(struct pv_net *sc)
+{
+	(void)sc;
+	return 0;
+}
+
+int
+pv_net_set_rxmode(struct pv_net *sc, int promisc, int allmulti)
+{
+	(void)sc;
+	(void)promisc;
+	(void)allmulti;
+	return 0;
+}
+
+uint64_t
+pv_virtio_features(const struct pv_virtio *d)
+{
+	(void)d;
+	return dev.features;
+}
+
+/* The test's own */
+
+static struct net_if ifs;
+static struct net_if *const ifp = &ifs;
+static uint8_t *arena_mem, *arena_map;
+static bool initialised;
+
+static const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
+static const uint8_t my_mac[6] = { 2, 0, 0, 0, 0, 1 };
+static const uint8_t peer_ip[4] = { 10, 0, 2, 2 };
+static const uint8_t my_ip[4] = { 10, 0, 2, 15 };
+
+#define ARENA_TEST	(2u << 20)
+
+static void
+up(void)
+{
+	ip4_addr_t addr, mask, gw;
+
+	memset(ifp, 0, sizeof(*ifp));
+	ifp->if_name = "net0";
+	ifp->if_dmat = &port_dma_tag;
+	ifp->if_dev = NULL;
+	assert_int_equal(if_attach(ifp, 0), 0);
+	IP4_ADDR(&addr, 10, 0, 2, 15);
+	IP4_ADDR(&mask, 255, 255, 255, 0);
+	IP4_ADDR(&gw, 10, 0, 2, 2);
+	assert_non_null(netif_add(&ifp->if_netif, &addr, &mask, &gw, ifp,
+	    if_init, ethernet_input));
+	netif_set_default(&ifp->if_netif);
+	netif_set_up(&ifp->if_netif);
+	netif_set_link_up(&ifp->if_netif);
+	if_flush(ifp);
+	dev_complete();
+	if_poll(ifp);
+	memset(&ifp->if_counters, 0, sizeof(ifp->if_counters));
+}
+
+static void
+down(void)
+{
+	dev_complete();
+	if (ifp->if_running)
+		if_poll(ifp);
+	netif_remove(&ifp->if_netif);
+	assert_int_equal(if_detach(ifp), 0);
+	assert_int_equal(ifp->if_outstanding, 0);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	port_reset();
+	dev_reset();
+	if (!initialised) {
+		arena_mem = aligned_alloc(4096, ARENA_TEST);
+		arena_map = malloc(ARENA_TEST >> ARENA_MINSHIFT);
+		arena_init(arena_mem, ARENA_TEST, arena_map);
+		lwip_init();
+		initialised = true;
+	}
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return port_check();
+}
+
+/* An Ethernet frame with an IPv4 packet of `size` bytes. */
+static uint8_t *
+ipv4_frame(size_t size, uint8_t proto)
+{
+	uint8_t *f = malloc(14 + size);
+	uint16_t sum;
+	size_t i;
+
+	for (i = 0; i < 14 + size; i++)
+		f[i] = (uint8_t)(i * 13 + (i >> 8));
+	memcpy(f, my_mac, 6);
+	memcpy(f + 6, peer_mac, 6);
+	memcpy(f + 12, "\x08\x00\x45\x00", 4);
+	f[16] = (uint8_t)(size >> 8);
+	f[17] = (uint8_t)size;
+	memcpy(f + 18, "\0\1\x40\0\x40", 5);
+	f[23] = proto;
+	f[24] = f[25] = 0;
+	memcpy(f + 26, peer_ip, 4);
+	memcpy(f + 30, my_ip, 4);
+	sum = inet_chksum(f + 14, 20);
+	memcpy(f + 24, &sum, 2);
+	return f;
+}
+
+static uint8_t *
+echo_frame(size_t size)
+{
+	uint8_t *f = ipv4_frame(size, 1);
+	uint16_t sum;
+
+	memset(f + 34, 0, 8);
+	f[34] = ICMP_ECHO;
+	sum = inet_chksum(f + 34, (u16_t)(size - 20));
+	memcpy(f + 36, &sum, 2);
+	return f;
+}
+
+/* So that the reply needs no ARP. */
+static void
+know_peer(void)
+{
+	ip4_addr_t ip;
+	uint8_t arp[42] = { 0 };
+
+	IP4_ADDR(&ip, 10, 0, 2, 2);
+	memcpy(arp, my_mac, 6);
+	memcpy(arp + 6, peer_mac, 6);
+	memcpy(arp + 12, "\x08\x06\0\1\x08\0\6\4\0\1", 10);
+	memcpy(arp + 22, peer_mac, 6);
+	memcpy(arp + 28, peer_ip, 4);
+	memcpy(arp + 38, my_ip, 4);
+	dev_input(arp, sizeof(arp), 0);
+	if_poll(ifp);
+	if_flush(ifp);
+	dev_complete();
+	if_poll(ifp);
+	dev.calls = 0;
+}
+
+static void
+check_echo(size_t size, const uint8_t *request)
+{
+	assert_int_equal(dev.nsent, 1);
+	assert_int_equal(dev.framelen[0], 14 + size);
+	assert_int_equal(dev.frame[0][34], ICMP_ER);
+	assert_memory_equal(dev.frame[0] + 38, request + 38, size - 24);
+	assert_int_equal(inet_chksum(dev.frame[0] + 34, (u16_t)(size - 20)),
+	    0);
+}
+
+static void
+echo_goes_back_in_its_own_buffer(void **state)
+{
+	uint8_t *f = echo_frame(1500);
+	size_t used;
+
+	(void)state;
+	up();
+	know_peer();
+	used = arena_counters()->ac_used;
+	dev_input(f, 1514, 0);
+	assert_true(if_poll(ifp));
+	if_flush(ifp);
+	check_echo(1500, f);
+	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
+	assert_int_equal(ifp->if_counters.ic_rx_copied, 0);
+	assert_int_equal(arena_counters()->ac_used, used);
+	assert_int_equal(ifp->if_pool->rp_lent, 1);
+	dev_complete();
+	if_poll(ifp);
+	assert_int_equal(ifp->if_pool->rp_lent, 0);
+	assert_int_equal(dev.nposted, RING);
+	free(f);
+	down();
+}
+
+static void
+legacy_header_of_ten_bytes(void **state)
+{
+	uint8_t *f = echo_frame(600);
+
+	(void)state;
+	dev.hdrlen = 10;
+	up();
+	know_peer();
+	dev_input(f, 614, 0);
+	if_poll(ifp);
+	if_flush(ifp);
+	check_echo(600, f);
+	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
+	free(f);
+	down();
+}
+
+static void
+largest_echo_in_one_buffer(void **state)
+{
+	uint8_t *f = echo_frame(65435);
+
+	(void)state;
+	dev.mtu = 65435;
+	dev.buflen = 65435 + 30;
+	up();
+	assert_true(ifp->if_pool->rp_nslots >= 4);
+	know_peer();
+	dev_input(f, 65449, 0);
+	if_poll(ifp);
+	if_flush(ifp);
+	check_echo(65435, f);
+	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
+	free(f);
+	down();
+}
+
+/* Above what one frame may have of pieces it is copied, and right. */
+static void
+largest_echo_in_many_buffers(void **state)
+{
+	uint8_t *f = echo_frame(65435);
+
+	(void)state;
+	dev.mtu = 65435;
+	dev.maxbufs = 44;
+	up();
+	know_peer();
+	dev_input(f, 65449, 0);
+	if_poll(ifp);
+	if_flush(ifp);
+	check_echo(65435, f);
+	assert_int_equal(ifp->if_counters.ic_tx_copied, 1);
+	assert_int_equal(dev.nposted, RING);
+	free(f);
+	down();
+}
+
+static void
+few_buffers_make_pieces(void **state)
+{
+	uint8_t *f = echo_frame(9000);
+
+	(void)state;
+	dev.mtu = 9000;
+	dev.maxbufs = 7;
+	up();
+	know_peer();
+	dev_input(f, 9014, 0);
+	if_poll(ifp);
+	if_flush(ifp);
+	check_echo(9000, f);
+	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
+	free(f);
+	down();
+}
+
+static void
+oversize_and_errors_are_dropped(void **state)
+{
+	uint8_t *f = echo_frame(1500);
+
+	(void)state;
+	up();
+	know_peer();
+	dev_input(f, 1514, PV_NET_RX_OVERSIZE);
+	dev_input(NULL, 0, PV_NET_RX_ERROR);
+	dev_input(f, 1, 0);
+	assert_true(if_poll(ifp));
+	if_flush(ifp);
+	assert_int_equal(dev.nsent, 0);
+	assert_int_equal(dev.nposted, RING);
+	assert_int_equal(ifp->if_pool->rp_lent, 0);
+	free(f);
+	down();
+}
+
+/* An application that keeps what it gets. */
+static struct pbuf *kept[RING * 2];
+static unsigned int nkept;
+
+static void
+keep(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
+    u16_t port_no)
+{
+	(void)arg;
+	(void)pcb;
+	(void)from;
+	(void)port_no;
+	kept[nkept++] = p;
+}
+
+static uint8_t *
+udp_frame(size_t size)
+{
+	uint8_t *f = ipv4_frame(size, 17);
+
+	memcpy(f + 34, "\0\x07\0\x07", 4);
+	f[38] = (uint8_t)((size - 20) >> 8);
+	f[39] = (uint8_t)(size - 20);
+	f[40] = f[41] = 0;
+	return f;
+}
+
+static struct udp_pcb *
+udp_listen(void)
+{
+	struct udp_pcb *pcb = udp_new();
+
+	udp_bind(pcb, IP4_ADDR_ANY, 7);
+	udp_recv(pcb, keep, NULL);
+	nkept = 0;
+	return pcb;
+}
+
+static void
+drop_kept(void)
+{
+	while (nkept > 0)
+		pbuf_free(kept[--nkept]);
+}
+
+static void
+hoarder_does_not_starve_the_device(void **state)
+{
+	uint8_t *f = udp_frame(1000);
+	struct udp_pcb *pcb;
+	unsigned int i;
+
+	(void)state;
+	up();
+	pcb = udp_listen();
+	for (i = 0; i < RING * 2; i++) {
+		dev_input(f, 1014, 0);
+		if_poll(ifp);
+		assert_true(dev.nposted > 0);
+	}
+	assert_int_equal(nkept, RING * 2);
+	assert_true(ifp->if_counters.ic_rx_copied > 0);
+	assert_true(ifp->if_pool->rp_lent < ifp->if_pool->rp_nslots);
+	for (i = 0; i < nkept; i++) {
+		assert_int_equal(kept[i]->tot_len, 1000 - 28);
+		assert_memory_equal(kept[i]->payload, f + 42, 1000 - 28);
+	}
+	drop_kept();
+	assert_int_equal(ifp->if_pool->rp_lent, 0);
+	udp_remove(pcb);
+	free(f);
+	down();
+}
+
+static void
+device_may_vouch_for_a_checksum(void **state)
+{
+	uint8_t *f = udp_frame(200);
+	struct udp_pcb *pcb;
+
+	(void)state;
+	f[40] = 0x12;		/* wrong */
+	f[41] = 0x34;
+	up();
+	pcb = udp_listen();
+	dev_input(f, 214, 0);
+	if_poll(ifp);
+	assert_int_equal(nkept, 0);
+	dev_input(f, 214, PV_NET_RX_CSUM_PARTIAL);
+	if_poll(ifp);
+	assert_int_equal(nkept, 1);
+	dev_input(f, 214, PV_NET_RX_CSUM_VALID);
+	if_poll(ifp);
+	assert_int_equal(nkept, 2);
+	dev_input(f, 214, 0);	/* the word holds for one frame only */
+	if_poll(ifp);
+	assert_int_equal(nkept, 2);
+	drop_kept();
+	udp_remove(pcb);
+	free(f);
+	down();
+}
+
+static void
+device_does_not_vouch_for_fragments(void **state)
+{
+	uint8_t *f = udp_frame(200);
+	struct udp_pcb *pcb;
+	uint16_t sum;
+
+	(void)state;
+	f[40] = 0x12;
+	f[41] = 0x34;
+	up();
+	pcb = udp_listen();
+	/* Two fragments, the second one empty but for its place. */
+	f[20] = 0x20;
+	f[17] = 20 + 176;
+	f[38] = 0;
+	f[39] = 184;
+	f[24] = f[25] = 0;
+	sum = inet_chksum(f + 14, 20);
+	memcpy(f + 24, &sum, 2);
+	dev_input(f, 14 + 20 + 176, PV_NET_RX_CSUM_VALID);
+	if_poll(ifp);
+	f[20] = 0;
+	f[21] = 176 / 8;
+	f[17] = 20 + 8;
+	f[24] = f[25] = 0;
+	sum = inet_chksum(f + 14, 20);
+	memcpy(f + 24, &sum, 2);
+	dev_input(f, 14 + 46, PV_NET_RX_CSUM_VALID);
+	if_poll(ifp);
+	assert_int_equal(nkept, 0);
+	udp_remove(pcb);
+	free(f);
+	down();
+}
+
+static void
+full_ring_holds_back(void **state)
+{
+	struct pbuf *p;
+	unsigned int i, accepted = 0;
+	err_t err;
+
+	(void)state;
+	up();
+	know_peer();
+	dev.room = 8;
+	for (i = 0; i < 100; i++) {
+		p = pbuf_alloc(PBUF_RAW_TX, 100, PBUF_RAM);
+		memset(p->payload, (int)i, 100);
+		err = ifp->if_netif.linkoutput(&ifp->if_netif, p);
+		pbuf_free(p);
+		if (err != ERR_OK)
+			break;
+		accepted++;
+	}
+	assert_int_equal(err, ERR_MEM);
+	assert_int_equal(accepted, 8 + IF_TXBATCH);
+	assert_int_equal(dev.nsent, 8);
+	assert_true(ifp->if_starved);
+	dev_complete();
+	assert_true(if_poll(ifp));
+	assert_false(ifp->if_starved);
+	if_flush(ifp);
+	assert_int_equal(dev.nsent, 8);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(dev.frame[i][0], 8 + i);
+	dev.room = RING;
+	dev_complete();
+	if_poll(ifp);
+	if_flush(ifp);
+	assert_int_equal(dev.nsent, accepted - 16);
+	assert_int_equal(dev.frame[0][0], 16);
+	down();
+}
+
+static void
+one_doorbell_for_a_batch(void **state)
+{
+	struct pbuf *p;
+	unsigned int i;
+
+	(void)state;
+	up();
+	know_peer();
+	for (i = 0; i < 20; i++) {
+		p = pbuf_alloc(PBUF_RAW_TX, 100, PBUF_RAM);
+		ifp->if_netif.linkoutput(&ifp->if_netif, p);
+		pbuf_free(p);
+	}
+	assert_int_equal(dev.calls, 0);
+	if_flush(ifp);
+	assert_int_equal(dev.calls, 1);
+	assert_int_equal(dev.nsent, 20);
+	down();
+}
+
+static void
+too_long_is_the_drivers_to_refuse(void **state)
+{
+	static uint8_t frame[2000];
+	struct pbuf *p;
+
+	(void)state;
+	up();
+	assert_int_equal(if_raw(ifp, frame, 1514), 0);
+	assert_int_equal(if_raw(ifp, frame, 1515), EMSGSIZE);
+	assert_int_equal(if_raw(ifp, frame, 70000), EMSGSIZE);
+	p = pbuf_alloc(PBUF_RAW_TX, 1600, PBUF_RAM);
+	assert_int_equal(ifp->if_netif.linkoutput(&ifp->if_netif, p), ERR_OK);
+	pbuf_free(p);
+	if_flush(ifp);
+	assert_int_equal(ifp->if_counters.ic_tx_dropped, 1);
+	assert_int_equal(dev.nsent, 1);
+	down();
+}
+
+/* Memory that the device can't reach, and headers without room before them. */
+static void
+foreign_memory_is_copied(void **state)
+{
+	static uint8_t elsewhere[300];
+	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 14, PBUF_RAM), *q;
+
+	(void)state;
+	up();
+	memset(elsewhere, 0x77, sizeof(elsewhere));
+	q = pbuf_alloc_reference(elsewhere, sizeof(elsewhere), PBUF_ROM);
+	pbuf_cat(p, q);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	pbuf_free(p);
+	p = pbuf_alloc(PBUF_RAW, 60, PBUF_RAM);	/* no headroom */
+	memset(p->payload, 0x55, 60);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	pbuf_free(p);
+	if_flush(ifp);
+	assert_int_equal(ifp->if_counters.ic_tx_copied, 2);
+	assert_int_equal(dev.framelen[0], 314);
+	assert_int_equal(dev.frame[0][313], 0x77);
+	assert_int_equal(dev.frame[1][59], 0x55);
+	down();
+}
+
+static void
+tcp_checksum_is_left_to_the_device(void **state)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 14 + 60, PBUF_RAM);
+	uint8_t *f = ipv4_frame(60, 6);
+
+	(void)state;
+	dev.features = PV_F_BIT(PV_NET_F_CSUM);
+	up();
+	assert_false(ifp->if_netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP);
+	assert_true(ifp->if_netif.chksum_flags & NETIF_CHECKSUM_GEN_UDP);
+	pbuf_take(p, f, 74);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	if_flush(ifp);
+	assert_int_equal(dev.flags[0], PV_NET_TX_CSUM);
+	assert_int_equal(dev.start[0], 34);
+	/* Lower, lwIP might cut what it left to us: it does it itself. */
+	assert_int_equal(if_set_mtu(ifp, 1400), 0);
+	assert_true(ifp->if_netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP);
+	assert_int_equal(if_set_mtu(ifp, 1500), 0);
+	assert_false(ifp->if_netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP);
+	pbuf_free(p);
+	free(f);
+	down();
+}
+
+static void
+broken_device_gives_everything_back(void **state)
+{
+	uint8_t *f = udp_frame(500);
+	struct udp_pcb *pcb;
+	struct rxpool *old;
+	struct pbuf *p;
+
+	(void)state;
+	up();
+	pcb = udp_listen();
+	dev_input(f, 514, 0);
+	if_poll(ifp);
+	assert_int_equal(nkept, 1);
+	p = pbuf_alloc(PBUF_RAW_TX, 100, PBUF_RAM);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	if_flush(ifp);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);	/* still waiting */
+	assert_int_equal(p->ref, 3);
+	old = ifp->if_pool;
+
+	dev.broken = 1;
+	dev.cb.nc_broken(dev.arg, "test");
+	assert_false(if_poll(ifp));
+	if_service(ifp);
+	assert_true(ifp->if_running);
+	assert_int_equal(ifp->if_counters.ic_resets, 1);
+	assert_int_equal(p->ref, 1);
+	assert_ptr_not_equal(ifp->if_pool, old);
+	assert_int_equal(dev.nposted, RING);
+	/* The frame from before is still whole, and its pool goes with it. */
+	assert_memory_equal(kept[0]->payload, f + 42, 500 - 28);
+	drop_kept();
+	pbuf_free(p);
+
+	dev_input(f, 514, 0);
+	if_poll(ifp);
+	assert_int_equal(nkept, 1);
+	drop_kept();
+	udp_remove(pcb);
+	free(f);
+	down();
+}
+
+static void
+device_that_breaks_again_and_again_is_left(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	up();
+	for (i = 0; i < 10; i++) {
+		dev.cb.nc_broken(dev.arg, "test");
+		if_service(ifp);
+	}
+	assert_false(ifp->if_running);
+	assert_int_equal(ifp->if_counters.ic_resets, 6);
+	assert_int_equal(if_raw(ifp, "", 60), ENETDOWN);
+	down();
+}
+
+static void
+longer_buffers_need_a_restart(void **state)
+{
+	uint8_t *f = echo_frame(4000);
+
+	(void)state;
+	dev.mtu_busy = 1;
+	up();
+	know_peer();
+	assert_int_equal(if_set_mtu(ifp, 67), EINVAL);
+	assert_int_equal(if_set_mtu(ifp, 65436), EINVAL);
+	assert_int_equal(if_set_mtu(ifp, 4000), 0);
+	assert_int_equal(ifp->if_netif.mtu, 4000);
+	assert_int_equal(ifp->if_pool->rp_buflen, 4030);
+	dev_input(f, 4014, 0);
+	if_poll(ifp);
+	if_flush(ifp);
+	check_echo(4000, f);
+	free(f);
+	down();
+}
+
+static void
+attach_fails_cleanly(void **state)
+{
+	int i;
+
+	(void)state;
+	memset(ifp, 0, sizeof(*ifp));
+	ifp->if_dmat = &port_dma_tag;
+	dev.refuse = ENOTSUP;
+	assert_int_equal(if_attach(ifp, 0), ENOTSUP);
+	dev.refuse = 0;
+	for (i = 0; i < 4; i++) {
+		port.po_fail_after = i;
+		assert_int_equal(if_attach(ifp, 0), ENOMEM);
+	}
+	port.po_fail_after = -1;
+}
+
+#define T(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(echo_goes_back_in_its_own_buffer),
+		T(legacy_header_of_ten_bytes),
+		T(largest_echo_in_one_buffer),
+		T(largest_echo_in_many_buffers),
+		T(few_buffers_make_pieces),
+		T(oversize_and_errors_are_dropped),
+		T(hoarder_does_not_starve_the_device),
+		T(device_may_vouch_for_a_checksum),
+		T(device_does_not_vouch_for_fragments),
+		T(full_ring_holds_back),
+		T(one_doorbell_for_a_batch),
+		T(too_long_is_the_drivers_to_refuse),
+		T(foreign_memory_is_copied),
+		T(tcp_checksum_is_left_to_the_device),
+		T(broken_device_gives_everything_back),
+		T(device_that_breaks_again_and_again_is_left),
+		T(longer_buffers_need_a_restart),
+		T(attach_fails_cleanly),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	free(arena_mem);
+	free(arena_map);
+	return failed;
+}
