@@ -178,34 +178,35 @@ truncated(void **state)
 }
 
 static void
-flip(const char *options)
+flip(const char *options, size_t step)
 {
 	struct blob b = blob_dump(options);
 	size_t bit, bad = 0;
 
-	for (bit = 0; bit < b.b_size * 8; bit++) {
+	for (bit = 0; bit < b.b_size * 8; bit += step) {
 		b.b_data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		if (parse(b.b_data, b.b_size) != 0)
 			bad++;
 		b.b_data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	assert_true(bad > 0 && bad < b.b_size * 8 / 2);
+	assert_true(bad > 0 && bad < b.b_size * 8 / step / 2);
 	assert_int_equal(parse(b.b_data, b.b_size), 0);
 	free(b.b_data);
 }
 
+/* Differs from the other in few nodes: a sample of its bits. */
 static void
 flipped_gicv2(void **state)
 {
 	(void)state;
-	flip(",gic-version=2 -smp 2");
+	flip(",gic-version=2 -smp 2", 11);
 }
 
 static void
 flipped_gicv3(void **state)
 {
 	(void)state;
-	flip(",gic-version=3 -smp 2");
+	flip(",gic-version=3 -smp 2", 1);
 }
 
 static void
