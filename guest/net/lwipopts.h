@@ -58,6 +58,7 @@
 #define IP_SOF_BROADCAST_RECV		1
 #define LWIP_IPV6_FRAG			1
 #define LWIP_IPV6_REASS			1
+#define IPV6_FRAG_COPYHEADER		1	/* a helper outgrows the header on LP64 */
 #define LWIP_IPV6_AUTOCONFIG		1
 #define LWIP_IPV6_NUM_ADDRESSES		4
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT	1

@@ -21,6 +21,7 @@
 #define LEASE_WAIT_NS	(10 * NS_PER_S)
 
 static int run_failed;
+static int run_active;		/* the `run=` list: failures count */
 
 int
 shell_usage(const char *name)
@@ -100,8 +101,10 @@ run_list(char *p)
 		if (argc == 0)
 			continue;
 		error = run_command(argc, argv);
-		if (error != 0)
+		if (error != 0) {
 			result = error;
+			run_failed |= run_active;
+		}
 		if (error == EINTR)
 			break;
 	}
@@ -167,8 +170,9 @@ shell_main(const char *run)
 
 	if (run != NULL && *run != '\0') {
 		wait_for_network();
-		if (shell_run(run) != 0)
-			run_failed = 1;
+		run_active = 1;
+		run_failed |= shell_run(run) != 0;
+		run_active = 0;
 	}
 	for (;;) {
 		if (tty_getline(PROMPT, line, sizeof(line)) < 0)
