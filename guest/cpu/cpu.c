@@ -101,11 +101,10 @@ cpu_describe(char *buf, size_t len)
 		    part);
 		name = number;
 	}
-	snprintf(buf, len, "%s r%up%u, entered at EL%u,%s%s%s PA %u bits",
+	snprintf(buf, len, "%s r%up%u, entered at EL%u, PA %u bits%s%s%s",
 	    name, (unsigned)(midr >> 20) & 15, (unsigned)midr & 15,
-	    entered_at, cpu_has_pan() ? " pan" : "",
-	    cpu_has_bti() ? " bti" : "", cpu_has_pauth() ? " pauth" : "",
-	    vm_pa_bits());
+	    entered_at, vm_pa_bits(), cpu_has_pan() ? ", pan" : "",
+	    cpu_has_bti() ? ", bti" : "", cpu_has_pauth() ? ", pauth" : "");
 }
 
 void

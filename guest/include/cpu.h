@@ -100,7 +100,7 @@ void cpu_stop_others(void);
 
 /*
  * One line on the CPU for the log and the tests, e.g.
- * "cortex-a72 r0p3, EL1 (entered at EL2), pan bti pauth, PA 44 bits".
+ * "cortex-a72 r0p3, entered at EL2, PA 44 bits, pan, bti, pauth".
  */
 void cpu_describe(char *buf, size_t len);
 /* The exception level at which the image was entered: 1 or 2. */
