@@ -61,10 +61,9 @@ table_alloc(struct pt *pt)
 	paddr_t pa;
 
 	(void)pt;
-	if (boot_pool_used < BOOT_POOL)
-		return vm_physical(boot_pool[boot_pool_used++]);
 	if (!kmem_ready)
-		return 0;
+		return boot_pool_used == BOOT_POOL ? 0 :
+		    vm_physical(boot_pool[boot_pool_used++]);
 	pa = page_alloc(1, 0, 0);
 	if (pa != 0)
 		memset((void *)(DMAP_BASE + pa), 0, PAGE_SIZE);
@@ -291,6 +290,12 @@ vm_init(void)
 			    "error %d", (unsigned long long)base, error);
 		else
 			kmem_add(base, end);
+	}
+	/* What was not needed is memory like any other. */
+	while (boot_pool_used < BOOT_POOL) {
+		base = vm_physical(boot_pool[boot_pool_used++]);
+		if (page_is_ram(base, PAGE_SIZE))
+			page_free(base, 1);
 	}
 }
 
