@@ -9,7 +9,7 @@
 #ifndef PARAVANE_MMIO_H
 #define PARAVANE_MMIO_H
 
-#include <paravane/transport.h>
+#include <paravane/virtio.h>
 
 /* What a kernel gives for one MMIO device. The cookie is its own. */
 struct pv_mmio_ops {

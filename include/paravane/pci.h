@@ -11,7 +11,7 @@
 #ifndef PARAVANE_PCI_H
 #define PARAVANE_PCI_H
 
-#include <paravane/transport.h>
+#include <paravane/virtio.h>
 
 #define PV_PCI_VENDOR		0x1af4	/* Virtio Over PCI Bus / PCI Device
 					 * Discovery */
@@ -72,7 +72,8 @@ struct pv_pci;
 struct pv_pci_vector {
 	struct pv_pci *pv_pci;
 	struct pv_virtio *pv_dev;
-	int pv_queue;			/* -1: configuration; -2: queues */
+	int pv_queue;			/* -1: configuration; -2: queues; -3:
+					 * both */
 };
 
 #define PV_PCI_MAXVECTORS	34
@@ -93,6 +94,7 @@ struct pv_pci {
 	unsigned int pp_nqueues;
 	bus_size_t *pp_notify_off;		/* by queue, checked */
 	uint8_t pp_mapped;			/* mask of BARs */
+	uint8_t pp_notify_wide;			/* NOTIFICATION_DATA */
 	unsigned int pp_nvectors;		/* established */
 	enum pv_intr_mode pp_mode;
 	struct pv_pci_vector pp_vectors[PV_PCI_MAXVECTORS];

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Finding a PCI function's virtio structures. Nothing here is believed: the
+ * list may loop or run out of configuration space, the structures may lie
+ * anywhere.
+ */
+#include "../core/mem.h"
+#include "pci_var.h"
+
+/* One capability as it reads. */
+struct cap {
+	unsigned int cp_type;
+	unsigned int cp_bar;
+	unsigned int cp_len;		/* of the capability itself */
+	uint32_t cp_off;
+	uint32_t cp_length;
+	uint32_t cp_multiplier;
+};
+
+/* BARs mapped so far. */
+struct bars {
+	bus_space_tag_t br_iot[PV_PCI_MAXBARS];
+	bus_space_handle_t br_ioh[PV_PCI_MAXBARS];
+	bus_size_t br_size[PV_PCI_MAXBARS];
+};
+
+static const uint8_t transitional_types[] = {
+	PV_TYPE_NET, PV_TYPE_BLK, PV_TYPE_BALLOON, PV_TYPE_CONSOLE,
+	PV_TYPE_SCSI, PV_TYPE_ENTROPY, 0, 0, 0, PV_TYPE_9P,
+};
+
+unsigned int
+pv_pci_match(uint32_t id, uint32_t subsystem)
+{
+	unsigned int device = id >> 16, type;
+
+	if ((id & 0xffff) != PV_PCI_VENDOR || device < PV_PCI_DEVICE_MIN ||
+	    device > PV_PCI_DEVICE_MAX)
+		return 0;
+	if (device > PV_PCI_DEVICE_MODERN)
+		return device - PV_PCI_DEVICE_MODERN;
+	type = subsystem >> 16;
+	if (type != 0 && type < 64)
+		return type;
+	device -= PV_PCI_DEVICE_MIN;
+	if (device < sizeof(transitional_types))
+		return transitional_types[device];
+	return 0;
+}
+
+static uint32_t
+conf_read(const struct pv_pci *pp, unsigned int reg)
+{
+	return pp->pp_ops->po_conf_read(pp->pp_cookie, reg);
+}
+
+static void
+complain(const struct pv_pci *pp, const struct cap *cp, const char *what)
+{
+	pv_kern_log(PV_LOG_WARNING, pp->pp_name,
+	    "pci: structure %u ignored: %s (bar %u, 0x%x + 0x%x)",
+	    cp->cp_type, what, cp->cp_bar, cp->cp_off, cp->cp_length);
+}
+
+static int
+map_bar(struct pv_pci *pp, struct bars *br, unsigned int bar)
+{
+	int error;
+
+	if (pp->pp_mapped & (1u << bar))
+		return 0;
+	error = pp->pp_ops->po_map_bar(pp->pp_cookie, bar, &br->br_iot[bar],
+	    &br->br_ioh[bar], &br->br_size[bar]);
+	if (error == 0)
+		pp->pp_mapped |= (uint8_t)(1u << bar);
+	return error;
+}
+
+/* What a structure needs to be: its least length, and its alignment. */
+static const struct {
+	uint32_t length;
+	uint32_t align;
+} needs[] = {
+	[VIRTIO_CAP_COMMON] = { COMMON_LEN, 4 },
+	[VIRTIO_CAP_NOTIFY] = { 2, 2 },
+	[VIRTIO_CAP_ISR] = { 1, 1 },
+	[VIRTIO_CAP_DEVICE] = { 1, 4 },
+};
+
+static const char *
+cap_fault(struct pv_pci *pp, struct bars *br, const struct cap *cp)
+{
+	if (cp->cp_bar >= PV_PCI_MAXBARS)
+		return "no such BAR";
+	if (cp->cp_length < needs[cp->cp_type].length)
+		return "too short";
+	if (cp->cp_off % needs[cp->cp_type].align != 0)
+		return "unaligned";
+	if (cp->cp_type == VIRTIO_CAP_NOTIFY) {
+		if (cp->cp_len < VIRTIO_CAP_NOTIFY_LEN)
+			return "no room for the multiplier";
+		if (cp->cp_multiplier == 1 ||
+		    (cp->cp_multiplier & (cp->cp_multiplier - 1)) != 0)
+			return "multiplier";
+	}
+	if (map_bar(pp, br, cp->cp_bar) != 0)
+		return "BAR can't be mapped";
+	if (cp->cp_off > br->br_size[cp->cp_bar] ||
+	    cp->cp_length > br->br_size[cp->cp_bar] - cp->cp_off)
+		return "outside the BAR";
+	return NULL;
+}
+
+static struct pv_pci_window *
+window_of(struct pv_pci *pp, unsigned int type)
+{
+	switch (type) {
+	case VIRTIO_CAP_COMMON:
+		return &pp->pp_common;
+	case VIRTIO_CAP_NOTIFY:
+		return &pp->pp_notify;
+	case VIRTIO_CAP_ISR:
+		return &pp->pp_isr;
+	case VIRTIO_CAP_DEVICE:
+		return &pp->pp_device;
+	default:
+		return NULL;	/* others are of no use to us */
+	}
+}
+
+/* The first good structure of a kind is taken. */
+static void
+take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
+{
+	struct pv_pci_window *pw = window_of(pp, cp->cp_type);
+	const char *fault;
+
+	if (pw == NULL || pw->pw_len != 0)
+		return;
+	fault = cap_fault(pp, br, cp);
+	if (fault != NULL) {
+		complain(pp, cp, fault);
+		return;
+	}
+	pw->pw_iot = br->br_iot[cp->cp_bar];
+	pw->pw_ioh = br->br_ioh[cp->cp_bar];
+	pw->pw_off = cp->cp_off;
+	pw->pw_len = cp->cp_length;
+	pw->pw_bar = (uint8_t)cp->cp_bar;
+	if (cp->cp_type == VIRTIO_CAP_NOTIFY)
+		pp->pp_notify_multiplier = cp->cp_multiplier;
+}
+
+static void
+read_cap(const struct pv_pci *pp, unsigned int reg, uint32_t head,
+    struct cap *cp)
+{
+	memset(cp, 0, sizeof(*cp));
+	cp->cp_len = (head >> 16) & 0xff;
+	cp->cp_type = head >> 24;
+	cp->cp_bar = conf_read(pp, reg + VIRTIO_CAP_BAR) & 0xff;
+	cp->cp_off = conf_read(pp, reg + VIRTIO_CAP_OFFSET);
+	cp->cp_length = conf_read(pp, reg + VIRTIO_CAP_LENGTH);
+	if (cp->cp_len >= VIRTIO_CAP_NOTIFY_LEN &&
+	    reg + VIRTIO_CAP_NOTIFY_LEN <= PCI_CAP_END)
+		cp->cp_multiplier = conf_read(pp, reg + VIRTIO_CAP_MULTIPLIER);
+}
+
+/*
+ * Walk the list. Returns how many capabilities of virtio were seen, good or
+ * not; a list longer than what fits is a loop.
+ */
+static unsigned int
+walk_caps(struct pv_pci *pp, struct bars *br)
+{
+	unsigned int reg, n, seen = 0;
+	struct cap cap;
+	uint32_t head;
+
+	if ((conf_read(pp, PCI_COMMAND_STATUS) & PCI_STATUS_CAPLIST) == 0)
+		return 0;
+	reg = conf_read(pp, PCI_CAPPTR) & 0xfc;
+	for (n = 0; n < PCI_CAP_MAX && reg >= PCI_CAP_FIRST; n++) {
+		head = conf_read(pp, reg);
+		if ((head & 0xff) == PCI_CAP_VENDOR &&
+		    ((head >> 16) & 0xff) >= VIRTIO_CAP_LEN &&
+		    reg + ((head >> 16) & 0xff) <= PCI_CAP_END) {
+			seen++;
+			read_cap(pp, reg, head, &cap);
+			take_cap(pp, br, &cap);
+		}
+		reg = (head >> 8) & 0xfc;
+	}
+	if (reg >= PCI_CAP_FIRST)
+		pv_kern_log(PV_LOG_WARNING, pp->pp_name,
+		    "pci: the capability list is a loop");
+	return seen;
+}
+
+static int
+judge(struct pv_pci *pp, unsigned int seen)
+{
+	if (seen == 0 && pp->pp_id >> 16 < PV_PCI_DEVICE_MODERN) {
+		pv_kern_log(PV_LOG_ERROR, pp->pp_name, "pci: %04x:%04x rev %u "
+		    "is a legacy-only virtio %s device, which is not driven "
+		    "(QEMU: disable-modern=off)", pp->pp_id & 0xffff,
+		    pp->pp_id >> 16, pp->pp_revision,
+		    pv_virtio_type_name(pp->pp_type) != NULL ?
+		    pv_virtio_type_name(pp->pp_type) : "unknown");
+		return ENOTSUP;
+	}
+	if (pp->pp_common.pw_len == 0 || pp->pp_notify.pw_len == 0) {
+		pv_kern_log(PV_LOG_ERROR, pp->pp_name,
+		    "pci: no usable %s structure among %u capabilities",
+		    pp->pp_common.pw_len == 0 ? "common" : "notification",
+		    seen);
+		return EINVAL;
+	}
+	return 0;
+}
+
+static int
+read_queues(struct pv_pci *pp)
+{
+	unsigned int n;
+
+	n = window_read_2(&pp->pp_common, COMMON_NUM_QUEUES);
+	if (n == 0xffff &&
+	    window_read_1(&pp->pp_common, COMMON_DEVICE_STATUS) == 0xff)
+		return EIO;
+	if (n > PV_MAXQUEUES)
+		n = PV_MAXQUEUES;
+	pp->pp_nqueues = n;
+	if (n == 0)
+		return 0;
+	pp->pp_notify_off = pv_kern_alloc(n * sizeof(*pp->pp_notify_off));
+	return pp->pp_notify_off == NULL ? ENOMEM : 0;
+}
+
+static void
+unmap_bars(struct pv_pci *pp)
+{
+	unsigned int bar;
+
+	for (bar = 0; bar < PV_PCI_MAXBARS; bar++)
+		if (pp->pp_mapped & (1u << bar))
+			pp->pp_ops->po_unmap_bar(pp->pp_cookie, bar);
+	pp->pp_mapped = 0;
+}
+
+/* BARs that no structure of ours lies in need not stay mapped. */
+static void
+unmap_unused(struct pv_pci *pp)
+{
+	unsigned int type, used = 0;
+	const struct pv_pci_window *pw;
+	unsigned int bar;
+
+	for (type = VIRTIO_CAP_COMMON; type <= VIRTIO_CAP_DEVICE; type++) {
+		pw = window_of(pp, type);
+		if (pw->pw_len != 0)
+			used |= 1u << pw->pw_bar;
+	}
+	for (bar = 0; bar < PV_PCI_MAXBARS; bar++)
+		if (pp->pp_mapped & ~used & (1u << bar))
+			pp->pp_ops->po_unmap_bar(pp->pp_cookie, bar);
+	pp->pp_mapped &= (uint8_t)used;
+}
+
+int
+pv_pci_attach(struct pv_pci *pp, const struct pv_pci_ops *ops, void *cookie,
+    const char *name)
+{
+	struct bars bars;
+	int error;
+
+	memset(pp, 0, sizeof(*pp));
+	memset(&bars, 0, sizeof(bars));
+	pp->pp_ops = ops;
+	pp->pp_cookie = cookie;
+	pp->pp_name = name;
+	pp->pp_id = conf_read(pp, PCI_ID);
+	if (pp->pp_id == UINT32_MAX)
+		return EIO;
+	pp->pp_revision = (uint8_t)conf_read(pp, PCI_CLASS_REVISION);
+	pp->pp_type = pv_pci_match(pp->pp_id, conf_read(pp, PCI_SUBSYSTEM));
+	if (pp->pp_type == 0)
+		return ENXIO;
+	error = judge(pp, walk_caps(pp, &bars));
+	if (error == 0)
+		error = read_queues(pp);
+	if (error) {
+		unmap_bars(pp);
+		return error;
+	}
+	unmap_unused(pp);
+	return 0;
+}
+
+void
+pv_pci_detach(struct pv_pci *pp)
+{
+	pci_intr_teardown(pp);
+	pv_kern_free(pp->pp_notify_off,
+	    pp->pp_nqueues * sizeof(*pp->pp_notify_off));
+	pp->pp_notify_off = NULL;
+	unmap_bars(pp);
+}
