@@ -59,7 +59,7 @@ DEPS += $(LWIP_OBJ:.o=.d)
 
 $(G)/lwip/%.c.o: $(LWIP)/%.c $(BUILD_FILES)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(EXTFLAGS) -O2 -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(EXTFLAGS) -O2 -MD -MP -c -o $@ $<
 
 $(G)/liblwip.a: $(LWIP_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^

@@ -29,7 +29,7 @@ def check(name, function, *args):
 
 def typed(g, keys, want):
     """What is printed after keys that must make the line `echo ...`."""
-    g.send(keys + "\r")
+    g.send(keys + (b"\r" if isinstance(keys, bytes) else "\r"))
     g.expect("^" + re.escape(want) + "$")
     g.expect("^" + re.escape(PROMPT))
 
@@ -55,7 +55,7 @@ def editing(g):
             ("a comment", "echo a # b", "a"),
             ("three commands", "echo 1;echo 2 ; echo 3", "3"),
             ("blank lines", "\r  \r;;\recho e", "e"),
-            ("garbage keys", "\x1b[99~\x00\x1b[Zecho g\xff\x07", "g")]:
+            ("garbage keys", b"\x1b[99~\x00\x1b[Zecho g\xff\x07", "g")]:
         check("editing: " + name, typed, g, keys, want)
 
     def interrupt():
