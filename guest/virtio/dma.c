@@ -254,23 +254,35 @@ round_page(bus_size_t size)
 	return (size_t)((size + PAGE_MASK) & ~PAGE_MASK);
 }
 
+/* segsize=, in pages; 0: no limit. */
+static size_t
+run_limit(void)
+{
+	return (size_t)cmdline_get_number("segsize", 0) / PAGE_SIZE;
+}
+
 /*
- * One run of at most want pages. With segsize= runs are that long, and a page is left between one and the next, so that
- * segments never join by chance.
+ * One run of at most want pages. With segsize= runs are that long and have a page more, which run_gaps_free gives back
+ * when all runs are there, so that none joins the next by chance.
  */
 static paddr_t
 run_alloc(size_t want, size_t *got)
 {
-	size_t limit = (size_t)cmdline_get_number("segsize", 0) / PAGE_SIZE;
-	paddr_t pa;
+	size_t limit = run_limit();
 
 	if (limit == 0)
 		return page_alloc_best(want, 0, got);
 	*got = want < limit ? want : limit;
-	pa = page_alloc(*got + 1, 0, 0);
-	if (pa != 0)
-		page_free(pa + *got * PAGE_SIZE, 1);
-	return pa;
+	return page_alloc(*got + 1, 0, 0);
+}
+
+static void
+run_gaps_free(const bus_dma_segment_t *segs, int nsegs)
+{
+	int i;
+
+	for (i = 0; i < nsegs; i++)
+		page_free(segs[i].ds_addr + segs[i].ds_len, 1);
 }
 
 static void
@@ -292,6 +304,7 @@ dmamem_alloc(bus_dma_tag_t t, bus_size_t size, bus_size_t align,
     int flags)
 {
 	size_t left = round_page(size) / PAGE_SIZE, got;
+	bool one = nsegs == 1 || align > PAGE_SIZE;
 	int n = 0;
 
 	if (size == 0 || nsegs <= 0 || (align & (align - 1)) != 0 ||
@@ -299,7 +312,7 @@ dmamem_alloc(bus_dma_tag_t t, bus_size_t size, bus_size_t align,
 		return EINVAL;
 	/* Where one run is asked for it is what the device needs. */
 	while (left > 0 && n < nsegs) {
-		if (nsegs == 1 || align > PAGE_SIZE) {
+		if (one) {
 			got = left;
 			/* Aligned to its size it crosses no boundary. */
 			segs[n].ds_addr = page_alloc(got, boundary != 0 ?
@@ -313,6 +326,8 @@ dmamem_alloc(bus_dma_tag_t t, bus_size_t size, bus_size_t align,
 		left -= got;
 		n++;
 	}
+	if (!one && run_limit() != 0)
+		run_gaps_free(segs, n);
 	if (left > 0) {
 		dmamem_free(t, segs, n);
 		return ENOMEM;

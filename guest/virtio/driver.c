@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cmdline.h"
 #include "console.h"
 #include "kmem.h"
 #include "ktime.h"
@@ -71,6 +72,8 @@ gpu_attach(struct virtio_dev *vg)
 	int error;
 
 	memset(&params, 0, sizeof(params));
+	params.gp_maxseg = cmdline_get_number("segsize", 0) &
+	    ~(uint64_t)PAGE_MASK;
 	error = pv_gpu_attach(gpu, &vg->vg_virtio, &cb, vg, &params);
 	if (error != 0)
 		return error;

@@ -252,7 +252,14 @@ class Guest:
         head = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)
         if not head:
             self.fail("the screen dump is no PPM file")
-        return int(head[1]), int(head[2]), data[head.end():]
+        width, height = int(head[1]), int(head[2])
+        data = data[head.end():]
+        # QEMU 7.2 pads each row to 4 bytes.
+        row = len(data) // height
+        if row > width * 3:
+            data = b"".join(data[y * row:y * row + width * 3]
+                            for y in range(height))
+        return width, height, data
 
     def screen_until(self, good, timeout=None):
         """Looks at the display until good(width, height, rgb)."""
