@@ -12,7 +12,7 @@
 HOST ?= clang
 H := $(if $(filter gcc,$(HOST)),$(B)/host-gcc,$(B)/host)
 
-HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+HOST_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -Iinclude -Itest/unit/port -iquote guest/include \
 	-isystem $(SRC)/device-tree-compiler/libfdt -idirafter guest/include
 HOST_LIBS := -lcmocka
@@ -27,9 +27,10 @@ $(H)/%.c.o: %.c mk/build.mk mk/host.mk
 	$(call say,HOSTCC  $<)mkdir -p $(@D)
 	$(Q)$(HOST) $(HOST_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
+# Not ours, and walked a million times by tests of damaged trees: addresses are watched, no more.
 $(H)/libfdt/%.c.o: $(FDT)/%.c mk/build.mk mk/host.mk
 	$(Q)mkdir -p $(@D)
-	$(Q)$(HOST) $(HOST_CFLAGS) -w -c -o $@ $<
+	$(Q)$(HOST) $(HOST_CFLAGS) -fno-sanitize=undefined -w -c -o $@ $<
 
 $(H)/libparavane.a: $(HOST_LIB_OBJ)
 	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
