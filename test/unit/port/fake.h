@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A virtio device in the test's process: the device's side of features,
+ * status, configuration and split rings, behind a fake PCI function or a fake
+ * MMIO register block.
+ *
+ *	struct fake_dev fd;
+ *	struct fake_pci fp;
+ *
+ *	fake_init(&fd, PV_TYPE_NET, 2);		two queues of at most 256
+ *	fd.fd_features |= PV_F_BIT(PV_NET_F_MAC);
+ *	fd.fd_notify = my_device;		called at each doorbell
+ *	fake_pci_init(&fp, &fd);
+ *	pv_pci_attach(&pp, &fake_pci_ops, &fp, "net0");
+ *	pv_virtio_init(&dev, &pv_pci_transport, &pp, pp.pp_type,
+ *	    &port_dma_tag, "net0", ...);
+ *
+ * my_device takes chains with fake_pop, reads and writes them with
+ * fake_chain_read and _write, and gives them back with fake_push. It is strict:
+ * what the specification forbids the driver is a port_violation().
+ */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <paravane/mmio.h>
+#include <paravane/pci.h>
+
+#include "port.h"
+
+#define FAKE_MAXQUEUES	64
+#define FAKE_MAXSEGS	1100
+#define FAKE_CONFIGLEN	256
+
+struct fake_dev;
+
+struct fake_queue {
+	unsigned int fq_max;		/* entries; 0: no such queue */
+	unsigned int fq_size;
+	bus_addr_t fq_desc, fq_driver, fq_device;
+	int fq_ready;
+	unsigned int fq_vector;		/* MSI-X; 0xffff: none */
+	unsigned int fq_notify_off;	/* PCI */
+	uint16_t fq_avail;		/* next available entry to take */
+	uint16_t fq_used;		/* next used entry to fill */
+	uint16_t fq_signalled;		/* used index at the last interrupt */
+	int fq_no_notify;		/* doorbells are not wanted */
+	int fq_silent;			/* interrupts are not sent */
+	unsigned int fq_doorbells;	/* counters */
+	unsigned int fq_interrupts;
+	uint32_t fq_notify_data;	/* of the last doorbell */
+};
+
+struct fake_dev {
+	/* set by the test, before or after the driver attaches */
+	unsigned int fd_type;
+	uint64_t fd_features;		/* offered */
+	uint64_t fd_needs;		/* FEATURES_OK is refused without all */
+	uint64_t fd_refuses;		/* and with any of these */
+	uint8_t fd_config[FAKE_CONFIGLEN];
+	unsigned int fd_configlen;
+	unsigned int fd_reset_looks;	/* status reads before a reset is done */
+	int fd_reset_never;
+	int fd_gone;			/* all ones are read from now on */
+	int fd_defer;			/* interrupts wait for fake_deliver */
+	int fd_lenient;			/* ring contents are not judged */
+	int fd_legacy;			/* set by fake_mmio_init */
+
+	/* hooks; NULL: none */
+	void (*fd_notify)(struct fake_dev *, unsigned int queue);
+	void (*fd_reset)(struct fake_dev *);
+	void (*fd_status_written)(struct fake_dev *, uint8_t);
+	void (*fd_config_reading)(struct fake_dev *, unsigned int off);
+	void (*fd_config_written)(struct fake_dev *, unsigned int off);
+	void *fd_data;			/* the test's */
+
+	/* state, to be looked at, or spoiled */
+	uint8_t fd_status;
+	uint64_t fd_accepted;		/* written by the driver */
+	uint32_t fd_generation;
+	uint32_t fd_feature_sel, fd_driver_sel, fd_queue_sel;
+	unsigned int fd_resets;
+	unsigned int fd_resetting;	/* looks still to come */
+	struct fake_queue fd_queues[FAKE_MAXQUEUES];
+	unsigned int fd_nqueues;
+	int fd_pending_config;		/* with fd_defer */
+	uint64_t fd_pending_queues;
+
+	/* set by the transport */
+	void (*fd_signal)(struct fake_dev *, int queue);	/* -1: config */
+	void *fd_transport;
+};
+
+/*
+ * Queues of at most 256 entries; offers VERSION_1, INDIRECT_DESC, EVENT_IDX.
+ */
+void fake_init(struct fake_dev *, unsigned int type, unsigned int nqueues);
+
+/* Whether the driver and device agreed on a feature. */
+int fake_has(const struct fake_dev *, unsigned int bit);
+
+/* Configuration bytes, with a new generation and an interrupt. */
+void fake_config_change(struct fake_dev *, unsigned int off, const void *,
+    size_t len);
+/* The same before the driver looks: no interrupt. */
+void fake_config_set(struct fake_dev *, unsigned int off, const void *,
+    size_t len);
+
+/* A chain that the driver made available. */
+struct fake_chain {
+	unsigned int fc_head;		/* what the used ring calls it */
+	int fc_indirect;
+	unsigned int fc_nout, fc_nin;
+	uint64_t fc_outlen, fc_inlen;	/* bytes */
+	struct {
+		bus_addr_t addr;
+		uint32_t len;
+	} fc_segs[FAKE_MAXSEGS];	/* outs, then ins */
+};
+
+/* Take the next chain: 1, or 0 if there is none. */
+int fake_pop(struct fake_dev *, unsigned int queue, struct fake_chain *);
+
+/* Bytes of what the driver sent; of what it will read. Returns bytes moved. */
+size_t fake_chain_read(const struct fake_chain *, size_t off, void *,
+    size_t len);
+size_t fake_chain_write(const struct fake_chain *, size_t off, const void *,
+    size_t len);
+
+/* Give a chain back, and interrupt if the driver wants that. */
+void fake_push(struct fake_dev *, unsigned int queue,
+    const struct fake_chain *, uint32_t len);
+
+/*
+ * The parts of fake_push, for devices that misbehave: any id and length into
+ * the next used entry; any used index; an interrupt if it is wanted by the
+ * index as it is (force: in any case).
+ */
+void fake_push_raw(struct fake_dev *, unsigned int queue, uint32_t id,
+    uint32_t len);
+void fake_set_used_idx(struct fake_dev *, unsigned int queue, uint16_t);
+void fake_interrupt(struct fake_dev *, unsigned int queue, int force);
+void fake_config_interrupt(struct fake_dev *);
+
+/* What fd_defer held back. */
+void fake_deliver(struct fake_dev *);
+
+/* The used side asks for no doorbells (on), or for one at the next chain. */
+void fake_no_notify(struct fake_dev *, unsigned int queue, int on);
+
+/* Available entries not taken yet. */
+unsigned int fake_available(struct fake_dev *, unsigned int queue);
+
+/* For transports */
+uint8_t fake_status_read(struct fake_dev *);
+void fake_status_write(struct fake_dev *, uint8_t);
+uint32_t fake_features_read(struct fake_dev *);
+void fake_features_write(struct fake_dev *, uint32_t);
+uint32_t fake_config_read(struct fake_dev *, unsigned int off,
+    unsigned int width);
+void fake_config_write(struct fake_dev *, unsigned int off, unsigned int width,
+    uint32_t val);
+void fake_queue_enable(struct fake_dev *, unsigned int queue);
+void fake_doorbell(struct fake_dev *, uint32_t data);
+
+/*
+ * A PCI function: modern virtio, id 0x1040 + type, with its structures in BAR 4
+ * and a capability list like QEMU's. A test changes what it likes after
+ * fake_pci_init.
+ */
+#define FAKE_PCI_CAPS	0x40	/* the first capability: the common one */
+#define FAKE_PCI_BAR	4
+#define FAKE_PCI_BARLEN	0x4000
+#define FAKE_PCI_COMMON	0x0000	/* in the BAR */
+#define FAKE_PCI_ISR	0x1000
+#define FAKE_PCI_DEVICE	0x2000
+#define FAKE_PCI_NOTIFY	0x3000
+#define FAKE_PCI_MAXVECTORS 80
+
+struct fake_pci {
+	struct fake_dev *fp_dev;
+	uint8_t fp_conf[256];
+	uint32_t fp_multiplier;
+	bus_size_t fp_barlen;		/* as po_map_bar says */
+	unsigned int fp_vectors;	/* MSI-X vectors; 0 by default */
+	unsigned int fp_refuse_vectors;	/* from this one on: reads 0xffff */
+	int fp_no_line;			/* no INTx */
+	uint8_t fp_isr;
+	unsigned int fp_config_vector;
+	int fp_mapped;			/* outstanding po_map_bar */
+	int fp_established;		/* outstanding handlers */
+	struct {
+		int (*fn)(void *);
+		void *arg;
+	} fp_handlers[FAKE_PCI_MAXVECTORS], fp_line;
+	struct port_bus_space fp_space;
+};
+
+extern const struct pv_pci_ops fake_pci_ops;	/* cookie: struct fake_pci * */
+
+void fake_pci_init(struct fake_pci *, struct fake_dev *);
+
+/* Handlers or BARs left: 0 if none. */
+int fake_pci_check(const struct fake_pci *);
+
+/* An MMIO register block of version 1 (legacy) or 2. */
+struct fake_mmio {
+	struct fake_dev *fm_dev;
+	unsigned int fm_version;
+	unsigned int fm_device_id;
+	uint32_t fm_magic;
+	uint32_t fm_page_size;
+	uint32_t fm_align;
+	uint32_t fm_status;		/* of interrupts */
+	int fm_no_intr;
+	int (*fm_fn)(void *);
+	void *fm_arg;
+	struct port_bus_space fm_space;
+};
+
+#define FAKE_MMIO_SIZE	0x200
+
+extern const struct pv_mmio_ops fake_mmio_ops;	/* cookie: struct fake_mmio * */
+
+void fake_mmio_init(struct fake_mmio *, struct fake_dev *, unsigned int version);
+
+#endif
