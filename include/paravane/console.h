@@ -59,7 +59,8 @@ int pv_console_flush(struct pv_console *, unsigned int timeout_us);
 
 /*
  * pv_console_read - fetch input; returns bytes, 0 if there is none, or as a
- * negative number EIO, ENXIO. Context: thread.
+ * negative number EIO, ENXIO. cc_input tells of more only after fewer than len
+ * bytes were returned. Context: thread.
  */
 int pv_console_read(struct pv_console *, void *buf, size_t len);
 

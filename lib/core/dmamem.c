@@ -93,5 +93,6 @@ pv_dmamem_free(struct pv_dmamem *dm)
 void
 pv_dmamem_abandon(struct pv_dmamem *dm)
 {
+	pv_kern_free(dm->dm_mem, (size_t)dm->dm_maxmem * sizeof(*dm->dm_mem));
 	memset(dm, 0, sizeof(*dm));
 }

@@ -184,7 +184,7 @@ console_alloc_memory(struct pv_console *sc)
 	if (cm == NULL)
 		return ENOMEM;
 	error = pv_dmamem_alloc(&cm->cm_dma, sc->sc_dev->vd_dmat,
-	    CONSOLE_MEMLEN, PAGE_SIZE, 1, 0, 0);
+	    CONSOLE_MEMLEN, DEV_LINE, 1, 0, 0);
 	if (error) {
 		pv_kern_free(cm, sizeof(*cm));
 		return error;
@@ -401,7 +401,13 @@ pv_console_read(struct pv_console *sc, void *buf, size_t len)
 	if (len > CONSOLE_NRX * CONSOLE_RXLEN)
 		len = CONSOLE_NRX * CONSOLE_RXLEN;
 	while (done < len) {
-		if (cm->cm_reading == NULL && (error = console_next(sc)) != 0)
+		if (cm->cm_reading == NULL)
+			error = console_next(sc);
+		if (error == EAGAIN && pv_virtq_intr_enable(sc->sc_rxq)) {
+			error = 0;
+			continue;
+		}
+		if (error)
 			break;
 		done += console_take(sc, cm->cm_reading, to + done, len - done);
 		if (cm->cm_reading->cb_begin == cm->cm_reading->cb_end) {

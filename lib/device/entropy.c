@@ -147,6 +147,7 @@ pv_entropy_request(struct pv_entropy *sc)
 	if (error)
 		return error;
 	sc->sc_asked = 1;
+	pv_virtq_intr_enable(sc->sc_requestq);
 	pv_virtq_publish(sc->sc_requestq);
 	return 0;
 }

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: ISC */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rig.h"
+
+#define DESC_NEXT	1
+#define DESC_WRITE	2
+#define DESC_INDIRECT	4
+
+struct desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next;
+};
+
+static unsigned int
+properties(void *arg)
+{
+	struct rig *rg = arg;
+
+	return rg->rg_legacy ? PV_TRANSPORT_LEGACY : 0;
+}
+
+static uint8_t
+status_read(void *arg)
+{
+	struct rig *rg = arg;
+
+	return rg->rg_gone ? 0xff : rg->rg_status;
+}
+
+static void
+reset(struct rig *rg)
+{
+	unsigned int i;
+
+	rg->rg_resets++;
+	if (rg->rg_stuck || rg->rg_gone)
+		return;
+	rg->rg_status = 0;
+	rg->rg_accepted = 0;
+	for (i = 0; i < RIG_NQUEUES; i++) {
+		rg->rg_queues[i].rq_enabled = 0;
+		rg->rg_queues[i].rq_avail = 0;
+		rg->rg_queues[i].rq_used = 0;
+	}
+}
+
+static void
+status_write(void *arg, uint8_t status)
+{
+	struct rig *rg = arg;
+
+	if (status == 0) {
+		reset(rg);
+		return;
+	}
+	if ((status & ~rg->rg_status & PV_STATUS_FEATURES_OK) != 0) {
+		if ((rg->rg_accepted & rg->rg_insist) != rg->rg_insist)
+			status &= (uint8_t)~PV_STATUS_FEATURES_OK;
+		if (rg->rg_accepted & ~rg->rg_offered)
+			port_violation("features accepted that were not offered");
+		if (rg->rg_features_ok != NULL)
+			rg->rg_features_ok(rg);
+	}
+	rg->rg_status = status;
+}
+
+static uint64_t
+features_read(void *arg)
+{
+	struct rig *rg = arg;
+
+	return rg->rg_gone ? UINT64_MAX : rg->rg_offered;
+}
+
+static void
+features_write(void *arg, uint64_t features)
+{
+	struct rig *rg = arg;
+
+	rg->rg_accepted = features;
+}
+
+static int
+config_read(void *arg, unsigned int off, unsigned int width, uint32_t *val)
+{
+	struct rig *rg = arg;
+	uint32_t v = 0;
+
+	if (off + width > rg->rg_configlen)
+		return ERANGE;
+	memcpy(&v, rg->rg_config + off, width);
+	if (rg->rg_gone)
+		v = UINT32_MAX >> (32 - 8 * width);
+	*val = v;
+	if (rg->rg_config_read != NULL)
+		rg->rg_config_read(rg, off);
+	return 0;
+}
+
+static int
+config_write(void *arg, unsigned int off, unsigned int width, uint32_t val)
+{
+	struct rig *rg = arg;
+
+	if (off + width > rg->rg_configlen)
+		return ERANGE;
+	memcpy(rg->rg_config + off, &val, width);
+	if (rg->rg_config_written != NULL)
+		rg->rg_config_written(rg, off, val);
+	return 0;
+}
+
+static uint32_t
+config_generation(void *arg)
+{
+	struct rig *rg = arg;
+
+	return rg->rg_generation;
+}
+
+static unsigned int
+config_size(void *arg)
+{
+	struct rig *rg = arg;
+
+	return rg->rg_configlen;
+}
+
+static unsigned int
+queue_count(void *arg)
+{
+	(void)arg;
+	return RIG_NQUEUES;
+}
+
+static unsigned int
+queue_max(void *arg, unsigned int q)
+{
+	struct rig *rg = arg;
+
+	return rg->rg_queues[q].rq_max;
+}
+
+static int
+queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
+{
+	struct rig *rg = arg;
+
+	if (rg->rg_status & PV_STATUS_DRIVER_OK)
+		port_violation("queue %u enabled after DRIVER_OK", q);
+	rg->rg_queues[q].rq_place = *qp;
+	rg->rg_queues[q].rq_enabled = 1;
+	return 0;
+}
+
+static void
+notify(void *arg, unsigned int q, uint32_t data)
+{
+	struct rig *rg = arg;
+
+	if (data != q)
+		port_violation("doorbell of queue %u with %u", q, data);
+	if ((rg->rg_status & PV_STATUS_DRIVER_OK) == 0)
+		port_violation("doorbell before DRIVER_OK");
+	rg->rg_queues[q].rq_notified++;
+	if (rg->rg_notify != NULL)
+		rg->rg_notify(rg, q);
+}
+
+static enum pv_intr_mode
+intr_setup(void *arg, struct pv_virtio *dev, unsigned int nqueues)
+{
+	(void)arg;
+	(void)dev;
+	(void)nqueues;
+	return PV_INTR_MODE_SHARED;
+}
+
+static void
+intr_teardown(void *arg)
+{
+	(void)arg;
+}
+
+static unsigned int
+intr_status(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+describe(void *arg, char *buf, size_t len)
+{
+	(void)arg;
+	snprintf(buf, len, "rig");
+}
+
+static const struct pv_transport_ops rig_ops = {
+	.to_name = "rig",
+	.to_properties = properties,
+	.to_status_read = status_read,
+	.to_status_write = status_write,
+	.to_features_read = features_read,
+	.to_features_write = features_write,
+	.to_config_read = config_read,
+	.to_config_write = config_write,
+	.to_config_generation = config_generation,
+	.to_config_size = config_size,
+	.to_queue_count = queue_count,
+	.to_queue_max = queue_max,
+	.to_queue_enable = queue_enable,
+	.to_notify = notify,
+	.to_intr_setup = intr_setup,
+	.to_intr_teardown = intr_teardown,
+	.to_intr_status = intr_status,
+	.to_describe = describe,
+};
+
+void
+rig_new(struct rig *rg, unsigned int type)
+{
+	unsigned int i;
+
+	memset(rg, 0, sizeof(*rg));
+	rg->rg_offered = PV_F_BIT(PV_F_VERSION_1);
+	rg->rg_configlen = 64;
+	rg->rg_intr = 1;
+	for (i = 0; i < RIG_NQUEUES; i++)
+		rg->rg_queues[i].rq_max = 64;
+	rg->rg_dev.vd_type = type;
+}
+
+struct pv_virtio *
+rig_init(struct rig *rg)
+{
+	int error;
+
+	error = pv_virtio_init(&rg->rg_dev, &rig_ops, rg, rg->rg_dev.vd_type,
+	    &port_dma_tag, "rig0", NULL, NULL);
+	if (error)
+		port_violation("pv_virtio_init: %s", strerror(error));
+	return &rg->rg_dev;
+}
+
+static void
+take_desc(struct rig_chain *rc, const struct desc *d)
+{
+	assert(rc->rc_nsegs < RIG_MAXSEGS);
+	if (d->len == 0)
+		port_violation("descriptor of no bytes");
+	if (d->flags & DESC_WRITE)
+		rc->rc_inlen += d->len;
+	else {
+		if (rc->rc_nout != rc->rc_nsegs)
+			port_violation("to be read after to be written");
+		rc->rc_nout++;
+		rc->rc_outlen += d->len;
+	}
+	rc->rc_segs[rc->rc_nsegs].addr = d->addr;
+	rc->rc_segs[rc->rc_nsegs++].len = d->len;
+}
+
+static void
+take_chain(struct rig *rg, bus_addr_t table, unsigned int n, unsigned int i,
+    struct rig_chain *rc)
+{
+	struct desc d;
+	unsigned int count = 0;
+
+	do {
+		if (i >= n || count++ >= n) {
+			port_violation("descriptor %u of %u", i, n);
+			return;
+		}
+		if (port_dma_read(table + i * sizeof(d), &d, sizeof(d)))
+			return;
+		if (d.flags & DESC_INDIRECT) {
+			if ((rg->rg_accepted & PV_F_BIT(PV_F_INDIRECT_DESC)) == 0)
+				port_violation("indirect, not negotiated");
+			take_chain(rg, d.addr, d.len / sizeof(d), 0, rc);
+		} else
+			take_desc(rc, &d);
+		i = d.next;
+	} while (d.flags & DESC_NEXT);
+}
+
+int
+rig_take(struct rig *rg, unsigned int queue, struct rig_chain *rc)
+{
+	struct rig_queue *rq = &rg->rg_queues[queue];
+	const struct pv_queue_place *qp = &rq->rq_place;
+	uint16_t idx;
+
+	if (!rq->rq_enabled)
+		return 0;
+	if (port_dma_read(qp->qp_driver + 2, &idx, 2) || idx == rq->rq_avail)
+		return 0;
+	memset(rc, 0, sizeof(*rc));
+	port_dma_read(qp->qp_driver + 4 + 2 * (rq->rq_avail % qp->qp_size),
+	    &rc->rc_head, 2);
+	rq->rq_avail++;
+	if (rg->rg_accepted & PV_F_BIT(PV_F_EVENT_IDX))
+		port_dma_write(qp->qp_device + 4 + 8 * qp->qp_size,
+		    &rq->rq_avail, 2);
+	take_chain(rg, qp->qp_desc, qp->qp_size, rc->rc_head, rc);
+	return 1;
+}
+
+static void
+copy(const struct rig_chain *rc, unsigned int i, uint32_t off, void *to,
+    const void *from, uint32_t len)
+{
+	uint32_t n;
+
+	for (; len > 0 && i < rc->rc_nsegs; i++) {
+		if (off >= rc->rc_segs[i].len) {
+			off -= rc->rc_segs[i].len;
+			continue;
+		}
+		n = rc->rc_segs[i].len - off;
+		if (n > len)
+			n = len;
+		if (to != NULL) {
+			port_dma_read(rc->rc_segs[i].addr + off, to, n);
+			to = (char *)to + n;
+		} else {
+			port_dma_write(rc->rc_segs[i].addr + off, from, n);
+			from = (const char *)from + n;
+		}
+		len -= n;
+		off = 0;
+	}
+	if (len > 0)
+		port_violation("a chain lacks %u bytes", len);
+}
+
+void
+rig_read(const struct rig_chain *rc, uint32_t off, void *to, uint32_t len)
+{
+	copy(rc, 0, off, to, NULL, len);
+}
+
+void
+rig_write(const struct rig_chain *rc, uint32_t off, const void *from,
+    uint32_t len)
+{
+	copy(rc, rc->rc_nout, off, NULL, from, len);
+}
+
+void
+rig_used_index(struct rig *rg, unsigned int queue, uint16_t idx)
+{
+	port_dma_write(rg->rg_queues[queue].rq_place.qp_device + 2, &idx, 2);
+}
+
+void
+rig_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len)
+{
+	struct rig_queue *rq = &rg->rg_queues[queue];
+	uint32_t elem[2] = { id, len };
+
+	port_dma_write(rq->rq_place.qp_device + 4 +
+	    8 * (rq->rq_used % rq->rq_place.qp_size), elem, sizeof(elem));
+	rig_used_index(rg, queue, ++rq->rq_used);
+}
+
+void
+rig_interrupt(struct rig *rg, unsigned int pending)
+{
+	if (rg->rg_intr)
+		pv_virtio_intr(&rg->rg_dev, pending);
+}
+
+void
+rig_config_changed(struct rig *rg)
+{
+	rg->rg_generation++;
+	rig_interrupt(rg, PV_INTR_CONFIG);
+}
+
+void
+rig_put16(struct rig *rg, unsigned int off, uint16_t v)
+{
+	memcpy(rg->rg_config + off, &v, sizeof(v));
+}
+
+void
+rig_put32(struct rig *rg, unsigned int off, uint32_t v)
+{
+	memcpy(rg->rg_config + off, &v, sizeof(v));
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A device on a test's workbench: behind a transport of its own, with split
+ * rings that it reads by device address alone, and every way to misbehave that
+ * a test wants. What the device does with a queue is the test's: rg_notify.
+ */
+#ifndef RIG_H
+#define RIG_H
+
+#include <paravane/virtq.h>
+
+#include "port.h"
+
+#define RIG_NQUEUES	8
+#define RIG_MAXSEGS	512
+#define RIG_CONFIGLEN	256
+
+struct rig_queue {
+	unsigned int rq_max;		/* entries; 0: there is none */
+	struct pv_queue_place rq_place;
+	int rq_enabled;
+	uint16_t rq_avail;		/* next to take */
+	uint16_t rq_used;		/* next to give */
+	unsigned int rq_notified;
+};
+
+struct rig {
+	/* set by tests */
+	uint64_t rg_offered;
+	uint64_t rg_insist;		/* FEATURES_OK only with all of these */
+	int rg_legacy;
+	uint8_t rg_config[RIG_CONFIGLEN];
+	unsigned int rg_configlen;
+	int rg_stuck;			/* a reset is never confirmed */
+	int rg_gone;			/* removed: all ones are read */
+	int rg_intr;			/* interrupts are delivered at once */
+	void (*rg_notify)(struct rig *, unsigned int queue);
+	void (*rg_config_read)(struct rig *, unsigned int off);
+	void (*rg_features_ok)(struct rig *);
+	void (*rg_config_written)(struct rig *, unsigned int off, uint32_t);
+	void *rg_arg;
+
+	/* looked at */
+	struct rig_queue rg_queues[RIG_NQUEUES];
+	uint8_t rg_status;
+	uint64_t rg_accepted;
+	uint32_t rg_generation;
+	unsigned int rg_resets;
+	struct pv_virtio rg_dev;
+};
+
+/* A chain of buffers, as the device sees it. */
+struct rig_chain {
+	uint16_t rc_head;
+	unsigned int rc_nsegs;
+	unsigned int rc_nout;		/* segments; those to write follow */
+	uint32_t rc_outlen;		/* bytes */
+	uint32_t rc_inlen;
+	struct {
+		bus_addr_t addr;
+		uint32_t len;
+	} rc_segs[RIG_MAXSEGS];
+};
+
+/* A device of this type, VERSION_1 with rings of 64; not yet initialised. */
+void rig_new(struct rig *, unsigned int type);
+
+/* pv_virtio_init of it; fails the test if that fails. */
+struct pv_virtio *rig_init(struct rig *);
+
+/* Take the next available chain: 1, or 0 if there is none. */
+int rig_take(struct rig *, unsigned int queue, struct rig_chain *);
+
+/* Read from what the driver gives, write into what it awaits, at off. */
+void rig_read(const struct rig_chain *, uint32_t off, void *, uint32_t len);
+void rig_write(const struct rig_chain *, uint32_t off, const void *,
+    uint32_t len);
+
+/* Give a chain back; any id and length that a test cares for. */
+void rig_give(struct rig *, unsigned int queue, uint32_t id, uint32_t len);
+
+/* Put any value into the used index. */
+void rig_used_index(struct rig *, unsigned int queue, uint16_t idx);
+
+/* An interrupt, if rg_intr; PV_INTR_*. */
+void rig_interrupt(struct rig *, unsigned int pending);
+
+/* The configuration changed: a new generation, and an interrupt. */
+void rig_config_changed(struct rig *);
+
+void rig_put16(struct rig *, unsigned int off, uint16_t);
+void rig_put32(struct rig *, unsigned int off, uint32_t);
+
+#endif

@@ -1,0 +1,1529 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lib/device/net.c against a device that does what a test says.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <paravane/net.h>
+
+#include "port.h"
+#include "rig.h"
+
+#define RXQ	0
+#define TXQ	1
+#define CTRLQ	2
+#define BIT(n)	PV_F_BIT(PV_NET_F_##n)
+
+#define NBUFS		16
+#define MAXFRAME	70000
+
+static struct rig rig;
+static struct pv_net net;
+static struct port_buf *rxbufs[NBUFS];
+static unsigned int nrx, ntx, nchanged, nbroken;
+
+/* What arrived at the peer: the last frame, its header, and how it came. */
+static uint8_t peer[MAXFRAME];
+static uint8_t peer_hdr[12];
+static uint32_t peer_len;
+static unsigned int peer_frames, peer_segs, peer_first;
+static int peer_keeps;		/* the device keeps the buffers */
+
+/* The control queue's last commands, and how it answers. */
+static uint8_t ctrl_seen[8][3];
+static unsigned int nctrl;
+static uint8_t ctrl_ack;
+static int ctrl_mute;
+
+static void
+note_rx(void *arg)
+{
+	(void)arg;
+	nrx++;
+}
+
+static void
+note_tx(void *arg)
+{
+	(void)arg;
+	ntx++;
+}
+
+static void
+note_changed(void *arg)
+{
+	(void)arg;
+	nchanged++;
+}
+
+static void
+note_broken(void *arg, const char *why)
+{
+	(void)arg;
+	assert_non_null(why);
+	nbroken++;
+}
+
+static const struct pv_net_callbacks callbacks = {
+	note_rx, note_tx, note_changed, note_broken
+};
+
+static void
+peer_take(struct rig *rg)
+{
+	struct rig_chain rc;
+	uint32_t hdrlen;
+
+	while (rig_take(rg, TXQ, &rc)) {
+		hdrlen = pv_net_hdrlen(&net);
+		assert_int_equal(rc.rc_inlen, 0);
+		rig_read(&rc, 0, peer_hdr, hdrlen);
+		peer_len = rc.rc_outlen - hdrlen;
+		assert_true(peer_len <= sizeof(peer));
+		rig_read(&rc, hdrlen, peer, peer_len);
+		peer_frames++;
+		peer_segs = rc.rc_nsegs;
+		peer_first = rc.rc_segs[0].len;
+		if (!peer_keeps)
+			rig_give(rg, TXQ, rc.rc_head, 0);
+	}
+}
+
+static void
+ctrl_take(struct rig *rg)
+{
+	struct rig_chain rc;
+
+	while (!ctrl_mute && rig_take(rg, CTRLQ, &rc)) {
+		assert_int_equal(rc.rc_outlen, 3);
+		assert_int_equal(rc.rc_inlen, 1);
+		rig_read(&rc, 0, ctrl_seen[nctrl++ % 8], 3);
+		rig_write(&rc, 0, &ctrl_ack, 1);
+		rig_give(rg, CTRLQ, rc.rc_head, 1);
+	}
+}
+
+static void
+notified(struct rig *rg, unsigned int queue)
+{
+	if (queue == TXQ)
+		peer_take(rg);
+	else if (queue == CTRLQ)
+		ctrl_take(rg);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	port_reset();
+	rig_new(&rig, PV_TYPE_NET);
+	rig.rg_notify = notified;
+	rig.rg_offered |= BIT(MAC) | BIT(STATUS);
+	memcpy(rig.rg_config, "\x52\x54\x00\x12\x34\x56", 6);
+	rig_put16(&rig, 6, 1);
+	memset(rxbufs, 0, sizeof(rxbufs));
+	nrx = ntx = nchanged = nbroken = 0;
+	peer_frames = 0;
+	peer_keeps = 0;
+	nctrl = 0;
+	ctrl_ack = 0;
+	ctrl_mute = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return port_check();
+}
+
+static void
+offer_mtu(unsigned int mtu)
+{
+	rig.rg_offered |= BIT(MTU);
+	rig_put16(&rig, 10, (uint16_t)mtu);
+}
+
+static int
+attach(void)
+{
+	return pv_net_attach(&net, rig_init(&rig), &callbacks, NULL, NULL);
+}
+
+static int
+accepted(uint64_t bit)
+{
+	return (rig.rg_accepted & bit) != 0;
+}
+
+static void
+drain(void)
+{
+	while (pv_net_drain_tx(&net) != NULL)
+		continue;
+	while (pv_net_drain_rx(&net) != NULL)
+		continue;
+}
+
+static void
+free_bufs(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NBUFS; i++)
+		if (rxbufs[i] != NULL)
+			port_buf_free(rxbufs[i]);
+}
+
+static void
+detach(void)
+{
+	pv_net_stop(&net);
+	drain();
+	assert_int_equal(pv_net_detach(&net), 0);
+	free_bufs();
+}
+
+static void
+post(unsigned int n)
+{
+	struct pv_net_rxbuf rb;
+	unsigned int i, done;
+
+	for (i = 0; i < n; i++) {
+		if (rxbufs[i] == NULL)
+			rxbufs[i] = port_buf_new(pv_net_rxbuf_len(&net));
+		memset(&rb, 0, sizeof(rb));
+		rb.rb_piece.pc_map = rxbufs[i]->pb_map;
+		rb.rb_piece.pc_len = rxbufs[i]->pb_len;
+		rb.rb_va = rxbufs[i]->pb_va;
+		rb.rb_cookie = rxbufs[i];
+		assert_int_equal(pv_net_post(&net, &rb, 1, &done), 0);
+		assert_int_equal(done, 1);
+	}
+}
+
+/* The device writes len bytes of what stands at from, in the next buffer. */
+static void
+deliver(const uint8_t *from, uint32_t len)
+{
+	struct rig_chain rc;
+
+	assert_true(rig_take(&rig, RXQ, &rc));
+	rig_write(&rc, 0, from, len);
+	rig_give(&rig, RXQ, rc.rc_head, len);
+	rig_interrupt(&rig, PV_INTR_QUEUE);
+}
+
+/* A header and a frame of len bytes after it, in a buffer of the test's. */
+static uint8_t *
+frame(uint32_t len, unsigned int num_buffers)
+{
+	static uint8_t buf[MAXFRAME];
+	uint32_t i;
+
+	memset(buf, 0, sizeof(buf));
+	if (pv_net_hdrlen(&net) == 12) {
+		buf[10] = (uint8_t)num_buffers;
+		buf[11] = (uint8_t)(num_buffers >> 8);
+	}
+	for (i = 0; i < len; i++)
+		buf[pv_net_hdrlen(&net) + i] = (uint8_t)(i * 7 + 1);
+	return buf;
+}
+
+static unsigned int
+receive(struct pv_net_rx *rx, unsigned int n)
+{
+	unsigned int done;
+
+	assert_int_equal(pv_net_receive(&net, rx, n, &done), 0);
+	return done;
+}
+
+/* A frame of len bytes to send, or what was said instead. */
+static int
+send(struct port_buf *pb, uint32_t len, unsigned int flags, unsigned int start,
+    unsigned int offset)
+{
+	unsigned int hdrlen = pv_net_hdrlen(&net), done = 99;
+	struct pv_piece piece = { pb->pb_map, hdrlen, len };
+	struct pv_net_tx tx = {
+		.tx_pieces = &piece,
+		.tx_npieces = 1,
+		.tx_hdr = pb->pb_va,
+		.tx_flags = (uint16_t)flags,
+		.tx_csum_start = (uint16_t)start,
+		.tx_csum_offset = (uint16_t)offset,
+		.tx_cookie = pb,
+	};
+	int error;
+
+	error = pv_net_transmit(&net, &tx, 1, &done);
+	assert_int_equal(done, error == 0);
+	return error;
+}
+
+static unsigned int
+reclaim(void)
+{
+	void *cookies[64];
+	unsigned int done;
+
+	assert_int_equal(pv_net_reclaim(&net, cookies, 64, &done), 0);
+	return done;
+}
+
+/* The MTU */
+
+static void
+mtu_is_taken_as_announced(void **state)
+{
+	static const unsigned int mtus[] = { 68, 576, 1280, 1500, 4000, 9000,
+	    65435 };
+	unsigned int i, buf;
+
+	for (i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
+		setup(state);
+		offer_mtu(mtus[i]);
+		assert_int_equal(attach(), 0);
+		assert_true(accepted(BIT(MTU)));
+		assert_int_equal(pv_net_hardmtu(&net), mtus[i]);
+		assert_int_equal(pv_net_mtu(&net), mtus[i]);
+		buf = mtus[i] < 1500 ? 1530 : 30 + mtus[i];
+		assert_int_equal(pv_net_rxbuf_len(&net), buf);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+}
+
+static void
+mtu_below_68_is_left(void **state)
+{
+	(void)state;
+	offer_mtu(67);
+	assert_int_equal(attach(), 0);
+	assert_false(accepted(BIT(MTU)));
+	assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_MTU], PV_WHY_VALUE);
+	assert_int_equal(pv_net_hardmtu(&net), 65435);
+	assert_int_equal(pv_net_mtu(&net), 1500);
+	detach();
+}
+
+static void
+mtu_above_65435_is_left_and_received_whole(void **state)
+{
+	(void)state;
+	offer_mtu(65535);
+	assert_int_equal(attach(), 0);
+	assert_false(accepted(BIT(MTU)));
+	assert_int_equal(pv_net_hardmtu(&net), 65435);
+	assert_int_equal(pv_net_mtu(&net), 1500);
+	assert_int_equal(pv_net_rxbuf_len(&net), 30 + 65535);
+	assert_int_equal(pv_net_set_mtu(&net, 65435), 0);
+	assert_int_equal(pv_net_set_mtu(&net, 65436), EINVAL);
+	detach();
+}
+
+static void
+mtu_above_65435_needs_no_long_buffers_that_merge(void **state)
+{
+	(void)state;
+	offer_mtu(65535);
+	rig.rg_offered |= BIT(MRG_RXBUF);
+	assert_int_equal(attach(), 0);
+	assert_false(accepted(BIT(MTU)));
+	assert_int_equal(pv_net_rxbuf_len(&net), 1530);
+	assert_true(pv_net_rxbufs_max(&net) * 1530u >= 65535u + 30);
+	detach();
+}
+
+static void
+mtu_above_65435_is_taken_from_a_device_that_insists(void **state)
+{
+	(void)state;
+	offer_mtu(65535);
+	rig.rg_insist = BIT(MTU);
+	assert_int_equal(attach(), 0);
+	assert_true(accepted(BIT(MTU)));
+	assert_true(accepted(BIT(STATUS)));
+	assert_int_equal(pv_net_hardmtu(&net), 65435);
+	assert_int_equal(pv_net_mtu(&net), 65435);
+	assert_int_equal(pv_net_rxbuf_len(&net), 30 + 65535);
+	assert_int_equal(rig.rg_dev.vd_ng.ng_tries, 2);
+	detach();
+}
+
+static void
+mtu_nonsense_that_is_insisted_on_is_no_network(void **state)
+{
+	(void)state;
+	offer_mtu(67);
+	rig.rg_insist = BIT(MTU);
+	assert_int_equal(attach(), ENOTSUP);
+	assert_true(rig.rg_status & PV_STATUS_FAILED);
+	assert_false(rig.rg_status & PV_STATUS_DRIVER_OK);
+}
+
+static void
+change_once(struct rig *rg)
+{
+	rig_put16(rg, 10, 9000);
+	rg->rg_generation++;
+	rg->rg_features_ok = NULL;
+}
+
+static void
+mtu_that_changes_restarts_the_negotiation(void **state)
+{
+	(void)state;
+	offer_mtu(1500);
+	rig.rg_features_ok = change_once;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_mtu(&net), 9000);
+	assert_int_equal(pv_net_rxbuf_len(&net), 9030);
+	assert_int_equal(rig.rg_dev.vd_ng.ng_tries, 2);
+	detach();
+}
+
+static void
+change_always(struct rig *rg)
+{
+	rig_put16(rg, 10, (uint16_t)(1500 + rg->rg_resets));
+}
+
+static void
+mtu_that_never_holds_still_ends(void **state)
+{
+	(void)state;
+	offer_mtu(1500);
+	rig.rg_features_ok = change_always;
+	assert_int_equal(attach(), EAGAIN);
+	assert_true(rig.rg_status & PV_STATUS_FAILED);
+}
+
+static void
+mtu_beyond_the_configuration_is_left(void **state)
+{
+	(void)state;
+	offer_mtu(1500);
+	rig.rg_configlen = 8;
+	assert_int_equal(attach(), 0);
+	assert_false(accepted(BIT(MTU)));
+	assert_int_equal(pv_net_mtu(&net), 1500);
+	detach();
+}
+
+static void
+mtu_denied_by_the_port(void **state)
+{
+	const struct pv_net_params params = { .np_deny = BIT(MTU) };
+
+	(void)state;
+	offer_mtu(9000);
+	assert_int_equal(pv_net_attach(&net, rig_init(&rig), NULL, NULL,
+	    &params), 0);
+	assert_false(accepted(BIT(MTU)));
+	assert_int_equal(pv_net_mtu(&net), 1500);
+	assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_MTU],
+	    PV_WHY_DENIED);
+	detach();
+}
+
+static void
+set_mtu_without_the_bit_may_need_longer_buffers(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_rxbuf_len(&net), 1530);
+	assert_int_equal(pv_net_set_mtu(&net, 67), EINVAL);
+	assert_int_equal(pv_net_set_mtu(&net, 68), 0);
+	assert_int_equal(pv_net_mtu(&net), 68);
+	assert_int_equal(pv_net_set_mtu(&net, 1500), 0);
+	assert_int_equal(pv_net_set_mtu(&net, 9000), EBUSY);
+	assert_int_equal(pv_net_mtu(&net), 1500);
+	post(4);
+	assert_int_equal(pv_net_stop(&net), 0);
+	drain();
+	free_bufs();
+	memset(rxbufs, 0, sizeof(rxbufs));
+	assert_int_equal(pv_net_set_mtu(&net, 9000), 0);
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(pv_net_mtu(&net), 9000);
+	assert_int_equal(pv_net_rxbuf_len(&net), 9030);
+	post(4);
+	detach();
+}
+
+static void
+set_mtu_with_merged_buffers_needs_no_others(void **state)
+{
+	(void)state;
+	rig.rg_offered |= BIT(MRG_RXBUF);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_set_mtu(&net, 65435), 0);
+	assert_int_equal(pv_net_rxbuf_len(&net), 1530);
+	detach();
+}
+
+static void
+set_mtu_lowers_and_raises_to_the_hard_mtu(void **state)
+{
+	(void)state;
+	offer_mtu(4000);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_set_mtu(&net, 1280), 0);
+	assert_int_equal(pv_net_rxbuf_len(&net), 4030);
+	assert_int_equal(pv_net_set_mtu(&net, 4000), 0);
+	assert_int_equal(pv_net_set_mtu(&net, 4001), EINVAL);
+	detach();
+}
+
+static void
+restart_takes_another_mtu(void **state)
+{
+	(void)state;
+	offer_mtu(9000);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	rig_put16(&rig, 10, 1400);
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(pv_net_mtu(&net), 1400);
+	assert_int_equal(pv_net_hardmtu(&net), 1400);
+	assert_int_equal(pv_net_stop(&net), 0);
+	rig_put16(&rig, 10, 65435);
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(pv_net_mtu(&net), 1400);
+	assert_int_equal(pv_net_hardmtu(&net), 65435);
+	assert_int_equal(pv_net_rxbuf_len(&net), 65465);
+	post(2);
+	detach();
+}
+
+/* Transmission */
+
+static void
+transmit_carries_header_and_frame(void **state)
+{
+	struct port_buf *pb;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	memset(pb->pb_va, 0x5a, 2000);
+	assert_int_equal(send(pb, 100, 0, 0, 0), 0);
+	assert_int_equal(peer_frames, 1);
+	assert_int_equal(peer_len, 100);
+	assert_memory_equal(peer_hdr, "\0\0\0\0\0\0\0\0\0\0\0\0", 12);
+	assert_int_equal(peer[0], 0x5a);
+	assert_int_equal(peer[99], 0x5a);
+	assert_int_equal(peer_segs, 1);
+	assert_int_equal(reclaim(), 1);
+	assert_int_equal(net.sc_counters.nc_tx_frames, 1);
+	assert_int_equal(net.sc_counters.nc_tx_bytes, 100);
+	port_buf_free(pb);
+	detach();
+}
+
+static void
+transmit_refuses_frames_above_the_mtu(void **state)
+{
+	struct port_buf *pb;
+
+	(void)state;
+	offer_mtu(1280);
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	memset(pb->pb_va, 0, 2000);
+	assert_int_equal(send(pb, 14 + 1280, 0, 0, 0), 0);
+	assert_int_equal(send(pb, 14 + 1281, 0, 0, 0), EMSGSIZE);
+	assert_int_equal(peer_frames, 1);
+	assert_int_equal(net.sc_counters.nc_tx_toolong, 1);
+	/* With a VLAN tag there are four more. */
+	pb->pb_va[12 + 12] = 0x81;
+	assert_int_equal(send(pb, 18 + 1280, 0, 0, 0), 0);
+	assert_int_equal(send(pb, 18 + 1281, 0, 0, 0), EMSGSIZE);
+	pv_net_set_mtu(&net, 1000);
+	assert_int_equal(send(pb, 18 + 1280, 0, 0, 0), EMSGSIZE);
+	assert_int_equal(peer_frames, 2);
+	assert_int_equal(reclaim(), 2);
+	port_buf_free(pb);
+	detach();
+}
+
+static void
+transmit_at_the_largest_mtu(void **state)
+{
+	struct port_buf *pb;
+
+	(void)state;
+	offer_mtu(65435);
+	port.po_segsize = 16384;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(66000);
+	memset(pb->pb_va, 0, 66000);
+	assert_int_equal(send(pb, 14 + 65435, 0, 0, 0), 0);
+	assert_int_equal(peer_len, 14 + 65435);
+	assert_int_equal(send(pb, 14 + 65436, 0, 0, 0), EMSGSIZE);
+	assert_int_equal(reclaim(), 1);
+	port_buf_free(pb);
+	detach();
+}
+
+static void
+transmit_checksum(void **state)
+{
+	struct port_buf *pb;
+
+	(void)state;
+	rig.rg_offered |= BIT(CSUM);
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	memset(pb->pb_va, 0, 2000);
+	assert_int_equal(send(pb, 60, PV_NET_TX_CSUM, 34, 16), 0);
+	assert_memory_equal(peer_hdr, "\1\0\0\0\0\0\x22\0\x10\0\0\0", 12);
+	assert_int_equal(send(pb, 60, PV_NET_TX_CSUM, 42, 16), 0);
+	assert_int_equal(send(pb, 60, PV_NET_TX_CSUM, 43, 16), EINVAL);
+	assert_int_equal(send(pb, 60, PV_NET_TX_CSUM, 65535, 65535), EINVAL);
+	assert_int_equal(reclaim(), 2);
+	port_buf_free(pb);
+	detach();
+}
+
+static void
+transmit_judges_what_it_is_given(void **state)
+{
+	struct pv_piece pieces[PV_NET_MAXPIECES + 1];
+	struct pv_net_tx tx = { .tx_pieces = pieces };
+	unsigned int done, i;
+	struct port_buf *pb;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	assert_int_equal(send(pb, 13, 0, 0, 0), EINVAL);
+	assert_int_equal(send(pb, 60, PV_NET_TX_CSUM, 34, 16), EINVAL);
+	for (i = 0; i < PV_NET_MAXPIECES + 1; i++)
+		pieces[i] = (struct pv_piece){ pb->pb_map, 12 + i, 20 };
+	tx.tx_hdr = pb->pb_va;
+	tx.tx_cookie = pb;
+	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EINVAL);
+	tx.tx_npieces = PV_NET_MAXPIECES + 1;
+	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EFBIG);
+	tx.tx_npieces = PV_NET_MAXPIECES;
+	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), 0);
+	assert_int_equal(peer_len, 20 * PV_NET_MAXPIECES);
+	/* No room for the header before it. */
+	pieces[0].pc_off = 11;
+	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EINVAL);
+	/* Outside of its map. */
+	pieces[0].pc_off = 1990;
+	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EINVAL);
+	assert_int_equal(reclaim(), 1);
+	port_buf_free(pb);
+	detach();
+}
+
+static void
+transmit_rings_once_a_batch(void **state)
+{
+	struct pv_net_tx tx[80];
+	struct pv_piece piece;
+	unsigned int done, i;
+	struct port_buf *pb;
+
+	(void)state;
+	peer_keeps = 1;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	piece = (struct pv_piece){ pb->pb_map, 12, 60 };
+	memset(tx, 0, sizeof(tx));
+	for (i = 0; i < 80; i++) {
+		tx[i].tx_pieces = &piece;
+		tx[i].tx_npieces = 1;
+		tx[i].tx_hdr = pb->pb_va;
+		tx[i].tx_cookie = pb;
+	}
+	assert_int_equal(pv_net_transmit(&net, tx, 80, &done), ENOBUFS);
+	assert_int_equal(done, 64);
+	assert_int_equal(peer_frames, 64);
+	assert_int_equal(rig.rg_queues[TXQ].rq_notified, 1);
+	assert_int_equal(pv_net_stop(&net), 0);
+	for (i = 0; pv_net_drain_tx(&net) != NULL; i++)
+		continue;
+	assert_int_equal(i, 64);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
+transmit_on_a_stopped_device(void **state)
+{
+	struct port_buf *pb;
+	unsigned int done;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(send(pb, 60, 0, 0, 0), ENETDOWN);
+	assert_int_equal(pv_net_post(&net, NULL, 0, &done), ENETDOWN);
+	assert_int_equal(pv_net_receive(&net, NULL, 0, &done), ENETDOWN);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
+transmit_used_with_a_length(void **state)
+{
+	struct rig_chain rc;
+	struct port_buf *pb;
+
+	(void)state;
+	rig.rg_notify = NULL;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
+	assert_true(rig_take(&rig, TXQ, &rc));
+	rig_give(&rig, TXQ, rc.rc_head, 0x53355885);
+	assert_int_equal(reclaim(), 1);
+	assert_int_equal(pv_virtq_counters(net.sc_txq)->qc_clamped, 1);
+	assert_int_equal(nbroken, 0);
+	port_buf_free(pb);
+	detach();
+}
+
+/* The legacy header */
+
+static void
+legacy_header_has_a_descriptor_of_its_own(void **state)
+{
+	struct port_buf *pb;
+	struct pv_net_rx rx;
+	struct rig_chain rc;
+	uint8_t *p;
+
+	(void)state;
+	rig.rg_legacy = 1;
+	rig.rg_offered = BIT(MAC);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_hdrlen(&net), 10);
+	pb = port_buf_new(2000);
+	memset(pb->pb_va, 7, 2000);
+	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
+	assert_int_equal(peer_len, 60);
+	assert_int_equal(peer_segs, 2);
+	assert_int_equal(peer_first, 10);
+	assert_int_equal(reclaim(), 1);
+	post(1);
+	assert_true(rig_take(&rig, RXQ, &rc));
+	assert_int_equal(rc.rc_nsegs, 2);
+	assert_int_equal(rc.rc_segs[0].len, 10);
+	p = frame(100, 0);
+	rig_write(&rc, 0, p, 110);
+	rig_give(&rig, RXQ, rc.rc_head, 110);
+	assert_int_equal(receive(&rx, 1), 1);
+	assert_int_equal(rx.rx_off, 10);
+	assert_int_equal(rx.rx_len, 100);
+	assert_memory_equal(rxbufs[0]->pb_va + 10, p + 10, 100);
+	port_buf_free(pb);
+	detach();
+}
+
+static void
+legacy_with_any_layout_has_not(void **state)
+{
+	struct port_buf *pb;
+
+	(void)state;
+	rig.rg_legacy = 1;
+	rig.rg_offered = BIT(MAC) | PV_F_BIT(PV_F_ANY_LAYOUT) | BIT(MRG_RXBUF);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_hdrlen(&net), 12);
+	pb = port_buf_new(2000);
+	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
+	assert_int_equal(peer_segs, 1);
+	assert_int_equal(reclaim(), 1);
+	port_buf_free(pb);
+	detach();
+}
+
+/* Reception */
+
+static void
+receive_gives_the_frame_in_place(void **state)
+{
+	struct pv_net_rx rx[4];
+	uint8_t *p;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(4);
+	p = frame(1514, 1);
+	deliver(p, 12 + 1514);
+	assert_int_equal(nrx, 1);
+	assert_int_equal(receive(rx, 4), 1);
+	assert_ptr_equal(rx[0].rx_cookie, rxbufs[0]);
+	assert_int_equal(rx[0].rx_off, 12);
+	assert_int_equal(rx[0].rx_len, 1514);
+	assert_int_equal(rx[0].rx_flags, 0);
+	assert_memory_equal(rxbufs[0]->pb_va + 12, p + 12, 1514);
+	assert_int_equal(net.sc_counters.nc_rx_frames, 1);
+	assert_int_equal(net.sc_counters.nc_rx_bytes, 1514);
+	detach();
+}
+
+static void
+receive_without_merging_ignores_num_buffers(void **state)
+{
+	struct pv_net_rx rx[4];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(2);
+	deliver(frame(60, 0), 72);
+	deliver(frame(60, 500), 72);
+	assert_int_equal(receive(rx, 4), 2);
+	assert_int_equal(rx[0].rx_len, 60);
+	assert_int_equal(rx[1].rx_len, 60);
+	detach();
+}
+
+static void
+receive_counts_frames_above_the_mtu(void **state)
+{
+	struct pv_net_rx rx[4];
+	uint8_t *p;
+
+	(void)state;
+	offer_mtu(9000);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_set_mtu(&net, 1500), 0);
+	post(4);
+	deliver(frame(1515, 1), 12 + 1515);
+	assert_int_equal(receive(rx, 4), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_OVERSIZE);
+	assert_int_equal(rx[0].rx_len, 1515);
+	p = frame(1518, 1);
+	p[12 + 12] = 0x81;
+	p[12 + 13] = 0x00;
+	deliver(p, 12 + 1518);
+	assert_int_equal(receive(rx, 4), 1);
+	assert_int_equal(rx[0].rx_flags, 0);
+	assert_int_equal(net.sc_counters.nc_rx_oversize, 1);
+	assert_int_equal(net.sc_counters.nc_rx_frames, 2);
+	detach();
+}
+
+static void
+receive_checksum_flags(void **state)
+{
+	struct pv_net_rx rx[4];
+	uint8_t *p;
+
+	(void)state;
+	rig.rg_offered |= BIT(GUEST_CSUM);
+	assert_int_equal(attach(), 0);
+	post(4);
+	p = frame(60, 1);
+	p[0] = 2;
+	deliver(p, 72);
+	assert_int_equal(receive(rx, 4), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_CSUM_VALID);
+	p = frame(60, 1);
+	p[0] = 1;
+	p[6] = 34;
+	p[8] = 16;
+	deliver(p, 72);
+	assert_int_equal(receive(rx, 4), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_CSUM_PARTIAL);
+	assert_int_equal(rx[0].rx_csum_start, 34);
+	assert_int_equal(rx[0].rx_csum_offset, 16);
+	detach();
+}
+
+static void
+is_error(const struct pv_net_rx *rx, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		assert_int_equal(rx[i].rx_flags, PV_NET_RX_ERROR);
+		assert_int_equal(rx[i].rx_len, 0);
+		assert_non_null(rx[i].rx_cookie);
+	}
+}
+
+/* Post one buffer, have it hold this, and see it refused. */
+static void
+refused(const uint8_t *p, uint32_t len)
+{
+	struct pv_net_rx rx[64];
+	uint64_t errors = net.sc_counters.nc_rx_errors;
+
+	post(1);
+	deliver(p, len);
+	assert_int_equal(receive(rx, 64), 1);
+	is_error(rx, 1);
+	assert_int_equal(net.sc_counters.nc_rx_errors, errors + 1);
+}
+
+static void
+hostile_checksum_beyond_the_frame(void **state)
+{
+	uint8_t *p;
+
+	(void)state;
+	rig.rg_offered |= BIT(GUEST_CSUM);
+	assert_int_equal(attach(), 0);
+	p = frame(60, 1);
+	p[0] = 1;
+	p[6] = 43;
+	p[8] = 16;
+	refused(p, 72);
+	p = frame(60, 1);
+	p[0] = 1;
+	memset(p + 6, 0xff, 4);
+	refused(p, 72);
+	assert_int_equal(nbroken, 0);
+	detach();
+}
+
+static void
+hostile_checksum_not_negotiated(void **state)
+{
+	uint8_t *p;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	p = frame(60, 1);
+	p[0] = 1;
+	p[6] = 34;
+	refused(p, 72);
+	detach();
+}
+
+static void
+hostile_gso_not_negotiated(void **state)
+{
+	uint8_t *p;
+
+	(void)state;
+	rig.rg_offered |= BIT(GUEST_TSO4) | BIT(GUEST_CSUM);
+	assert_int_equal(attach(), 0);
+	assert_false(accepted(BIT(GUEST_TSO4)));
+	p = frame(60, 1);
+	p[1] = 1;
+	refused(p, 72);
+	detach();
+}
+
+static void
+hostile_length_under_the_header(void **state)
+{
+	uint32_t len;
+
+	(void)state;
+	rig.rg_offered |= BIT(MRG_RXBUF);
+	assert_int_equal(attach(), 0);
+	for (len = 0; len < 12 + 14; len++)
+		refused(frame(60, 1), len);
+	detach();
+}
+
+static void
+hostile_length_above_what_was_posted(void **state)
+{
+	struct pv_net_rx rx[4];
+	struct rig_chain rc;
+	unsigned int done;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(2);
+	assert_true(rig_take(&rig, RXQ, &rc));
+	rig_give(&rig, RXQ, rc.rc_head, 0x53355885);
+	assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+	assert_int_equal(done, 0);
+	assert_int_equal(nbroken, 1);
+	assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+	assert_int_equal(nbroken, 1);
+	/* And it comes back. */
+	assert_int_equal(pv_net_stop(&net), 0);
+	drain();
+	assert_int_equal(pv_net_start(&net), 0);
+	post(2);
+	deliver(frame(60, 1), 72);
+	assert_int_equal(receive(rx, 4), 1);
+	assert_int_equal(rx[0].rx_len, 60);
+	detach();
+}
+
+static void
+hostile_used_id(void **state)
+{
+	struct pv_net_rx rx[4];
+	struct rig_chain rc;
+	unsigned int done, i;
+	static const uint32_t ids[] = { 5, 64, 0x10000, 0xffffffff };
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	for (i = 0; i < 4; i++) {
+		post(2);
+		assert_true(rig_take(&rig, RXQ, &rc));
+		rig_give(&rig, RXQ, ids[i], 72);
+		assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+		assert_int_equal(pv_net_stop(&net), 0);
+		drain();
+		assert_int_equal(pv_net_start(&net), 0);
+	}
+	assert_int_equal(nbroken, 4);
+	detach();
+}
+
+static void
+hostile_used_id_twice(void **state)
+{
+	struct pv_net_rx rx[4];
+	struct rig_chain rc;
+	unsigned int done;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(2);
+	assert_true(rig_take(&rig, RXQ, &rc));
+	rig_write(&rc, 0, frame(60, 1), 72);
+	rig_give(&rig, RXQ, rc.rc_head, 72);
+	rig_give(&rig, RXQ, rc.rc_head, 72);
+	assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+	assert_int_equal(done, 1);
+	assert_int_equal(rx[0].rx_len, 60);
+	detach();
+}
+
+/* Merged buffers */
+
+static void
+attach_merging(void)
+{
+	rig.rg_offered |= BIT(MRG_RXBUF);
+	assert_int_equal(attach(), 0);
+	assert_true(pv_net_rxbufs_max(&net) > 3);
+}
+
+static void
+merged_frame_is_given_whole(void **state)
+{
+	struct pv_net_rx rx[64];
+	uint8_t *p;
+
+	(void)state;
+	attach_merging();
+	pv_net_set_mtu(&net, 9000);
+	post(6);
+	p = frame(4000, 3);
+	deliver(p, 1530);
+	assert_int_equal(receive(rx, 64), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	deliver(p + 1530, 1530);
+	assert_int_equal(receive(rx, 64), 0);
+	deliver(p + 3060, 4012 - 3060);
+	assert_int_equal(receive(rx, 64), 3);
+	assert_int_equal(rx[0].rx_off, 12);
+	assert_int_equal(rx[0].rx_len, 1518);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_MORE);
+	assert_int_equal(rx[1].rx_off, 0);
+	assert_int_equal(rx[1].rx_len, 1530);
+	assert_int_equal(rx[1].rx_flags, PV_NET_RX_MORE);
+	assert_int_equal(rx[2].rx_len, 4012 - 3060);
+	assert_int_equal(rx[2].rx_flags, 0);
+	assert_memory_equal(rxbufs[2]->pb_va, p + 3060, 4012 - 3060);
+	assert_int_equal(net.sc_counters.nc_rx_bytes, 4000);
+	detach();
+}
+
+static void
+merged_frame_waits_for_room_in_the_call(void **state)
+{
+	unsigned int max, i, n;
+	struct pv_net_rx rx[64];
+	uint8_t *p;
+
+	(void)state;
+	attach_merging();
+	max = pv_net_rxbufs_max(&net);
+	assert_true(max <= 64);
+	assert_int_equal(pv_net_receive(&net, rx, max - 1, &n), EINVAL);
+	/* One slot is taken by a small frame; the next frame needs two. */
+	post(NBUFS);
+	for (i = 0; i + 3 < NBUFS; i++)
+		deliver(frame(60, 1), 72);
+	p = frame(2000, 2);
+	deliver(p, 1530);
+	deliver(p + 1530, 482);
+	n = receive(rx, max);
+	assert_int_equal(n, NBUFS - 1);
+	detach();
+}
+
+static void
+merged_frame_in_progress_is_drained(void **state)
+{
+	unsigned int n;
+
+	(void)state;
+	attach_merging();
+	post(6);
+	deliver(frame(4000, 3), 1530);
+	deliver(frame(4000, 3), 1530);
+	assert_int_equal(receive((struct pv_net_rx[64]){ { 0 } }, 64), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_start(&net), EBUSY);
+	for (n = 0; pv_net_drain_rx(&net) != NULL; n++)
+		continue;
+	assert_int_equal(n, 6);
+	assert_int_equal(pv_net_start(&net), 0);
+	post(6);
+	deliver(frame(60, 1), 72);
+	assert_int_equal(receive((struct pv_net_rx[64]){ { 0 } }, 64), 1);
+	detach();
+}
+
+static void
+hostile_num_buffers_zero(void **state)
+{
+	struct pv_net_rx rx[64];
+
+	(void)state;
+	attach_merging();
+	post(4);
+	deliver(frame(60, 0), 72);
+	deliver(frame(60, 1), 72);
+	assert_int_equal(receive(rx, 64), 2);
+	is_error(rx, 1);
+	assert_int_equal(rx[1].rx_len, 60);
+	detach();
+}
+
+static void
+hostile_num_buffers_above_what_is_outstanding(void **state)
+{
+	struct pv_net_rx rx[64];
+
+	(void)state;
+	attach_merging();
+	post(4);
+	deliver(frame(60, 5), 72);
+	deliver(frame(60, 65535), 72);
+	deliver(frame(60, 1), 72);
+	assert_int_equal(receive(rx, 64), 3);
+	is_error(rx, 2);
+	assert_int_equal(rx[2].rx_len, 60);
+	detach();
+}
+
+static void
+hostile_num_buffers_above_what_a_frame_takes(void **state)
+{
+	struct pv_net_rx rx[64];
+	unsigned int i, max, n;
+
+	(void)state;
+	rig.rg_queues[RXQ].rq_max = 64;
+	offer_mtu(9000);
+	attach_merging();
+	max = pv_net_rxbufs_max(&net);
+	assert_true(max < NBUFS - 2);
+	post(NBUFS);
+	for (i = 0; i < max + 1; i++)
+		deliver(frame(60, max + 1), 72);
+	deliver(frame(60, 1), 72);
+	n = receive(rx, 64);
+	assert_int_equal(n, max + 2);
+	is_error(rx, max + 1);
+	assert_int_equal(rx[max + 1].rx_len, 60);
+	detach();
+}
+
+static void
+hostile_empty_buffer_in_a_frame(void **state)
+{
+	struct pv_net_rx rx[64];
+
+	(void)state;
+	attach_merging();
+	post(4);
+	deliver(frame(60, 3), 72);
+	deliver(frame(60, 3), 0);
+	deliver(frame(60, 3), 10);
+	assert_int_equal(receive(rx, 64), 3);
+	is_error(rx, 3);
+	detach();
+}
+
+/* Control queue, link, address */
+
+static void
+rxmode_goes_over_the_control_queue(void **state)
+{
+	(void)state;
+	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(nctrl, 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), 0);
+	assert_int_equal(nctrl, 2);
+	assert_memory_equal(ctrl_seen[0], "\0\0\1", 3);
+	assert_memory_equal(ctrl_seen[1], "\0\1\0", 3);
+	/* And again after a reset. */
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(nctrl, 4);
+	assert_memory_equal(ctrl_seen[2], "\0\0\1", 3);
+	ctrl_ack = 1;
+	assert_int_equal(pv_net_set_rxmode(&net, 0, 1), EIO);
+	assert_int_equal(net.sc_counters.nc_ctrl_errors, 1);
+	assert_int_equal(nbroken, 0);
+	detach();
+}
+
+static void
+rxmode_without_the_feature_is_nothing(void **state)
+{
+	(void)state;
+	rig.rg_offered |= BIT(CTRL_RX);
+	assert_int_equal(attach(), 0);
+	assert_false(accepted(BIT(CTRL_RX)));
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 1), 0);
+	assert_int_equal(nctrl, 0);
+	detach();
+}
+
+static void
+hostile_control_queue_never_answers(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
+	assert_int_equal(attach(), 0);
+	ctrl_mute = 1;
+	start = port.po_now_ns;
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), ETIMEDOUT);
+	assert_true(port.po_now_ns - start < 1100000000ull);
+	assert_int_equal(nbroken, 1);
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), EIO);
+	/* The answer comes late, and changes nothing. */
+	ctrl_mute = 0;
+	ctrl_take(&rig);
+	detach();
+}
+
+static void
+link_follows_the_status(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_link(&net), 1);
+	rig_put16(&rig, 6, 0);
+	rig_config_changed(&rig);
+	assert_int_equal(nchanged, 1);
+	assert_int_equal(pv_net_changed(&net), 1);
+	assert_int_equal(pv_net_link(&net), 0);
+	assert_int_equal(pv_net_changed(&net), 0);
+	assert_int_equal(net.sc_counters.nc_link_changes, 1);
+	rig.rg_dev.vd_broken = 1;
+	assert_int_equal(pv_net_changed(&net), -EIO);
+	rig.rg_dev.vd_broken = 0;
+	detach();
+}
+
+static void
+address_of_the_device_or_a_local_one(void **state)
+{
+	static const char *const bad[] = { "\0\0\0\0\0\0",
+	    "\xff\xff\xff\xff\xff\xff", "\1\0\x5e\0\0\1" };
+	unsigned int i;
+
+	assert_int_equal(attach(), 0);
+	assert_memory_equal(pv_net_mac(&net), "\x52\x54\x00\x12\x34\x56", 6);
+	detach();
+	for (i = 0; i < 4; i++) {
+		setup(state);
+		if (i < 3)
+			memcpy(rig.rg_config, bad[i], 6);
+		else
+			rig.rg_offered &= ~BIT(MAC);
+		assert_int_equal(attach(), 0);
+		assert_int_equal(pv_net_mac(&net)[0], 2);
+		detach();
+	}
+}
+
+/* Life */
+
+static void
+detach_with_buffers_in_flight(void **state)
+{
+	struct port_buf *pb;
+	unsigned int i;
+
+	(void)state;
+	peer_keeps = 1;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	post(8);
+	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_ptr_equal(pv_net_drain_tx(&net), pb);
+	assert_null(pv_net_drain_tx(&net));
+	for (i = 0; pv_net_drain_rx(&net) != NULL; i++)
+		continue;
+	assert_int_equal(i, 8);
+	assert_int_equal(pv_net_detach(&net), 0);
+	free_bufs();
+	port_buf_free(pb);
+}
+
+static void
+detach_without_a_drain_forgets(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(8);
+	assert_int_equal(pv_net_detach(&net), 0);
+	free_bufs();
+}
+
+/* A reset that is never confirmed: what the device can reach stays. */
+static void
+lost(void)
+{
+	unsigned int i;
+
+	assert_int_equal(pv_net_stop(&net), ETIMEDOUT);
+	for (i = 0; pv_net_drain_rx(&net) != NULL; i++)
+		continue;
+	assert_int_equal(i, 8);
+	assert_int_equal(pv_net_start(&net), EIO);
+	assert_int_equal(pv_net_detach(&net), ETIMEDOUT);
+	assert_true(port.po_dmamems >= 2);
+	assert_int_equal(port_check_rules(), 0);
+	port_reset();
+	for (i = 0; i < 8; i++) {
+		free(rxbufs[i]->pb_va);
+		free(rxbufs[i]);
+	}
+}
+
+static void
+hostile_reset_never_confirmed(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(8);
+	rig.rg_stuck = 1;
+	lost();
+}
+
+static void
+hostile_removed_in_flight(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(8);
+	rig.rg_gone = 1;
+	assert_int_equal(pv_virtio_poll(&rig.rg_dev), 1);
+	assert_int_equal(nbroken, 1);
+	lost();
+}
+
+static void
+hostile_interrupts_at_any_time(void **state)
+{
+	(void)state;
+	rig_init(&rig);
+	rig_interrupt(&rig, PV_INTR_QUEUE | PV_INTR_CONFIG);
+	assert_int_equal(attach(), 0);
+	nrx = 0;
+	rig_interrupt(&rig, PV_INTR_QUEUE);
+	assert_int_equal(receive((struct pv_net_rx[4]){ { 0 } }, 4), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	rig_interrupt(&rig, PV_INTR_QUEUE | PV_INTR_CONFIG);
+	assert_int_equal(nrx, 1);
+	assert_int_equal(nchanged, 0);
+	detach();
+}
+
+static void
+missed_interrupt_is_found_by_a_poll(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	post(2);
+	rig.rg_intr = 0;
+	deliver(frame(60, 1), 72);
+	assert_int_equal(nrx, 0);
+	assert_int_equal(pv_virtio_poll(&rig.rg_dev), 1);
+	assert_int_equal(nrx, 1);
+	detach();
+}
+
+static void
+apple_features_are_taken(void **state)
+{
+	(void)state;
+	rig.rg_offered = 0x5300119abull & ~PV_F_BIT(PV_F_RING_PACKED);
+	rig.rg_insist = BIT(MTU);
+	rig.rg_configlen = 17;
+	rig_put16(&rig, 10, 1500);
+	assert_int_equal(attach(), 0);
+	assert_true(accepted(BIT(MTU)));
+	assert_true(accepted(BIT(CSUM)));
+	assert_false(accepted(BIT(HOST_TSO4) | BIT(GUEST_TSO4) |
+	    BIT(HOST_TSO6) | BIT(GUEST_TSO6)));
+	assert_int_equal(pv_net_rxbuf_len(&net), 1530);
+	detach();
+}
+
+static void
+attach_fails_cleanly_wherever_memory_ends(void **state)
+{
+	int error = ENOMEM, n;
+
+	for (n = 0; error != 0; n++) {
+		setup(state);
+		rig.rg_offered |= BIT(CTRL_VQ) | BIT(MRG_RXBUF);
+		port.po_fail_after = n;
+		error = attach();
+		port.po_fail_after = -1;
+		if (error == 0)
+			break;
+		assert_int_equal(error, ENOMEM);
+		assert_true(rig.rg_status & PV_STATUS_FAILED);
+		assert_int_equal(port_check(), 0);
+		assert_true(n < 200);
+	}
+	detach();
+}
+
+static void
+attach_fails_without_queues(void **state)
+{
+	rig.rg_queues[TXQ].rq_max = 0;
+	assert_int_equal(attach(), ENXIO);
+	assert_true(rig.rg_status & PV_STATUS_FAILED);
+	assert_int_equal(port_check(), 0);
+	setup(state);
+	rig.rg_queues[RXQ].rq_max = 1;
+	rig.rg_queues[TXQ].rq_max = 1;
+	assert_int_equal(attach(), 0);
+	post(1);
+	detach();
+}
+
+/* All of it over memory that only bus_dma(9) keeps in step. */
+static void
+without_coherence(void **state)
+{
+	struct pv_net_rx rx[64];
+	struct port_buf *pb;
+	uint8_t *p;
+
+	(void)state;
+	port.po_shadow = 1;
+	rig.rg_offered |= BIT(MRG_RXBUF) | BIT(CTRL_VQ) | BIT(CTRL_RX) |
+	    PV_F_BIT(PV_F_INDIRECT_DESC) | PV_F_BIT(PV_F_EVENT_IDX);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 1), 0);
+	pb = port_buf_new(2000);
+	memset(pb->pb_va, 0x33, 2000);
+	assert_int_equal(send(pb, 1000, 0, 0, 0), 0);
+	assert_int_equal(peer[999], 0x33);
+	assert_int_equal(peer_hdr[0], 0);
+	assert_int_equal(reclaim(), 1);
+	post(4);
+	p = frame(2000, 2);
+	deliver(p, 1530);
+	deliver(p + 1530, 482);
+	assert_int_equal(receive(rx, 64), 2);
+	assert_int_equal(rx[0].rx_len, 1518);
+	assert_memory_equal(rxbufs[0]->pb_va + 12, p + 12, 1518);
+	assert_memory_equal(rxbufs[1]->pb_va, p + 1530, 482);
+	port_buf_free(pb);
+	detach();
+}
+
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(mtu_is_taken_as_announced),
+		T(mtu_below_68_is_left),
+		T(mtu_above_65435_is_left_and_received_whole),
+		T(mtu_above_65435_needs_no_long_buffers_that_merge),
+		T(mtu_above_65435_is_taken_from_a_device_that_insists),
+		T(mtu_nonsense_that_is_insisted_on_is_no_network),
+		T(mtu_that_changes_restarts_the_negotiation),
+		T(mtu_that_never_holds_still_ends),
+		T(mtu_beyond_the_configuration_is_left),
+		T(mtu_denied_by_the_port),
+		T(set_mtu_without_the_bit_may_need_longer_buffers),
+		T(set_mtu_with_merged_buffers_needs_no_others),
+		T(set_mtu_lowers_and_raises_to_the_hard_mtu),
+		T(restart_takes_another_mtu),
+		T(transmit_carries_header_and_frame),
+		T(transmit_refuses_frames_above_the_mtu),
+		T(transmit_at_the_largest_mtu),
+		T(transmit_checksum),
+		T(transmit_judges_what_it_is_given),
+		T(transmit_rings_once_a_batch),
+		T(transmit_on_a_stopped_device),
+		T(transmit_used_with_a_length),
+		T(legacy_header_has_a_descriptor_of_its_own),
+		T(legacy_with_any_layout_has_not),
+		T(receive_gives_the_frame_in_place),
+		T(receive_without_merging_ignores_num_buffers),
+		T(receive_counts_frames_above_the_mtu),
+		T(receive_checksum_flags),
+		T(hostile_checksum_beyond_the_frame),
+		T(hostile_checksum_not_negotiated),
+		T(hostile_gso_not_negotiated),
+		T(hostile_length_under_the_header),
+		T(hostile_length_above_what_was_posted),
+		T(hostile_used_id),
+		T(hostile_used_id_twice),
+		T(merged_frame_is_given_whole),
+		T(merged_frame_waits_for_room_in_the_call),
+		T(merged_frame_in_progress_is_drained),
+		T(hostile_num_buffers_zero),
+		T(hostile_num_buffers_above_what_is_outstanding),
+		T(hostile_num_buffers_above_what_a_frame_takes),
+		T(hostile_empty_buffer_in_a_frame),
+		T(rxmode_goes_over_the_control_queue),
+		T(rxmode_without_the_feature_is_nothing),
+		T(hostile_control_queue_never_answers),
+		T(link_follows_the_status),
+		T(address_of_the_device_or_a_local_one),
+		T(detach_with_buffers_in_flight),
+		T(detach_without_a_drain_forgets),
+		T(hostile_reset_never_confirmed),
+		T(hostile_removed_in_flight),
+		T(hostile_interrupts_at_any_time),
+		T(missed_interrupt_is_found_by_a_poll),
+		T(apple_features_are_taken),
+		T(attach_fails_cleanly_wherever_memory_ends),
+		T(attach_fails_without_queues),
+		T(without_coherence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
