@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "cmdline.h"
 #include "intr.h"
 #include "ktime.h"
 #include "log.h"
@@ -158,10 +159,12 @@ time_init(void)
 		mult = (NS_PER_S << 32) / freq;
 	}
 	timer_intid = mt->mt_virt.mi_intid;
-	if (timer_intid == 0 && mt->mt_phys.mi_intid != 0) {
+	if (mt->mt_phys.mi_intid != 0 &&
+	    (timer_intid == 0 || cmdline_is("timer", "physical"))) {
 		timer_intid = mt->mt_phys.mi_intid;
+		/* The two counters may differ; uptime goes on. */
+		base = sysreg_read("cntpct_el0") - (time_counter() - base);
 		physical = true;
-		base = time_counter() - (sysreg_read("cntvct_el0") - base);
 	}
 	if (timer_intid == 0)
 		timer_intid = 27;

@@ -161,6 +161,10 @@ trapframe_print(const struct trapframe *tf,
 	if (name != NULL)
 		print("  %s+0x%zx", name, off);
 	print("\n");
+	/* In a function without a frame of its own this is its caller. */
+	name = ksym_find(tf->tf_x[30] | 0xffff000000000000ul, &off);
+	if (name != NULL)
+		print(" lr  %s+0x%zx\n", name, off);
 }
 
 static _Noreturn void

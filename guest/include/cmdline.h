@@ -13,6 +13,7 @@
  * segsize=BYTES	longest contiguous run that bus_dmamem_alloc gives in one segment
  * msi=off|v2m|its	MSI: none, or by this controller alone
  * intx=off		no INTx either: poll
+ * timer=physical	use the physical timer, not the virtual one
  * maxcpus=N		start no more than this many processors
  * net=...		see guest/net
  */
