@@ -116,7 +116,9 @@ memory_add_page(struct process *pr, vaddr_t va, int prot)
 	paddr_t pa;
 	int error;
 
-	if (pr->pr_pages >= PROC_MAXPAGES)
+	/* Programs leave the kernel an eighth of all memory. */
+	if (pr->pr_pages >= PROC_MAXPAGES ||
+	    page_free_count() < page_total() / 8)
 		return ENOMEM;
 	pa = page_alloc(1, 0, 0);
 	if (pa == 0)

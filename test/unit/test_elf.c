@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,9 @@
 #define FILE_LEN	(DATA_OFFSET + DATA_LEN)
 #define TEXT_VA		0x400000u
 #define DATA_VA		0x402010u
+
+#define REAL_MAX	65536	/* bytes of a program of the image */
+#define REAL_HEADERS	512
 
 /* offsets of fields in a file */
 #define E_TYPE		16
@@ -331,6 +335,57 @@ test_two_bit_flips(void **state)
 	}
 }
 
+/* The image's own programs, as the build left them. */
+static uint8_t *
+read_program(const char *name, size_t *len)
+{
+	uint8_t *file = malloc(REAL_MAX);
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "build/gcc/prog/%s", name);
+	f = fopen(path, "rb");
+	if (f == NULL) {
+		free(file);
+		return NULL;
+	}
+	assert_non_null(file);
+	*len = fread(file, 1, REAL_MAX, f);
+	fclose(f);
+	assert_in_range(*len, 1, REAL_MAX - 1);
+	return file;
+}
+
+/*
+ * Every truncation, every bit of the headers flipped, and of the rest, which
+ * is not looked at, one bit in each byte.
+ */
+static void
+test_real_programs(void **state)
+{
+	static const char *const names[] = { "hello", "fbdemo", "hostile" };
+	unsigned int i, step;
+	uint8_t *file;
+	size_t len, n, bit;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		file = read_program(names[i], &len);
+		if (file == NULL)
+			skip();
+		assert_int_equal(parse(file, len), 0);
+		for (n = 0; n < len; n++)
+			parse(file, n);
+		for (bit = 0; bit < len * 8; bit += step) {
+			step = bit < REAL_HEADERS * 8 ? 1 : 8;
+			file[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			parse(file, len);
+			file[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		free(file);
+	}
+}
+
 int
 main(void)
 {
@@ -341,6 +396,7 @@ main(void)
 		cmocka_unit_test(test_truncations),
 		cmocka_unit_test(test_bit_flips),
 		cmocka_unit_test(test_two_bit_flips),
+		cmocka_unit_test(test_real_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
