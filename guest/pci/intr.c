@@ -29,7 +29,22 @@ struct pci_vector {
 	unsigned	pv_cpu;
 };
 
+/* Functions that the ITS can't tell apart share one block of vectors. */
+struct msi_pool {
+	struct msi_pool	*mp_next;
+	uint32_t	mp_devid;
+	unsigned	mp_users;
+	unsigned	mp_given;
+	unsigned	mp_count;
+	struct msi_vec	mp_vec[MSIX_MAXVECTORS];
+};
+
+#define MSIX_SHARE	8		/* of such a block, for one function */
+
+static struct msi_pool *pools;
+
 struct pci_msix {
+	struct msi_pool	*pm_pool;	/* NULL: its vectors are its own */
 	unsigned	pm_cap;
 	unsigned	pm_bar;
 	uint64_t	pm_offset;	/* of the table in its BAR */
@@ -128,6 +143,85 @@ table_map(struct pci_dev *pd, struct pci_msix *pm, unsigned *entries)
 	return 0;
 }
 
+static struct msi_pool *
+pool_get(uint32_t devid)
+{
+	struct msi_pool *mp;
+
+	for (mp = pools; mp != NULL; mp = mp->mp_next)
+		if (mp->mp_devid == devid)
+			return mp;
+	mp = kzalloc(sizeof(*mp));
+	if (mp == NULL)
+		return NULL;
+	mp->mp_devid = devid;
+	if (msi_alloc(devid, MSIX_MAXVECTORS, mp->mp_vec, &mp->mp_count) != 0) {
+		kfree(mp);
+		return NULL;
+	}
+	mp->mp_next = pools;
+	pools = mp;
+	return mp;
+}
+
+static int
+pool_alloc(struct pci_msix *pm, unsigned entries)
+{
+	struct msi_pool *mp = pool_get(pm->pm_devid);
+
+	if (mp == NULL)
+		return ENOMEM;
+	if (entries > MSIX_SHARE)
+		entries = MSIX_SHARE;
+	if (entries > mp->mp_count - mp->mp_given)
+		entries = mp->mp_count - mp->mp_given;
+	if (entries == 0)
+		return ENOSPC;
+	memcpy(pm->pm_vec, mp->mp_vec + mp->mp_given,
+	    entries * sizeof(pm->pm_vec[0]));
+	mp->mp_given += entries;
+	mp->mp_users++;
+	pm->pm_count = entries;
+	pm->pm_pool = mp;
+	return 0;
+}
+
+/* Vectors of a block come free when all of it does. */
+static void
+pool_free(struct msi_pool *mp)
+{
+	struct msi_pool **mpp;
+
+	if (--mp->mp_users != 0)
+		return;
+	for (mpp = &pools; *mpp != mp;)
+		mpp = &(*mpp)->mp_next;
+	*mpp = mp->mp_next;
+	msi_free(mp->mp_devid, mp->mp_vec, mp->mp_count);
+	kfree(mp);
+}
+
+static int
+vectors_alloc(const struct pci_dev *pd, struct pci_msix *pm, unsigned entries)
+{
+	uint32_t own = (uint32_t)pd->pd_bus->pb_number << 8 |
+	    (uint32_t)pd->pd_slot << 3 | pd->pd_func;
+
+	pm->pm_devid = msi_devid(pd);
+	if (requester_id(pd) != own && strcmp(msi_kind(), "its") == 0)
+		return pool_alloc(pm, entries);
+	return msi_alloc(pm->pm_devid, entries, pm->pm_vec, &pm->pm_count);
+}
+
+static void
+vectors_free(struct pci_msix *pm)
+{
+	if (pm->pm_pool != NULL)
+		pool_free(pm->pm_pool);
+	else
+		msi_free(pm->pm_devid, pm->pm_vec, pm->pm_count);
+}
+
 static int
 msix_alloc(struct pci_dev *pd, struct pci_msix *pm)
 {
@@ -142,8 +236,7 @@ msix_alloc(struct pci_dev *pd, struct pci_msix *pm)
 		return error;
 	if (entries > MSIX_MAXVECTORS)
 		entries = MSIX_MAXVECTORS;
-	pm->pm_devid = msi_devid(pd);
-	error = msi_alloc(pm->pm_devid, entries, pm->pm_vec, &pm->pm_count);
+	error = vectors_alloc(pd, pm, entries);
 	if (error != 0) {
 		pci_unmap_bar(pd, pm->pm_bar);
 		return error;
@@ -337,7 +430,7 @@ pci_intr_release(struct pci_dev *pd)
 		for (i = 0; i < pm->pm_count; i++)
 			pci_intr_disestablish(pd, (int)i);
 		pci_conf_write(pd, pm->pm_cap, 0);
-		msi_free(pm->pm_devid, pm->pm_vec, pm->pm_count);
+		vectors_free(pm);
 		pci_unmap_bar(pd, pm->pm_bar);
 	}
 	pd->pd_msix = NULL;

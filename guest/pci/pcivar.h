@@ -35,6 +35,13 @@ struct pci_used {
 	uint64_t	pu_size;
 };
 
+/* Slots (PCI Express capability + 0x14 and + 0x18, status in the upper half). */
+#define PCI_SLOTCAP_POWER	0x2
+#define PCI_SLOTCTL_LAMP	0x0300
+#define PCI_SLOTCTL_LAMP_ON	0x0100
+#define PCI_SLOTCTL_OFF		0x0400
+#define PCI_SLOTSTA_PRESENT	0x00400000
+
 /* Where addresses come from: a host bridge's window, or a bridge's. Size 0: there is none. */
 struct pci_window {
 	uint64_t	pw_base;	/* on the bus */

@@ -226,6 +226,28 @@ dev_log(const struct pci_dev *pd)
 	}
 }
 
+/*
+ * A slot with a power controller is off until someone sees that it is filled (PCI Express, Slot Control Register). What is in it
+ * answers some time later, and is found then.
+ */
+static void
+slot_power(const struct pci_dev *port)
+{
+	unsigned at = pci_capability(port, PCI_CAP_EXPRESS);
+	uint32_t control;
+
+	if (at == 0 || (pci_conf_read(port, at) >> 24 & 1) == 0 ||
+	    (pci_conf_read(port, at + 0x14) & PCI_SLOTCAP_POWER) == 0)
+		return;
+	control = pci_conf_read(port, at + 0x18);
+	if ((control & PCI_SLOTSTA_PRESENT) == 0 ||
+	    (control & PCI_SLOTCTL_OFF) == 0)
+		return;
+	/* The upper half is status, cleared by ones. */
+	control &= 0xffff & ~(uint32_t)(PCI_SLOTCTL_OFF | PCI_SLOTCTL_LAMP);
+	pci_conf_write(port, at + 0x18, control | PCI_SLOTCTL_LAMP_ON);
+}
+
 unsigned
 pci_rescan(void)
 {
@@ -237,6 +259,8 @@ pci_rescan(void)
 	for (last = pci_buses; last != NULL && last->pb_next != NULL;)
 		last = last->pb_next;
 	for (bus = pci_buses; bus != NULL; bus = bus->pb_next) {
+		if (bus->pb_single)
+			slot_power(bus->pb_bridge);
 		found += bus_scan(bus, 0);
 		if (bus == last)
 			break;
