@@ -132,8 +132,12 @@ LOCAL(drop_to_el1)
 	msr	vbar_el2, x1
 	isb
 
-	/* EL1 is AArch64; PAC keys and instructions (API, APK) don't trap. */
+	/*
+	 * EL1 is AArch64; PAC keys and instructions (API, APK) don't trap; HVC
+	 * is undefined (HCD), as nothing of ours stays here to take it.
+	 */
 	mov	x1, #(1 << 31)
+	orr	x1, x1, #(1 << 29)
 	orr	x1, x1, #(3 << 40)
 	msr	hcr_el2, x1
 	isb
@@ -263,9 +267,6 @@ LOCAL(build_tables)
 	add	x0, x0, #4096
 	subs	x4, x4, #1
 	b.ne	2b
-	addr	x0, fix_l3
-	orr	x2, x0, x5
-	str	x2, [x3, #(511 * 8)]
 
 	/* Code (and the header page): read-only, executable at EL1. */
 	mov	x6, #(PTE_VALID | PTE_TABLE | PTE_SH_INNER | PTE_AF)
@@ -444,13 +445,14 @@ LOCAL(cpu_high)
 END(cpu_high)
 
 /*
- * Keys of pointer authentication: one set for all CPUs, chosen at start from
- * what varies there: RNDR where it exists, else the counter and the place of
- * the image, stirred.  (The loader gave us no randomness.)
+ * Keys of pointer authentication: the kernel's and, behind it, that of EL0,
+ * one for all CPUs and programs. Chosen at start from what varies there: RNDR
+ * where it exists, else the counter and the place of the image, stirred.  (The
+ * loader gave us no randomness.)
  */
 LOCAL(pauth_choose_keys)
 	ldr	x1, =pauth_keys
-	mov	x4, #2
+	mov	x4, #4
 	mrs	x2, cntvct_el0
 	eor	x2, x2, x0, ror #17
 	eor	x2, x2, x19, ror #41
@@ -499,9 +501,10 @@ LOCAL(pauth_load_keys)
 	.ltorg
 
 	.section .bss.pauth_keys, "aw", %nobits
+	.globl	pauth_keys
 	.balign	16
 pauth_keys:
-	.skip	16
+	.skip	32
 
 /*
  * Not cleared with .bss. The start of this section is 64 KiB aligned: the
@@ -509,7 +512,7 @@ pauth_keys:
  * does of its own (guest/cpu/vectors.S tests that bit).
  */
 	.section .noinit, "aw", %nobits
-	.globl	boot_tables, boot_tables_end, kernel_l0, fix_l3, boot_stack
+	.globl	boot_tables, boot_tables_end, kernel_l0, boot_stack
 	.globl	boot_stack_top, boot_guard, empty_l0
 	.balign	65536
 boot_tables:
@@ -517,7 +520,6 @@ kernel_l0:	.skip	4096
 kernel_l1:	.skip	4096
 kernel_l2:	.skip	4096
 kernel_l3:	.skip	4096 * BOOT_L3_TABLES
-fix_l3:		.skip	4096
 empty_l0:	.skip	4096
 id_l0:		.skip	4096
 id_l1:		.skip	4096
@@ -525,5 +527,5 @@ id_l2:		.skip	4096
 id_l3:		.skip	4096
 boot_tables_end:
 boot_guard:	.skip	4096		/* unmapped by vm_init */
-boot_stack:	.skip	16384
+boot_stack:	.skip	20480
 boot_stack_top:

@@ -52,7 +52,7 @@ curcpu(void)
 
 /* boot.S */
 extern char boot_guard[], boot_stack[], boot_stack_top[];
-extern uint64_t kernel_l0[], empty_l0[], fix_l3[];
+extern uint64_t kernel_l0[], empty_l0[];
 void boot_secondary(void);
 void boot_main(paddr_t dtb, paddr_t image, unsigned entry_el);
 void cpu_secondary(struct cpu *);
@@ -65,6 +65,13 @@ void trap_user_sync(struct trapframe *);
 void trap_user_irq(struct trapframe *);
 void trap_overflow(struct trapframe *);
 extern char vectors[];
+
+/*
+ * Call fn, whose first instruction or whose return may be refused: 0, or
+ * EFAULT if that took an exception. For tests, CPU 0 only.
+ */
+int probe_call(void (*fn)(void));
+extern volatile bool probing;
 
 /* vm.c */
 void vm_init_early(paddr_t image);

@@ -127,6 +127,49 @@ SELFTEST(vm_faults_are_caught)
 	ST_EQ(st, v, 5);
 }
 
+void probe_landing(void);
+void probe_forged_return(void);
+
+static void
+at_offset(void (*fn)(void), size_t offset, void (**out)(void))
+{
+	*out = (void (*)(void))((uintptr_t)fn + offset);
+}
+
+SELFTEST(vm_data_does_not_execute)
+{
+	static const uint32_t constant[] = { 0xd65f03c0 };	/* ret */
+	static uint32_t data[] = { 0xd65f03c0 };
+	void (*fn)(void);
+
+	ST_EQ(st, probe_call(probe_landing), 0);
+	at_offset((void (*)(void))(uintptr_t)data, 0, &fn);
+	ST_EQ(st, probe_call(fn), EFAULT);
+	at_offset((void (*)(void))(uintptr_t)constant, 0, &fn);
+	ST_EQ(st, probe_call(fn), EFAULT);
+	/* The direct map's view of a function. */
+	at_offset((void (*)(void))(uintptr_t)(DMAP_BASE + vm_physical(
+	    (void *)(uintptr_t)probe_landing)), 0, &fn);
+	ST_EQ(st, probe_call(fn), EFAULT);
+}
+
+SELFTEST(cpu_bti_wants_landing_pads)
+{
+	void (*fn)(void);
+
+	if (!cpu_has_bti())
+		ST_SKIP(st, "this CPU has no BTI");
+	at_offset(probe_landing, 4, &fn);
+	ST_EQ(st, probe_call(fn), EFAULT);
+}
+
+SELFTEST(cpu_pauth_refuses_forged_returns)
+{
+	if (!cpu_has_pauth())
+		ST_SKIP(st, "this CPU has no pointer authentication");
+	ST_EQ(st, probe_call(probe_forged_return), EFAULT);
+}
+
 SELFTEST(vm_map_refuses_nonsense)
 {
 	vaddr_t va = vm_kva_alloc(4 * PAGE_SIZE);

@@ -8,6 +8,8 @@
 #include "thread.h"
 #include "cpuvar.h"
 
+#define SPSR_BTYPE	(3ull << 10)
+
 struct extable {
 	int32_t		ex_insn;	/* both from where they stand */
 	int32_t		ex_fixup;
@@ -181,9 +183,26 @@ die(struct trapframe *tf, const char *what)
 	panic_finish();
 }
 
+volatile bool probing;
+extern char probe_failed[];
+
+/* A call that was expected to fail: on with what follows it. */
+static bool
+probe_recover(struct trapframe *tf)
+{
+	if (!probing || cpu_id() != 0)
+		return false;
+	probing = false;
+	tf->tf_elr = (uint64_t)probe_failed;
+	tf->tf_spsr &= ~SPSR_BTYPE;
+	return true;
+}
+
 void
 trap_kernel_sync(struct trapframe *tf)
 {
+	if (probe_recover(tf))
+		return;
 	if (is_abort(tf->tf_esr) && fixup(tf))
 		return;
 	die(tf, esr_name(tf->tf_esr));

@@ -179,8 +179,22 @@ LOCAL(overflow)
 	b	.
 END(overflow)
 
+	/* The kernel's key is not EL0's: a program can't sign for us. */
+	.macro	load_key offset
+	mrs	x1, sctlr_el1
+	tbz	x1, #31, 8f
+	adrp	x1, pauth_keys
+	add	x1, x1, :lo12:pauth_keys
+	ldp	x2, x3, [x1, #\offset]
+	msr	S3_0_C2_C1_0, x2
+	msr	S3_0_C2_C1_1, x3
+8:
+	.endm
+
 LOCAL(enter_el0_sync)
 	save_regs
+	load_key 0
+	isb
 	mrs	x1, sp_el0
 	save_state
 	mov	x29, xzr
@@ -191,6 +205,8 @@ END(enter_el0_sync)
 
 LOCAL(enter_el0_irq)
 	save_regs
+	load_key 0
+	isb
 	mrs	x1, sp_el0
 	save_state
 	mov	x29, xzr
@@ -201,6 +217,7 @@ END(enter_el0_irq)
 
 LOCAL(exit_el0)
 	msr	daifset, #2
+	load_key 16
 	ldr	x1, [sp, #TF_SP]
 	msr	sp_el0, x1
 	restore_regs
@@ -259,3 +276,37 @@ ENTRY(thread_begin)
 	bl	thread_exit
 	b	.
 END(thread_begin)
+
+/* int probe_call(void (*fn)(void)): see cpuvar.h. */
+ENTRY(probe_call)
+	stp	x29, x30, [sp, #-16]!
+	adrp	x9, probing
+	add	x9, x9, :lo12:probing
+	mov	w10, #1
+	strb	w10, [x9]
+	blr	x0
+	mov	w0, wzr
+	b	1f
+	.globl	probe_failed
+probe_failed:
+	mov	w0, #14			/* EFAULT */
+1:	adrp	x9, probing
+	add	x9, x9, :lo12:probing
+	strb	wzr, [x9]
+	ldp	x29, x30, [sp], #16
+	ret
+END(probe_call)
+
+/* Returns to an address whose signature was damaged. */
+ENTRY(probe_forged_return)
+	hint	#25			/* paciasp */
+	eor	x30, x30, #(1 << 53)
+	hint	#29			/* autiasp */
+	ret
+END(probe_forged_return)
+
+/* With and without a landing pad. */
+ENTRY(probe_landing)
+	nop
+	ret
+END(probe_landing)

@@ -14,8 +14,8 @@
 #include "cpuvar.h"
 #include "pt.h"
 
-#define FIXMAP_BASE	(KERNBASE + 0x3fe00000ul)
-#define FIXMAP_PAGES	512
+#define FIXMAP_BASE	(KERNBASE + 0x3fc00000ul)
+#define FIXMAP_PAGES	1024
 
 #define BOOT_POOL	24	/* tables before any other memory is mapped */
 
@@ -145,7 +145,7 @@ vm_init_early(paddr_t image)
 
 /*
  * A window on physical memory before the direct map: what it showed before
- * is gone. Any address; up to 2 MiB less a page.
+ * is gone. Any address; 2 MiB wherever they begin.
  */
 void *
 vm_fixmap(paddr_t pa, size_t len)
