@@ -1,0 +1,1222 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Split virtqueues, as the device's side sees them and as the driver does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "stand.h"
+
+#define QSIZE	8
+#define BUFLEN	64
+
+static const struct pv_feature_table no_features;
+
+static struct stand stand;
+static struct pv_virtq *vq;
+static struct port_buf *bufs[64];
+static unsigned int ninterrupts;
+static struct fake_chain chain;
+
+static void
+interrupt(void *arg)
+{
+	(void)arg;
+	ninterrupts++;
+}
+
+static struct pv_virtq_params params;
+
+/* What a test changes before begin() does the rest. */
+static void
+prepare(enum stand_kind kind)
+{
+	stand_init(&stand, kind, PV_TYPE_ENTROPY, 1);
+	stand.st_fd.fd_queues[0].fq_max = QSIZE;
+	ninterrupts = 0;
+	params = (struct pv_virtq_params){
+		.vp_name = "test",
+		.vp_maxpieces = 4,
+		.vp_maxsegs = 8,
+		.vp_policy = PV_VIRTQ_REFUSE,
+		.vp_intr = interrupt,
+	};
+}
+
+static void
+negotiate_and_start(void)
+{
+	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
+	    0);
+	assert_int_equal(pv_virtq_alloc(&stand.st_dev, 0, &params, &vq), 0);
+	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+}
+
+static void
+begin(void)
+{
+	unsigned int i;
+
+	assert_int_equal(stand_attach(&stand), 0);
+	negotiate_and_start();
+	for (i = 0; i < 64; i++)
+		bufs[i] = port_buf_new(BUFLEN);
+}
+
+static void
+begin_kind(enum stand_kind kind)
+{
+	prepare(kind);
+	begin();
+}
+
+static void
+free_bufs(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 64; i++) {
+		port_buf_free(bufs[i]);
+		bufs[i] = NULL;
+	}
+}
+
+static void
+finish(void)
+{
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	while (pv_virtq_drain(vq) != NULL)
+		;
+	assert_int_equal(pv_virtq_outstanding(vq), 0);
+	pv_virtq_free(vq);
+	free_bufs();
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static struct pv_piece
+piece(unsigned int buf, size_t off, size_t len)
+{
+	return (struct pv_piece){ bufs[buf]->pb_map, off, len };
+}
+
+/* One buffer that the device writes. */
+static int
+post(unsigned int buf)
+{
+	struct pv_piece pc = piece(buf, 0, BUFLEN);
+
+	return pv_virtq_enqueue(vq, &pc, 0, 1, bufs[buf]);
+}
+
+static int
+post_and_publish(unsigned int buf)
+{
+	int error = post(buf);
+
+	pv_virtq_publish(vq);
+	return error;
+}
+
+static void
+device_pops(void)
+{
+	assert_int_equal(fake_pop(&stand.st_fd, 0, &chain), 1);
+}
+
+/* The device takes one and fills it with c. */
+static void
+device_fills(char c, size_t len)
+{
+	char bytes[BUFLEN];
+
+	memset(bytes, c, sizeof(bytes));
+	device_pops();
+	assert_int_equal(fake_chain_write(&chain, 0, bytes, len), len);
+	fake_push(&stand.st_fd, 0, &chain, (uint32_t)len);
+}
+
+static void
+expect_broken(const char *why)
+{
+	struct pv_used us;
+
+	assert_int_equal(pv_virtq_dequeue(vq, &us), EIO);
+	assert_int_equal(stand.st_nbroken, 1);
+	assert_non_null(strstr(stand.st_why, why));
+	assert_int_equal(pv_virtq_dequeue(vq, &us), EIO);
+	assert_int_equal(post(60), EIO);
+	assert_int_equal(pv_virtq_publish(vq), 0);
+	assert_true(pv_virtq_pending(vq));
+	assert_int_equal(stand.st_nbroken, 1);
+}
+
+/* Round trips */
+
+static void
+bytes_arrive_both_ways(enum stand_kind kind, int shadow, bus_size_t segsize,
+    uint64_t without)
+{
+	struct pv_piece pc[2];
+	struct pv_used us;
+	char got[BUFLEN];
+	unsigned int i;
+
+	prepare(kind);
+	port.po_shadow = shadow;
+	port.po_segsize = segsize;
+	stand.st_fd.fd_features &= ~without;
+	/* A ring in one run of addresses whatever the buffers are. */
+	port.po_segsize = 0;
+	assert_int_equal(stand_attach(&stand), 0);
+	negotiate_and_start();
+	port.po_segsize = segsize;
+	for (i = 0; i < 64; i++)
+		bufs[i] = port_buf_new(BUFLEN);
+	for (i = 0; i < 1000; i++) {
+		memset(bufs[0]->pb_va, (int)i, BUFLEN);
+		memset(bufs[1]->pb_va, 0x55, BUFLEN);
+		pc[0] = piece(0, 1, 40);
+		pc[1] = piece(1, 3, 50);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1, bufs[0]), 0);
+		assert_int_equal(pv_virtq_publish(vq), 1);
+		device_pops();
+		assert_int_equal(chain.fc_outlen, 40);
+		assert_int_equal(chain.fc_inlen, 50);
+		assert_int_equal(fake_chain_read(&chain, 0, got, 40), 40);
+		assert_int_equal(got[39], (char)i);
+		fake_chain_write(&chain, 0, got, 33);
+		fake_push(&stand.st_fd, 0, &chain, 33);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_ptr_equal(us.us_cookie, bufs[0]);
+		assert_int_equal(us.us_len, 33);
+		assert_int_equal(bufs[1]->pb_va[2], 0x55);
+		assert_int_equal(bufs[1]->pb_va[3], (uint8_t)i);
+		assert_int_equal(bufs[1]->pb_va[35], (uint8_t)i);
+		assert_int_equal(bufs[1]->pb_va[36], 0x55);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+		pv_virtq_intr_enable(vq);
+	}
+	assert_int_equal(ninterrupts, 1000);
+	finish();
+}
+
+static void
+test_pci_carries_bytes(void **state)
+{
+	(void)state;
+	bytes_arrive_both_ways(STAND_PCI, 0, 0, 0);
+	bytes_arrive_both_ways(STAND_PCI, 0, 16, 0);
+}
+
+static void
+test_mmio_carries_bytes(void **state)
+{
+	(void)state;
+	bytes_arrive_both_ways(STAND_MMIO, 0, 16, 0);
+}
+
+static void
+test_legacy_carries_bytes(void **state)
+{
+	(void)state;
+	bytes_arrive_both_ways(STAND_LEGACY, 0, 16, 0);
+	bytes_arrive_both_ways(STAND_LEGACY, 1, 0, 0);
+}
+
+static void
+test_without_indirect_chains_use_the_ring(void **state)
+{
+	(void)state;
+	bytes_arrive_both_ways(STAND_PCI, 0, 20,
+	    PV_F_BIT(PV_F_INDIRECT_DESC));
+	bytes_arrive_both_ways(STAND_PCI, 1, 20, PV_F_BIT(PV_F_INDIRECT_DESC));
+}
+
+static void
+test_without_event_idx_flags_are_used(void **state)
+{
+	(void)state;
+	bytes_arrive_both_ways(STAND_PCI, 0, 0, PV_F_BIT(PV_F_EVENT_IDX));
+	bytes_arrive_both_ways(STAND_MMIO, 1, 0, PV_F_BIT(PV_F_EVENT_IDX));
+}
+
+static void
+test_every_byte_is_synced_without_coherence(void **state)
+{
+	(void)state;
+	bytes_arrive_both_ways(STAND_PCI, 1, 0, 0);
+	bytes_arrive_both_ways(STAND_PCI, 1, 16, 0);
+}
+
+static void
+test_coherent_maps_are_never_synced(void **state)
+{
+	(void)state;
+	begin_kind(STAND_PCI);
+	post_and_publish(0);
+	device_fills('x', 10);
+	assert_int_equal(port.po_nsyncs, 0);
+	finish();
+}
+
+static void
+test_a_refused_coherent_mapping_is_made_up_for(void **state)
+{
+	struct pv_used us;
+
+	(void)state;
+	prepare(STAND_PCI);
+	port.po_shadow = 1;
+	port.po_refuse_coherent = 1;
+	begin();
+	post_and_publish(0);
+	device_fills('x', 10);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	finish();
+}
+
+/* Indices */
+
+static void
+test_indices_wrap_at_16_bits(void **state)
+{
+	struct pv_used us;
+	unsigned int i, k, burst;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < 140000; i += burst) {
+		burst = 1 + i % QSIZE;
+		for (k = 0; k < burst; k++)
+			assert_int_equal(post(k), 0);
+		assert_int_equal(pv_virtq_publish(vq), 1);
+		for (k = 0; k < burst; k++)
+			device_fills('w', 4);
+		for (k = 0; k < burst; k++) {
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			assert_ptr_equal(us.us_cookie, bufs[k]);
+		}
+		assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+		assert_false(pv_virtq_intr_enable(vq));
+	}
+	assert_true(stand.st_fd.fd_queues[0].fq_interrupts > 10000);
+	finish();
+}
+
+static void
+test_chains_may_be_used_out_of_order(void **state)
+{
+	struct fake_chain *chains = calloc(QSIZE, sizeof(*chains));
+	struct pv_used us;
+	unsigned int i, round, k;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (round = 0; round < 100; round++) {
+		for (i = 0; i < QSIZE; i++)
+			assert_int_equal(post(i), 0);
+		pv_virtq_publish(vq);
+		for (i = 0; i < QSIZE; i++)
+			assert_int_equal(fake_pop(&stand.st_fd, 0, &chains[i]),
+			    1);
+		for (i = 0; i < QSIZE; i++) {
+			k = (i * 3 + round) % QSIZE;
+			fake_push(&stand.st_fd, 0, &chains[k], k);
+		}
+		for (i = 0; i < QSIZE; i++) {
+			k = (i * 3 + round) % QSIZE;
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			assert_ptr_equal(us.us_cookie, bufs[k]);
+			assert_int_equal(us.us_len, k);
+		}
+	}
+	free(chains);
+	finish();
+}
+
+/* One chain stays while tens of thousands pass it by. */
+static void
+test_a_slow_chain_stays_outstanding(void **state)
+{
+	struct fake_chain slow;
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	post_and_publish(63);
+	assert_int_equal(fake_pop(&stand.st_fd, 0, &slow), 1);
+	for (i = 0; i < 70000; i++) {
+		post_and_publish(0);
+		device_fills('q', 1);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	}
+	post(1);
+	fake_push(&stand.st_fd, 0, &slow, 0);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_ptr_equal(us.us_cookie, bufs[63]);
+	finish();
+}
+
+/* Room */
+
+static void
+test_a_full_queue_says_so_and_recovers(void **state)
+{
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < QSIZE; i++) {
+		assert_int_equal(pv_virtq_room(vq), QSIZE - i);
+		assert_int_equal(post(i), 0);
+	}
+	assert_int_equal(post(i), ENOBUFS);
+	assert_int_equal(pv_virtq_counters(vq)->qc_full, 1);
+	assert_int_equal(pv_virtq_outstanding(vq), QSIZE);
+	pv_virtq_publish(vq);
+	device_fills('f', 5);
+	assert_int_equal(post(i), ENOBUFS);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(post(i), 0);
+	assert_int_equal(post(i), ENOBUFS);
+	finish();
+}
+
+/* Without tables a long chain needs as many descriptors as it has pieces. */
+static void
+test_a_chain_that_does_not_fit_changes_nothing(void **state)
+{
+	struct pv_piece pc[4];
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_features &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
+	begin();
+	for (i = 0; i < 4; i++)
+		pc[i] = piece(i, 0, BUFLEN);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 2, 2, bufs[0]), 0);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 2, bufs[1]), 0);
+	assert_int_equal(pv_virtq_room(vq), 1);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1, bufs[2]), ENOBUFS);
+	assert_int_equal(pv_virtq_room(vq), 1);
+	assert_int_equal(post(5), 0);
+	pv_virtq_publish(vq);
+	for (i = 0; i < 3; i++) {
+		device_pops();
+		fake_push(&stand.st_fd, 0, &chain, 0);
+	}
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(pv_virtq_room(vq), 4);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(pv_virtq_room(vq), QSIZE);
+	finish();
+}
+
+static void
+test_nonsense_pieces_are_refused(void **state)
+{
+	struct pv_piece pc[5];
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	pc[0] = piece(0, 0, 0);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 0, bufs[0]), EINVAL);
+	pc[0] = piece(0, BUFLEN, 1);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 0, bufs[0]), EINVAL);
+	pc[0] = piece(0, 1, BUFLEN);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 0, bufs[0]), EINVAL);
+	pc[0] = piece(0, SIZE_MAX, 2);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 0, bufs[0]), EINVAL);
+	pc[0] = piece(0, 1, SIZE_MAX);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 0, bufs[0]), EINVAL);
+	pc[0] = pc[1] = pc[2] = pc[3] = pc[4] = piece(0, 0, 1);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 0, 0, bufs[0]), EINVAL);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 0, NULL), EINVAL);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 3, 2, bufs[0]), EFBIG);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, UINT32_MAX, 2, bufs[0]),
+	    EFBIG);
+	assert_int_equal(pv_virtq_outstanding(vq), 0);
+	finish();
+}
+
+static void
+test_too_many_segments_are_refused(void **state)
+{
+	struct pv_piece pc[2];
+	uint64_t without[] = { 0, PV_F_BIT(PV_F_INDIRECT_DESC) };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features &= ~without[i];
+		params.vp_maxsegs = 5;
+		assert_int_equal(stand_attach(&stand), 0);
+		negotiate_and_start();
+		port.po_segsize = 16;
+		bufs[0] = port_buf_new(BUFLEN);
+		bufs[1] = port_buf_new(BUFLEN);
+		pc[0] = piece(0, 0, BUFLEN);
+		pc[1] = piece(1, 0, 17);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1, bufs[0]),
+		    EFBIG);
+		pc[1] = piece(1, 0, 16);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1, bufs[0]), 0);
+		pv_virtq_publish(vq);
+		device_pops();
+		assert_int_equal(chain.fc_nout, 4);
+		assert_int_equal(chain.fc_nin, 1);
+		finish();
+	}
+}
+
+/* Tables that lie in several runs of addresses */
+static void
+test_tables_do_not_cross_segments(void **state)
+{
+	struct pv_piece pc[2];
+	struct pv_used us;
+	unsigned int i, n;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_queues[0].fq_max = 64;
+	params.vp_maxsegs = 5;
+	port.po_segsize = 2048;
+	begin();
+	for (n = 0; n < 3; n++) {
+		for (i = 0; i < 32; i++) {
+			pc[0] = piece(i, 0, 8);
+			pc[1] = piece(i + 32, 0, 8);
+			assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1,
+			    bufs[i]), 0);
+		}
+		pv_virtq_publish(vq);
+		for (i = 0; i < 32; i++) {
+			device_pops();
+			assert_true(chain.fc_indirect);
+			fake_push(&stand.st_fd, 0, &chain, 0);
+		}
+		for (i = 0; i < 32; i++)
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	}
+	finish();
+}
+
+static void
+test_no_memory_for_tables_is_no_failure(void **state)
+{
+	struct pv_piece pc[2];
+	int fail;
+
+	(void)state;
+	for (fail = 0; fail < 40; fail++) {
+		prepare(STAND_PCI);
+		assert_int_equal(stand_attach(&stand), 0);
+		assert_int_equal(pv_virtio_negotiate(&stand.st_dev,
+		    &no_features, NULL), 0);
+		port.po_fail_after = fail;
+		vq = NULL;
+		if (pv_virtq_alloc(&stand.st_dev, 0, &params, &vq) != 0) {
+			assert_null(vq);
+			port.po_fail_after = -1;
+			assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+			assert_int_equal(stand_finish(&stand), 0);
+			continue;
+		}
+		port.po_fail_after = -1;
+		assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+		bufs[0] = port_buf_new(BUFLEN);
+		pc[0] = pc[1] = piece(0, 0, 8);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 2, 0, bufs[0]), 0);
+		pv_virtq_publish(vq);
+		device_pops();
+		assert_int_equal(chain.fc_nout, 2);
+		finish();
+	}
+}
+
+/* Notifications */
+
+static void
+test_no_doorbell_where_none_is_wanted(void **state)
+{
+	uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features &= ~without[i];
+		begin();
+		assert_int_equal(pv_virtq_publish(vq), 0);
+		fake_no_notify(&stand.st_fd, 0, 1);
+		assert_int_equal(post(0), 0);
+		assert_int_equal(pv_virtq_publish(vq), 0);
+		assert_int_equal(stand.st_fd.fd_queues[0].fq_doorbells, 0);
+		fake_no_notify(&stand.st_fd, 0, 0);
+		device_pops();
+		assert_int_equal(post(1), 0);
+		assert_int_equal(pv_virtq_publish(vq), 1);
+		assert_int_equal(stand.st_fd.fd_queues[0].fq_doorbells, 1);
+		finish();
+	}
+}
+
+static void
+test_a_batch_rings_once(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < QSIZE; i++)
+		assert_int_equal(post(i), 0);
+	assert_int_equal(fake_available(&stand.st_fd, 0), 0);
+	assert_int_equal(pv_virtq_publish(vq), 1);
+	assert_int_equal(fake_available(&stand.st_fd, 0), QSIZE);
+	assert_int_equal(stand.st_fd.fd_queues[0].fq_doorbells, 1);
+	assert_int_equal(pv_virtq_counters(vq)->qc_doorbells, 1);
+	finish();
+}
+
+/* The device asks for the doorbell in the middle of the batch. */
+static void
+test_an_event_within_the_batch_rings(void **state)
+{
+	struct fake_queue *fq = &stand.st_fd.fd_queues[0];
+	uint16_t event;
+	unsigned int i, at;
+
+	(void)state;
+	for (at = 0; at < 6; at++) {
+		begin_kind(STAND_PCI);
+		event = (uint16_t)(at + 1);
+		port_dma_write(fq->fq_device + 4 + 8 * QSIZE, &event, 2);
+		post(0);
+		assert_int_equal(pv_virtq_publish(vq), 0);
+		for (i = 1; i < 4; i++)
+			post(i);
+		/* Chains 1, 2, 3: wanted if the event is one of them. */
+		assert_int_equal(pv_virtq_publish(vq), event <= 3);
+		finish();
+	}
+}
+
+static void
+test_published_before_start_is_notified_at_start(void **state)
+{
+	(void)state;
+	prepare(STAND_PCI);
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
+	    0);
+	assert_int_equal(pv_virtq_alloc(&stand.st_dev, 0, &params, &vq), 0);
+	bufs[0] = port_buf_new(BUFLEN);
+	assert_int_equal(post(0), 0);
+	assert_int_equal(pv_virtq_publish(vq), 0);
+	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+	assert_int_equal(stand.st_fd.fd_queues[0].fq_doorbells, 1);
+	finish();
+}
+
+static void
+test_notification_data_names_the_index(void **state)
+{
+	enum stand_kind kinds[] = { STAND_PCI, STAND_MMIO };
+	struct pv_used us;
+	unsigned int i, k;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		prepare(kinds[k]);
+		stand.st_fd.fd_features |= PV_F_BIT(PV_F_NOTIFICATION_DATA);
+		begin();
+		for (i = 0; i < 66000; i++) {
+			assert_int_equal(post_and_publish(0), 0);
+			device_fills('n', 1);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		}
+		assert_int_equal(stand.st_fd.fd_queues[0].fq_notify_data >> 16,
+		    66000 % 65536);
+		finish();
+	}
+}
+
+/* Interrupts */
+
+static void
+use_one_more(void)
+{
+	port_mb_hook = NULL;
+	device_fills('r', 1);
+}
+
+/*
+ * The device uses a chain after the driver found none and before it asked for
+ * an interrupt: the question itself must find it.
+ */
+static void
+test_enabling_interrupts_finds_what_just_came(void **state)
+{
+	uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features &= ~without[i];
+		begin();
+		post_and_publish(0);
+		post_and_publish(1);
+		pv_virtq_intr_disable(vq);
+		device_fills('a', 1);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+		port_mb_hook = use_one_more;
+		assert_true(pv_virtq_intr_enable(vq));
+		assert_null(port_mb_hook);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_false(pv_virtq_intr_enable(vq));
+		finish();
+	}
+}
+
+/* The same the other way: the device goes to sleep as we publish. */
+static void
+device_goes_to_sleep(void)
+{
+	port_mb_hook = NULL;
+	fake_no_notify(&stand.st_fd, 0, 0);
+}
+
+static void
+test_publishing_looks_for_the_event_after_the_index(void **state)
+{
+	uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features &= ~without[i];
+		begin();
+		fake_no_notify(&stand.st_fd, 0, 1);
+		post(0);
+		port_mb_hook = device_goes_to_sleep;
+		assert_int_equal(pv_virtq_publish(vq), 1);
+		finish();
+	}
+}
+
+static void
+test_a_disabled_interrupt_stays_away(void **state)
+{
+	uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
+	struct pv_used us;
+	unsigned int i, k;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features &= ~without[k];
+		begin();
+		post_and_publish(0);
+		device_fills('a', 1);
+		assert_int_equal(ninterrupts, 1);
+		pv_virtq_intr_disable(vq);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		for (i = 0; i < 100; i++) {
+			post_and_publish(0);
+			device_fills('a', 1);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		}
+		assert_int_equal(ninterrupts, 1);
+		assert_false(pv_virtq_intr_enable(vq));
+		post_and_publish(0);
+		device_fills('a', 1);
+		assert_int_equal(ninterrupts, 2);
+		finish();
+	}
+}
+
+static void
+test_a_delayed_interrupt_comes_at_its_chain(void **state)
+{
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < QSIZE; i++)
+		post(i);
+	pv_virtq_publish(vq);
+	assert_false(pv_virtq_intr_delay(vq, 5));
+	for (i = 0; i < 4; i++)
+		device_fills('d', 1);
+	assert_int_equal(ninterrupts, 0);
+	device_fills('d', 1);
+	assert_int_equal(ninterrupts, 1);
+	/* Five are there already; of three outstanding no more can come. */
+	assert_true(pv_virtq_intr_delay(vq, 5));
+	for (i = 0; i < 5; i++)
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_false(pv_virtq_intr_delay(vq, 1000));
+	for (i = 0; i < 3; i++)
+		device_fills('d', 1);
+	assert_int_equal(ninterrupts, 2);
+	finish();
+}
+
+/* Violations */
+
+static void
+test_a_used_id_out_of_range_breaks(void **state)
+{
+	uint32_t ids[] = { QSIZE, 0x10000, 0x80000000, UINT32_MAX };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		begin_kind(STAND_PCI);
+		post_and_publish(0);
+		fake_push_raw(&stand.st_fd, 0, ids[i], 0);
+		fake_set_used_idx(&stand.st_fd, 0, 1);
+		expect_broken("out of range");
+		finish();
+	}
+}
+
+static void
+test_a_used_id_not_outstanding_breaks(void **state)
+{
+	(void)state;
+	begin_kind(STAND_PCI);
+	post_and_publish(0);
+	fake_push_raw(&stand.st_fd, 0, 3, 0);
+	fake_set_used_idx(&stand.st_fd, 0, 1);
+	expect_broken("not outstanding");
+	finish();
+}
+
+static void
+test_a_used_id_within_a_chain_breaks(void **state)
+{
+	struct pv_piece pc[2];
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_features &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
+	begin();
+	pc[0] = pc[1] = piece(0, 0, 8);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1, bufs[0]), 0);
+	pv_virtq_publish(vq);
+	device_pops();
+	fake_push_raw(&stand.st_fd, 0, (chain.fc_head + 1) % QSIZE, 0);
+	fake_set_used_idx(&stand.st_fd, 0, 1);
+	expect_broken("not outstanding");
+	finish();
+}
+
+static void
+test_a_chain_used_twice_breaks(void **state)
+{
+	struct pv_used us;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	post(0);
+	post(1);
+	pv_virtq_publish(vq);
+	device_fills('a', 1);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	fake_push(&stand.st_fd, 0, &chain, 1);
+	expect_broken("not outstanding");
+	finish();
+}
+
+static void
+test_a_chain_used_before_it_was_shown_breaks(void **state)
+{
+	(void)state;
+	begin_kind(STAND_PCI);
+	post_and_publish(0);
+	assert_int_equal(post(1), 0);
+	fake_push_raw(&stand.st_fd, 0, 1, 0);
+	fake_set_used_idx(&stand.st_fd, 0, 1);
+	expect_broken("not outstanding");
+	finish();
+}
+
+static void
+test_a_used_index_that_runs_ahead_breaks(void **state)
+{
+	uint16_t ahead[] = { 2, QSIZE, QSIZE + 1, 0x8000, 0xffff };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		begin_kind(STAND_PCI);
+		post_and_publish(0);
+		post(1);	/* not shown: it does not count */
+		fake_push_raw(&stand.st_fd, 0, 0, 0);
+		fake_set_used_idx(&stand.st_fd, 0, ahead[i]);
+		expect_broken("index");
+		finish();
+	}
+}
+
+static void
+test_a_used_index_with_nothing_posted_breaks(void **state)
+{
+	(void)state;
+	begin_kind(STAND_PCI);
+	fake_set_used_idx(&stand.st_fd, 0, 1);
+	expect_broken("index");
+	finish();
+}
+
+static void
+test_a_used_length_above_what_was_posted_breaks(void **state)
+{
+	uint32_t lens[] = { BUFLEN + 1, 0x53355885, UINT32_MAX };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		begin_kind(STAND_PCI);
+		post_and_publish(0);
+		device_pops();
+		fake_push(&stand.st_fd, 0, &chain, lens[i]);
+		expect_broken("length");
+		finish();
+	}
+}
+
+static void
+test_or_is_clamped_and_counted(void **state)
+{
+	struct pv_piece pc[2];
+	struct pv_used us;
+
+	(void)state;
+	prepare(STAND_PCI);
+	params.vp_policy = PV_VIRTQ_CLAMP;
+	port.po_shadow = 1;
+	begin();
+	pc[0] = piece(0, 0, 30);
+	pc[1] = piece(1, 0, 20);
+	/* What the device only reads does not count as room. */
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1, bufs[0]), 0);
+	pv_virtq_publish(vq);
+	device_pops();
+	fake_push(&stand.st_fd, 0, &chain, 50);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(us.us_len, 20);
+	assert_int_equal(pv_virtq_counters(vq)->qc_clamped, 1);
+	finish();
+}
+
+/* Whatever stands in the used ring, at each position of it */
+static void
+test_noise_in_the_used_ring_never_leaves_it(void **state)
+{
+	struct pv_used us;
+	unsigned int seed, i, n;
+	int error;
+
+	(void)state;
+	for (seed = 1; seed < 400; seed++) {
+		prepare(seed & 1 ? STAND_PCI : STAND_LEGACY);
+		params.vp_policy = seed & 2 ? PV_VIRTQ_CLAMP :
+		    PV_VIRTQ_REFUSE;
+		stand.st_fd.fd_lenient = 1;
+		srand(seed);
+		begin();
+		for (n = 0; n < 50; n++) {
+			for (i = 0; i < (unsigned int)rand() % QSIZE; i++)
+				post((unsigned int)rand() % 64);
+			pv_virtq_publish(vq);
+			fake_push_raw(&stand.st_fd, 0, (uint32_t)rand() %
+			    (QSIZE + 1), (uint32_t)rand() % (BUFLEN + 4));
+			fake_set_used_idx(&stand.st_fd, 0,
+			    (uint16_t)(stand.st_fd.fd_queues[0].fq_used +
+			    (rand() % 8 == 0 ? rand() : 0)));
+			do {
+				error = pv_virtq_dequeue(vq, &us);
+				if (error == 0)
+					assert_true(us.us_len <= BUFLEN);
+			} while (error == 0);
+			if (error == EIO)
+				break;
+			assert_int_equal(error, EAGAIN);
+		}
+		finish();
+	}
+}
+
+/* The end */
+
+static unsigned int
+drain_all(void)
+{
+	unsigned int n = 0;
+
+	while (pv_virtq_drain(vq) != NULL)
+		n++;
+	return n;
+}
+
+static void
+test_drain_gives_back_what_was_in_flight(void **state)
+{
+	struct pv_used us;
+	unsigned int i, shadow;
+
+	(void)state;
+	for (shadow = 0; shadow < 2; shadow++) {
+		prepare(STAND_PCI);
+		port.po_shadow = (int)shadow;
+		begin();
+		for (i = 0; i < 5; i++)
+			post_and_publish(i);
+		assert_int_equal(post(5), 0);
+		device_fills('x', 2);
+		device_fills('x', 2);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_null(pv_virtq_drain(vq));
+		assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+		assert_int_equal(drain_all(), 5);
+		assert_false(pv_virtq_lost(vq));
+		pv_virtq_free(vq);
+		free_bufs();
+		assert_int_equal(stand_finish(&stand), 0);
+	}
+}
+
+static void
+test_drain_after_an_unconfirmed_reset_says_lost(void **state)
+{
+	unsigned int i, gone;
+
+	(void)state;
+	for (gone = 0; gone < 2; gone++) {
+		begin_kind(STAND_PCI);
+		for (i = 0; i < 5; i++)
+			post_and_publish(i);
+		if (gone)
+			stand.st_fd.fd_gone = 1;
+		else
+			stand.st_fd.fd_reset_never = 1;
+		assert_int_equal(pv_virtio_stop(&stand.st_dev), ETIMEDOUT);
+		assert_int_equal(drain_all(), 5);
+		assert_true(pv_virtq_lost(vq));
+		assert_int_equal(pv_virtq_restart(vq), EBUSY);
+		/* The rings stay: the device may still write them. */
+		pv_virtq_free(vq);
+		assert_true(port_logged("stay behind"));
+		assert_int_equal(port.po_dmamems, 2);
+		assert_int_equal(port.po_loads, 64 + 2);
+		pv_pci_detach(&stand.st_pp);
+		assert_int_equal(port_check_rules(), 0);
+		free_bufs();
+	}
+	port_reset();
+}
+
+static void
+test_a_queue_runs_again_after_stop(void **state)
+{
+	struct pv_used us;
+	unsigned int round;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (round = 0; round < 5; round++) {
+		post_and_publish(0);
+		post_and_publish(1);
+		device_fills('x', 2);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+		assert_int_equal(pv_virtq_restart(vq), EBUSY);
+		assert_int_equal(drain_all(), 1);
+		stand.st_fd.fd_features ^= PV_F_BIT(PV_F_INDIRECT_DESC);
+		if (round & 1)
+			stand.st_fd.fd_features ^= PV_F_BIT(PV_F_EVENT_IDX);
+		assert_int_equal(pv_virtio_negotiate(&stand.st_dev,
+		    &no_features, NULL), 0);
+		assert_int_equal(pv_virtq_restart(vq), 0);
+		assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+		assert_int_equal(pv_virtq_room(vq), QSIZE);
+	}
+	finish();
+}
+
+static void
+test_a_broken_queue_runs_again_after_stop(void **state)
+{
+	struct pv_used us;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	post_and_publish(0);
+	fake_set_used_idx(&stand.st_fd, 0, 77);
+	expect_broken("index");
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	assert_null(pv_virtio_broken(&stand.st_dev));
+	assert_int_equal(drain_all(), 1);
+	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
+	    0);
+	assert_int_equal(pv_virtq_restart(vq), 0);
+	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+	post_and_publish(0);
+	device_fills('x', 2);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	finish();
+}
+
+static void
+test_a_smaller_queue_does_not_restart(void **state)
+{
+	(void)state;
+	begin_kind(STAND_PCI);
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	stand.st_fd.fd_queues[0].fq_max = QSIZE / 2;
+	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
+	    0);
+	assert_int_equal(pv_virtq_restart(vq), EINVAL);
+	finish();
+}
+
+/* Sizes */
+
+static void
+test_sizes_are_powers_of_two_within_bounds(void **state)
+{
+	static const struct {
+		unsigned int max, wanted, size;
+		int error;
+	} cases[] = {
+		{ 256, 0, 256, 0 }, { 256, 64, 64, 0 }, { 256, 65, 64, 0 },
+		{ 4, 256, 4, 0 }, { 1, 0, 1, 0 }, { 100, 0, 64, 0 },
+		{ 2048, 0, 1024, 0 }, { 32768, 32768, 32768, 0 },
+		{ 0, 0, 0, ENXIO }, { 65535, 0, 0, EINVAL },
+		{ 256, 32769, 0, EINVAL },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_queues[0].fq_max = cases[i].max;
+		params.vp_size = cases[i].wanted;
+		params.vp_maxsegs = params.vp_maxpieces = 1;
+		assert_int_equal(stand_attach(&stand), 0);
+		assert_int_equal(pv_virtio_negotiate(&stand.st_dev,
+		    &no_features, NULL), 0);
+		vq = NULL;
+		assert_int_equal(pv_virtq_alloc(&stand.st_dev, 0, &params, &vq),
+		    cases[i].error);
+		if (cases[i].error == 0) {
+			assert_int_equal(pv_virtq_size(vq), cases[i].size);
+			assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+		}
+		assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+		pv_virtq_free(vq);
+		assert_int_equal(stand_finish(&stand), 0);
+	}
+}
+
+/* A queue of one, and the largest there can be, at full use */
+static void
+test_extreme_sizes_carry(void **state)
+{
+	unsigned int sizes[] = { 1, 2, 32768 }, i, n;
+	struct pv_used us;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_queues[0].fq_max = sizes[i];
+		params.vp_size = sizes[i];
+		params.vp_maxsegs = params.vp_maxpieces = 1;
+		begin();
+		for (n = 0; n < sizes[i]; n++)
+			assert_int_equal(post(n % 64), 0);
+		assert_int_equal(post(0), ENOBUFS);
+		assert_int_equal(pv_virtq_publish(vq), 1);
+		for (n = 0; n < sizes[i]; n++)
+			device_fills('e', 1);
+		for (n = 0; n < sizes[i]; n++)
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+		finish();
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pci_carries_bytes),
+		cmocka_unit_test(test_mmio_carries_bytes),
+		cmocka_unit_test(test_legacy_carries_bytes),
+		cmocka_unit_test(test_without_indirect_chains_use_the_ring),
+		cmocka_unit_test(test_without_event_idx_flags_are_used),
+		cmocka_unit_test(test_every_byte_is_synced_without_coherence),
+		cmocka_unit_test(test_coherent_maps_are_never_synced),
+		cmocka_unit_test(test_a_refused_coherent_mapping_is_made_up_for),
+		cmocka_unit_test(test_indices_wrap_at_16_bits),
+		cmocka_unit_test(test_chains_may_be_used_out_of_order),
+		cmocka_unit_test(test_a_slow_chain_stays_outstanding),
+		cmocka_unit_test(test_a_full_queue_says_so_and_recovers),
+		cmocka_unit_test(test_a_chain_that_does_not_fit_changes_nothing),
+		cmocka_unit_test(test_nonsense_pieces_are_refused),
+		cmocka_unit_test(test_too_many_segments_are_refused),
+		cmocka_unit_test(test_tables_do_not_cross_segments),
+		cmocka_unit_test(test_no_memory_for_tables_is_no_failure),
+		cmocka_unit_test(test_no_doorbell_where_none_is_wanted),
+		cmocka_unit_test(test_a_batch_rings_once),
+		cmocka_unit_test(test_an_event_within_the_batch_rings),
+		cmocka_unit_test(
+		    test_published_before_start_is_notified_at_start),
+		cmocka_unit_test(test_notification_data_names_the_index),
+		cmocka_unit_test(test_enabling_interrupts_finds_what_just_came),
+		cmocka_unit_test(
+		    test_publishing_looks_for_the_event_after_the_index),
+		cmocka_unit_test(test_a_disabled_interrupt_stays_away),
+		cmocka_unit_test(test_a_delayed_interrupt_comes_at_its_chain),
+		cmocka_unit_test(test_a_used_id_out_of_range_breaks),
+		cmocka_unit_test(test_a_used_id_not_outstanding_breaks),
+		cmocka_unit_test(test_a_used_id_within_a_chain_breaks),
+		cmocka_unit_test(test_a_chain_used_twice_breaks),
+		cmocka_unit_test(test_a_chain_used_before_it_was_shown_breaks),
+		cmocka_unit_test(test_a_used_index_that_runs_ahead_breaks),
+		cmocka_unit_test(test_a_used_index_with_nothing_posted_breaks),
+		cmocka_unit_test(
+		    test_a_used_length_above_what_was_posted_breaks),
+		cmocka_unit_test(test_or_is_clamped_and_counted),
+		cmocka_unit_test(test_noise_in_the_used_ring_never_leaves_it),
+		cmocka_unit_test(test_drain_gives_back_what_was_in_flight),
+		cmocka_unit_test(test_drain_after_an_unconfirmed_reset_says_lost),
+		cmocka_unit_test(test_a_queue_runs_again_after_stop),
+		cmocka_unit_test(test_a_broken_queue_runs_again_after_stop),
+		cmocka_unit_test(test_a_smaller_queue_does_not_restart),
+		cmocka_unit_test(test_sizes_are_powers_of_two_within_bounds),
+		cmocka_unit_test(test_extreme_sizes_carry),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
