@@ -45,7 +45,7 @@ show_inet6(const struct net_if *ifp)
 		if (ip6_addr_isinvalid(state))
 			continue;
 		tty_printf("\tinet6 %s%s\n",
-		    ip6addr_ntoa(netif_ip6_addr(netif, i)),
+		    net_ntoa(netif_ip_addr6(netif, i)),
 		    ip6_addr_istentative(state) ? " (tentative)" :
 		    ip6_addr_isduplicated(state) ? " (duplicated)" :
 		    ip6_addr_isdeprecated(state) ? " (deprecated)" : "");
@@ -250,7 +250,7 @@ show_address(const ip_addr_t *addr, u16_t port)
 	char text[IPADDR_STRLEN_MAX + 8];
 
 	snprintf(text, sizeof(text), "%s:%u",
-	    ip_addr_isany(addr) ? "*" : ipaddr_ntoa(addr), port);
+	    ip_addr_isany(addr) ? "*" : net_ntoa(addr), port);
 	tty_printf(" %-28s", text);
 }
 

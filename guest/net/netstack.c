@@ -420,29 +420,43 @@ text_add(struct text *t, const char *fmt, ...)
 		t->t_at += (size_t)n;
 }
 
+/*
+ * Of the features those that a network driver asks for: `devices` has the
+ * others, and what belongs to rings and transports.
+ */
+#define NET_FEATURES	(PV_F_BIT(PV_F_NOTIFY_ON_EMPTY) - 1)
+
 static void
 text_features(struct text *t, const struct pv_virtio *dev)
 {
 	const struct pv_negotiation *ng = pv_virtio_negotiation(dev);
+	uint64_t asked = (ng->ng_asked | ng->ng_accepted) & NET_FEATURES;
 	const char *name;
 	unsigned int bit;
 
-	for (bit = 0; bit < 64; bit++) {
+	for (bit = 0; asked >> bit != 0; bit++) {
 		name = pv_virtio_feature_name(dev, bit);
-		if (((ng->ng_offered | ng->ng_asked) & PV_F_BIT(bit)) == 0)
+		if ((asked >> bit & 1) == 0 || name == NULL)
 			continue;
-		if (ng->ng_accepted & PV_F_BIT(bit))
-			text_add(t, " +");
+		if (ng->ng_accepted >> bit & 1)
+			text_add(t, " +%s", name);
 		else
-			text_add(t, " -");
-		if (name != NULL)
-			text_add(t, "%s", name);
-		else
-			text_add(t, "bit%u", bit);
-		if ((ng->ng_accepted & PV_F_BIT(bit)) == 0)
-			text_add(t, "(%s)",
+			text_add(t, " -%s(%s)", name,
 			    pv_feature_why_name(ng->ng_why[bit]));
 	}
+}
+
+const char *
+net_ntoa(const ip_addr_t *addr)
+{
+	static char text[IPADDR_STRLEN_MAX];
+	char *p;
+
+	ipaddr_ntoa_r(addr, text, sizeof(text));
+	for (p = text; *p != '\0'; p++)
+		if (*p >= 'A' && *p <= 'F')
+			*p = (char)(*p + 'a' - 'A');
+	return text;
 }
 
 unsigned int

@@ -35,6 +35,9 @@ struct net_if *net_find(const char *name);
 /* net_prefix - a mask's length */
 unsigned int	net_prefix(const ip4_addr_t *mask);
 
+/* net_ntoa - an address as RFC 5952 has it; good until the next call */
+const char	*net_ntoa(const ip_addr_t *);
+
 /* net_stir - add to what random numbers come from */
 void	net_stir(const void *, size_t);
 
@@ -44,7 +47,7 @@ void	net_services(void);
 /*
  * net_resolve - an address or a name
  *
- * v6		prefer IPv6
+ * v6		a name's IPv6 address
  *
  * Waits up to 10 seconds for the servers' answer. Says what is wrong, and
  * returns ENOENT (no such name), ETIMEDOUT, EINTR.

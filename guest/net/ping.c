@@ -200,7 +200,7 @@ ping_await(struct ping *pi, uint64_t sent)
 	}
 	now = pi->pi_gottime - sent;
 	tty_printf("%u bytes from %s: seq %u time %llu.%03llu ms%s\n",
-	    pi->pi_gotsize, ipaddr_ntoa(&pi->pi_addr), pi->pi_seq,
+	    pi->pi_gotsize, net_ntoa(&pi->pi_addr), pi->pi_seq,
 	    (unsigned long long)(now / NS_PER_MS),
 	    (unsigned long long)(now / NS_PER_US % 1000),
 	    pi->pi_corrupt ? " CORRUPT" :
@@ -242,7 +242,7 @@ ping_open(struct ping *pi)
 	pi->pi_netif = ip_route(IP46_ADDR_ANY(IP_GET_TYPE(&pi->pi_addr)),
 	    &pi->pi_addr);
 	if (pi->pi_netif == NULL) {
-		tty_printf("ping: no route to %s\n", ipaddr_ntoa(&pi->pi_addr));
+		tty_printf("ping: no route to %s\n", net_ntoa(&pi->pi_addr));
 		return ENETUNREACH;
 	}
 	pi->pi_pcb = raw_new_ip_type(IP_GET_TYPE(&pi->pi_addr),

@@ -70,7 +70,7 @@ lookup(const char *host, bool v6, ip_addr_t *addr)
 	if (q == NULL)
 		return ENOMEM;
 	err = dns_gethostbyname_addrtype(host, &q->q_addr, question_answered, q,
-	    v6 ? LWIP_DNS_ADDRTYPE_IPV6_IPV4 : LWIP_DNS_ADDRTYPE_IPV4_IPV6);
+	    v6 ? LWIP_DNS_ADDRTYPE_IPV6 : LWIP_DNS_ADDRTYPE_IPV4_IPV6);
 	if (err == ERR_INPROGRESS) {
 		error = question_wait(q);
 		if (!q->q_answered) {
@@ -118,7 +118,7 @@ cmd_nslookup(int argc, char **argv)
 	error = net_resolve(argv[argc - 1], v6, &addr);
 	if (error == 0)
 		tty_printf("%s has address %s\n", argv[argc - 1],
-		    ipaddr_ntoa(&addr));
+		    net_ntoa(&addr));
 	return error;
 }
 COMMAND(nslookup, cmd_nslookup, "nslookup [-6] NAME",

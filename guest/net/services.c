@@ -23,7 +23,7 @@ iperf_report(void *arg, enum lwiperf_report_type type,
 	(void)local;
 	(void)local_port;
 	klog(LOG_INFO, "iperf: %s:%u: %u bytes in %u ms, %u kbit/s%s",
-	    ipaddr_ntoa(remote), remote_port, (unsigned int)bytes,
+	    net_ntoa(remote), remote_port, (unsigned int)bytes,
 	    (unsigned int)ms, (unsigned int)kbits,
 	    type == LWIPERF_TCP_DONE_SERVER ||
 	    type == LWIPERF_TCP_DONE_CLIENT ? "" : " (aborted)");
