@@ -549,18 +549,26 @@ fb_alloc(struct pv_gpu *sc, uint32_t width, uint32_t height,
 	return 0;
 }
 
-/* Free what neither the device nor user space can reach. */
+/*
+ * Free what neither the device nor user space can reach. What a device that is
+ * gone might reach is left behind for ever.
+ */
 static void
 gpu_reap(struct pv_gpu *sc)
 {
 	struct pv_gpu_fb **link = &sc->sc_old, *fb;
+	int gone = sc->sc_detached && sc->sc_lost;
 
 	while ((fb = *link) != NULL) {
-		if (fb->fb_device || fb->fb_user) {
+		if (fb->fb_user || (fb->fb_device && !gone)) {
 			link = &fb->fb_next;
 			continue;
 		}
 		*link = fb->fb_next;
+		if (fb->fb_device) {
+			pv_dmamem_abandon(&fb->fb_list);
+			pv_dmamem_abandon(&fb->fb_dma);
+		}
 		fb_free(fb);
 	}
 }
