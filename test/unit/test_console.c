@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lib/device/console.c
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <paravane/console.h>
+
+#include "port.h"
+#include "rig.h"
+
+#define RXQ	0
+#define TXQ	1
+
+static struct rig rig;
+static struct pv_console con;
+static char screen[32768];		/* what the device has printed */
+static unsigned int printed;
+static int mute;
+static unsigned int ninput, nroom, nchanged, nbroken;
+
+static void
+note_input(void *arg)
+{
+	(void)arg;
+	ninput++;
+}
+
+static void
+note_room(void *arg)
+{
+	(void)arg;
+	nroom++;
+}
+
+static void
+note_changed(void *arg)
+{
+	(void)arg;
+	nchanged++;
+}
+
+static void
+note_broken(void *arg, const char *why)
+{
+	(void)arg;
+	(void)why;
+	nbroken++;
+}
+
+static const struct pv_console_callbacks callbacks = {
+	note_input, note_room, note_changed, note_broken
+};
+
+static void
+print_one(struct rig *rg)
+{
+	struct rig_chain rc;
+
+	if (!rig_take(rg, TXQ, &rc))
+		return;
+	assert_true(printed + rc.rc_outlen <= sizeof(screen));
+	rig_read(&rc, 0, screen + printed, rc.rc_outlen);
+	printed += rc.rc_outlen;
+	rig_give(rg, TXQ, rc.rc_head, 0);
+	rig_interrupt(rg, PV_INTR_QUEUE);
+}
+
+static void
+notified(struct rig *rg, unsigned int queue)
+{
+	unsigned int i;
+
+	if (queue == TXQ && !mute)
+		for (i = 0; i < 64; i++)
+			print_one(rg);
+}
+
+static void
+tick(void *arg)
+{
+	print_one(arg);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	port_reset();
+	rig_new(&rig, PV_TYPE_CONSOLE);
+	rig.rg_configlen = 12;
+	rig.rg_notify = notified;
+	printed = 0;
+	mute = 0;
+	ninput = nroom = nchanged = nbroken = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return port_check();
+}
+
+static int
+attach(void)
+{
+	return pv_console_attach(&con, rig_init(&rig), &callbacks, NULL);
+}
+
+static void
+detach(void)
+{
+	assert_int_equal(pv_console_detach(&con), 0);
+}
+
+/* Somebody types. */
+static void
+type(const char *text, uint32_t claim)
+{
+	struct rig_chain rc;
+
+	assert_true(rig_take(&rig, RXQ, &rc));
+	rig_write(&rc, 0, text, (uint32_t)strlen(text));
+	rig_give(&rig, RXQ, rc.rc_head, claim);
+	rig_interrupt(&rig, PV_INTR_QUEUE);
+}
+
+static void
+output_is_printed(void **state)
+{
+	(void)state;
+	port.po_shadow = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, "hello\n", 6), 6);
+	assert_int_equal(pv_console_write(&con, "world\n", 6), 6);
+	assert_int_equal(printed, 12);
+	assert_memory_equal(screen, "hello\nworld\n", 12);
+	assert_int_equal(pv_console_flush(&con, 1000), 0);
+	assert_int_equal(con.sc_out, 12);
+	detach();
+}
+
+static void
+output_of_any_length(void **state)
+{
+	static char text[20000];
+	size_t i, done = 0;
+	int n;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	for (i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i * 31);
+	while (done < sizeof(text)) {
+		n = pv_console_write(&con, text + done, sizeof(text) - done);
+		assert_true(n > 0);
+		done += (size_t)n;
+	}
+	assert_int_equal(pv_console_write(&con, text, 0), 0);
+	assert_int_equal(printed, sizeof(text));
+	assert_memory_equal(screen, text, sizeof(text));
+	detach();
+}
+
+static void
+output_waits_for_room(void **state)
+{
+	static char text[20000];
+	int n;
+
+	(void)state;
+	mute = 1;
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(attach(), 0);
+	n = pv_console_write(&con, text, sizeof(text));
+	assert_in_range(n, 1, sizeof(text) - 1);
+	assert_int_equal(pv_console_write(&con, text, 1), 0);
+	nroom = 0;
+	print_one(&rig);
+	assert_true(nroom > 0);
+	assert_int_equal(pv_console_write(&con, "y", 1), 1);
+	assert_int_equal(printed, 256);
+	detach();
+}
+
+static void
+flush_is_bounded(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, "panic\n", 6), 6);
+	start = port.po_now_ns;
+	assert_int_equal(pv_console_flush(&con, 5000), ETIMEDOUT);
+	assert_in_range(port.po_now_ns - start, 5000000, 5100000);
+	port.po_tick = tick;
+	port.po_tick_arg = &rig;
+	assert_int_equal(pv_console_flush(&con, 5000), 0);
+	assert_memory_equal(screen, "panic\n", 6);
+	port.po_tick = NULL;
+	detach();
+}
+
+static void
+input_is_read_in_order(void **state)
+{
+	char buf[300];
+	unsigned int i;
+
+	(void)state;
+	port.po_shadow = 1;
+	rig.rg_offered |= PV_F_BIT(PV_F_EVENT_IDX);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_read(&con, buf, sizeof(buf)), 0);
+	type("abc", 3);
+	type("de", 2);
+	assert_int_equal(ninput, 2);
+	assert_int_equal(pv_console_read(&con, buf, 2), 2);
+	assert_memory_equal(buf, "ab", 2);
+	assert_int_equal(pv_console_read(&con, buf, sizeof(buf)), 3);
+	assert_memory_equal(buf, "cde", 3);
+	/* Buffers go round. */
+	for (i = 0; i < 50; i++) {
+		type("q", 1);
+		assert_int_equal(pv_console_read(&con, buf, sizeof(buf)), 1);
+		assert_int_equal(buf[0], 'q');
+	}
+	assert_int_equal(con.sc_in, 55);
+	detach();
+}
+
+static void
+size_where_it_is_offered(void **state)
+{
+	unsigned int cols, rows;
+
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_size(&con, &cols, &rows), ENOTSUP);
+	detach();
+	setup(state);
+	rig.rg_offered |= PV_F_BIT(PV_CONSOLE_F_SIZE) |
+	    PV_F_BIT(PV_CONSOLE_F_MULTIPORT);
+	assert_int_equal(attach(), 0);
+	assert_false(rig.rg_accepted & PV_F_BIT(PV_CONSOLE_F_MULTIPORT));
+	assert_int_equal(pv_console_size(&con, &cols, &rows), ENOTSUP);
+	rig_put16(&rig, 0, 132);
+	rig_put16(&rig, 2, 43);
+	rig_config_changed(&rig);
+	assert_int_equal(nchanged, 1);
+	assert_int_equal(pv_console_size(&con, &cols, &rows), 0);
+	assert_int_equal(cols, 132);
+	assert_int_equal(rows, 43);
+	detach();
+}
+
+static void
+hostile_used_length(void **state)
+{
+	char buf[1024];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	type("abc", 0x53355885);
+	assert_int_equal(pv_console_read(&con, buf, sizeof(buf)), 128);
+	assert_memory_equal(buf, "abc", 3);
+	type("", 0);
+	assert_int_equal(pv_console_read(&con, buf, sizeof(buf)), 0);
+	assert_int_equal(nbroken, 0);
+	detach();
+}
+
+static void
+hostile_used_id(void **state)
+{
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig_give(&rig, TXQ, 0, 0);
+	assert_int_equal(pv_console_write(&con, "x", 1), -EIO);
+	assert_int_equal(nbroken, 1);
+	assert_int_equal(pv_console_flush(&con, 1000), EIO);
+	assert_int_equal(pv_console_read(&con, buf, 16), -EIO);
+	assert_int_equal(pv_console_stop(&con), 0);
+	assert_int_equal(pv_console_write(&con, "x", 1), -ENXIO);
+	assert_int_equal(pv_console_read(&con, buf, 16), -ENXIO);
+	assert_int_equal(pv_console_start(&con), 0);
+	assert_int_equal(pv_console_write(&con, "back", 4), 4);
+	assert_memory_equal(screen, "back", 4);
+	type("in", 2);
+	assert_int_equal(pv_console_read(&con, buf, 16), 2);
+	detach();
+}
+
+static void
+detach_with_output_in_flight(void **state)
+{
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, "lost", 4), 4);
+	detach();
+}
+
+static void
+hostile_reset_never_confirmed(void **state)
+{
+	assert_int_equal(attach(), 0);
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_console_detach(&con), ETIMEDOUT);
+	assert_int_equal(port.po_dmamems, 3);
+	assert_int_equal(port_check_rules(), 0);
+	setup(state);
+}
+
+static void
+rings_smaller_than_wished(void **state)
+{
+	char buf[16];
+	int i;
+
+	(void)state;
+	rig.rg_queues[RXQ].rq_max = 2;
+	rig.rg_queues[TXQ].rq_max = 1;
+	assert_int_equal(attach(), 0);
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(pv_console_write(&con, "ab", 2), 2);
+		type("k", 1);
+		assert_int_equal(pv_console_read(&con, buf, 16), 1);
+	}
+	assert_memory_equal(screen, "ababababab", 10);
+	detach();
+}
+
+static void
+attach_fails_cleanly_wherever_memory_ends(void **state)
+{
+	int error = ENOMEM, n;
+
+	for (n = 0; error != 0; n++) {
+		setup(state);
+		port.po_fail_after = n;
+		error = attach();
+		port.po_fail_after = -1;
+		if (error == 0)
+			break;
+		assert_int_equal(error, ENOMEM);
+		assert_true(rig.rg_status & PV_STATUS_FAILED);
+		assert_int_equal(port_check(), 0);
+		assert_true(n < 100);
+	}
+	detach();
+}
+
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(output_is_printed),
+		T(output_of_any_length),
+		T(output_waits_for_room),
+		T(flush_is_bounded),
+		T(input_is_read_in_order),
+		T(size_where_it_is_offered),
+		T(hostile_used_length),
+		T(hostile_used_id),
+		T(detach_with_output_in_flight),
+		T(hostile_reset_never_confirmed),
+		T(rings_smaller_than_wished),
+		T(attach_fails_cleanly_wherever_memory_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
