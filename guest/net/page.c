@@ -23,7 +23,7 @@ struct page {
 };
 
 static const char *const page_commands[] = {
-	"uptime", "machine", "devices", "ifconfig", "sockets", "intr", "mem",
+	"uptime", "cpus", "devices", "ifconfig", "sockets", "intr", "mem",
 	"threads", "dmesg",
 };
 
