@@ -11,6 +11,7 @@
 #include "port_var.h"
 
 struct port port = { .po_fail_after = -1 };
+int port_quiet;
 unsigned int port_barriers;
 void (*port_mb_hook)(void);
 
@@ -56,6 +57,8 @@ port_violation(const char *fmt, ...)
 	va_list ap;
 
 	port.po_violations++;
+	if (port_quiet)
+		return;
 	fprintf(stderr, "port: violation: ");
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);

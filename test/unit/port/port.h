@@ -56,7 +56,8 @@ int port_check(void);
 /* As port_check, without looking for leaks. */
 int port_check_rules(void);
 
-/* Report that a rule was broken. */
+/* Report that a rule was broken; port_quiet: only count. */
+extern int port_quiet;
 void port_violation(const char *fmt, ...)
     __attribute__((__format__(__printf__, 1, 2)));
 

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Virtio over MMIO: what is a device and what is not, legacy queues, registers
+ * that do not answer as they should.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "stand.h"
+
+static struct stand stand;
+#define fd	(&stand.st_fd)
+#define fm	(&stand.st_fm)
+#define mm	(&stand.st_mm)
+#define dev	(&stand.st_dev)
+
+static const struct pv_feature_table no_features;
+static struct pv_virtq *vq;
+
+static int
+attach(bus_size_t size)
+{
+	return pv_mmio_attach(mm, &fm->fm_space, 0, size, &fake_mmio_ops, fm,
+	    "fake0");
+}
+
+static int
+run(void)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "q", .vp_size = 8, .vp_maxpieces = 1,
+		.vp_maxsegs = 1,
+	};
+
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(dev, &no_features, NULL), 0);
+	assert_int_equal(pv_virtq_alloc(dev, 0, &vp, &vq), 0);
+	return pv_virtio_start(dev);
+}
+
+static void
+end(void)
+{
+	assert_int_equal(pv_virtio_stop(dev), 0);
+	pv_virtq_free(vq);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_an_empty_place_is_no_device(void **state)
+{
+	(void)state;
+	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+	fm->fm_device_id = 0;
+	assert_int_equal(attach(FAKE_MMIO_SIZE), ENXIO);
+	assert_int_equal(port.po_nlogs, 0);
+	fm->fm_device_id = PV_TYPE_NET;
+	fm->fm_magic = 0x74726977;
+	assert_int_equal(attach(FAKE_MMIO_SIZE), ENXIO);
+	fd->fd_gone = 1;
+	assert_int_equal(attach(FAKE_MMIO_SIZE), ENXIO);
+}
+
+static void
+test_other_versions_are_named(void **state)
+{
+	uint32_t versions[] = { 0, 3, UINT32_MAX };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+		fm->fm_version = versions[i];
+		assert_int_equal(attach(FAKE_MMIO_SIZE), ENOTSUP);
+		assert_true(port_logged("version"));
+	}
+}
+
+static void
+test_too_small_a_window_is_refused(void **state)
+{
+	uint32_t val = 1;
+
+	(void)state;
+	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+	assert_int_equal(attach(0xff), EINVAL);
+	assert_int_equal(attach(0), EINVAL);
+	assert_int_equal(attach(0x100), 0);
+	assert_int_equal(pv_mmio_transport.to_config_read(mm, 0, 1, &val),
+	    ERANGE);
+	assert_int_equal(val, 1);
+	assert_int_equal(attach(0x103), 0);
+	assert_int_equal(pv_mmio_transport.to_config_read(mm, 0, 4, &val),
+	    ERANGE);
+	assert_int_equal(pv_mmio_transport.to_config_read(mm, 2, 1, &val), 0);
+	pv_mmio_detach(mm);
+	assert_int_equal(port_check(), 0);
+}
+
+static void
+test_a_legacy_queue_lies_as_legacy_devices_compute_it(void **state)
+{
+	(void)state;
+	stand_init(&stand, STAND_LEGACY, PV_TYPE_NET, 1);
+	assert_int_equal(run(), 0);
+	assert_int_equal(fm->fm_page_size, 4096);
+	assert_int_equal(fm->fm_align, 4096);
+	assert_int_equal(fd->fd_queues[0].fq_desc % 4096, 0);
+	assert_int_equal(fd->fd_queues[0].fq_size, 8);
+	end();
+	assert_int_equal(fd->fd_queues[0].fq_desc, 0);
+}
+
+static void
+test_a_legacy_queue_out_of_reach_is_refused(void **state)
+{
+	(void)state;
+	stand_init(&stand, STAND_LEGACY, PV_TYPE_NET, 1);
+	port.po_base = 1ull << 44;
+	assert_int_equal(run(), ERANGE);
+	end();
+	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+	port.po_base = 1ull << 44;
+	assert_int_equal(run(), 0);
+	assert_true(fd->fd_queues[0].fq_device > 1ull << 44);
+	end();
+}
+
+static void
+test_interrupts_are_acknowledged(void **state)
+{
+	(void)state;
+	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+	assert_int_equal(run(), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_LINE);
+	fake_config_interrupt(fd);
+	assert_int_equal(stand.st_nconfig, 1);
+	assert_int_equal(fm->fm_status, 0);
+	/* Not ours */
+	assert_int_equal(fm->fm_fn(fm->fm_arg), 0);
+	/* Bits that nobody defined are neither believed nor acknowledged. */
+	fm->fm_status = 0xf8;
+	assert_int_equal(fm->fm_fn(fm->fm_arg), 0);
+	fm->fm_status = 0;
+	end();
+}
+
+static void
+test_without_an_interrupt_the_poll_sees_all(void **state)
+{
+	(void)state;
+	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+	fm->fm_no_intr = 1;
+	assert_int_equal(run(), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_POLL);
+	fake_config_interrupt(fd);
+	assert_int_equal(pv_virtio_poll(dev), 1);
+	assert_int_equal(stand.st_nconfig, 1);
+	assert_int_equal(pv_virtio_poll(dev), 0);
+	end();
+}
+
+/* Each register in turn reads as something else. */
+static bus_size_t liar;
+static uint32_t lie;
+static uint32_t (*model_read)(void *, bus_size_t, unsigned int);
+
+static uint32_t
+lying_read(void *v, bus_size_t off, unsigned int width)
+{
+	uint32_t val = model_read(v, off, width);
+
+	return off == liar ? lie >> (32 - 8 * width) : val;
+}
+
+static void
+drive(void)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "q", .vp_maxpieces = 1, .vp_maxsegs = 1,
+	};
+	uint32_t word;
+	struct pv_config_field cf = { 0, 4, 1, &word };
+	int error;
+
+	vq = NULL;
+	if (stand_attach(&stand) != 0)
+		return;
+	error = pv_virtio_negotiate(dev, &no_features, NULL);
+	if (error == 0) {
+		pv_virtio_config_read(dev, &cf, 1);
+		error = pv_virtq_alloc(dev, 0, &vp, &vq);
+	}
+	if (error == 0)
+		error = pv_virtio_start(dev);
+	if (error == 0) {
+		fake_interrupt(fd, 0, 1);
+		pv_virtio_poll(dev);
+	}
+	pv_virtio_stop(dev);
+	pv_virtq_free(vq);
+	pv_mmio_detach(mm);
+}
+
+static void
+test_any_register_may_lie(void **state)
+{
+	uint32_t lies[] = { 0, 1, 2, 3, 0x40, 0x80000000, 0x7fffffff,
+	    0xfffffffe, UINT32_MAX };
+	enum stand_kind kinds[] = { STAND_MMIO, STAND_LEGACY };
+	unsigned int i, k;
+	bus_size_t off;
+
+	(void)state;
+	for (k = 0; k < 2; k++)
+		for (off = 0; off <= 0x104; off += 4)
+			for (i = 0; i < 9; i++) {
+				stand_init(&stand, kinds[k], PV_TYPE_NET, 1);
+				model_read = fm->fm_space.bs_read;
+				fm->fm_space.bs_read = lying_read;
+				liar = off;
+				lie = lies[i];
+				port_quiet = 1;
+				drive();
+				port_quiet = 0;
+				assert_null(fm->fm_fn);
+				if (!port_logged("stay behind"))
+					assert_int_equal(port.po_allocs +
+					    port.po_dmamems + port.po_loads, 0);
+			}
+	port_reset();
+}
+
+static void
+test_the_description_names_the_version(void **state)
+{
+	char buf[64];
+
+	(void)state;
+	stand_init(&stand, STAND_LEGACY, PV_TYPE_NET, 1);
+	assert_int_equal(attach(FAKE_MMIO_SIZE), 0);
+	pv_mmio_transport.to_describe(mm, buf, sizeof(buf));
+	assert_string_equal(buf, "mmio version 1 (legacy), vendor 554d4551");
+	pv_mmio_detach(mm);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_empty_place_is_no_device),
+		cmocka_unit_test(test_other_versions_are_named),
+		cmocka_unit_test(test_too_small_a_window_is_refused),
+		cmocka_unit_test(
+		    test_a_legacy_queue_lies_as_legacy_devices_compute_it),
+		cmocka_unit_test(test_a_legacy_queue_out_of_reach_is_refused),
+		cmocka_unit_test(test_interrupts_are_acknowledged),
+		cmocka_unit_test(test_without_an_interrupt_the_poll_sees_all),
+		cmocka_unit_test(test_any_register_may_lie),
+		cmocka_unit_test(test_the_description_names_the_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,707 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Virtio over PCI: capability lists as they should not be, and interrupts in
+ * each way that can be had.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "stand.h"
+
+#define NQUEUES	3
+
+static struct stand stand;
+#define fd	(&stand.st_fd)
+#define fp	(&stand.st_fp)
+#define pp	(&stand.st_pp)
+#define dev	(&stand.st_dev)
+
+/* The capabilities that fake_pci_init makes, by their place. */
+#define CAP_COMMON	0x40
+#define CAP_ISR		0x50
+#define CAP_DEVICE	0x60
+#define CAP_NOTIFY	0x70
+
+static void
+set32(unsigned int reg, uint32_t val)
+{
+	memcpy(fp->fp_conf + reg, &val, sizeof(val));
+}
+
+static void
+prepare(void)
+{
+	stand_init(&stand, STAND_PCI, PV_TYPE_NET, NQUEUES);
+}
+
+static int
+attach(void)
+{
+	return pv_pci_attach(pp, &fake_pci_ops, fp, "fake0");
+}
+
+/* That attach fails so, cleanly. */
+static void
+expect_failure(int error)
+{
+	assert_int_equal(attach(), error);
+	assert_int_equal(fake_pci_check(fp), 0);
+	assert_int_equal(port_check(), 0);
+}
+
+static void
+expect_success(void)
+{
+	assert_int_equal(attach(), 0);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+/* Identity */
+
+static void
+test_ids_name_the_type(void **state)
+{
+	static const struct {
+		uint32_t id, subsystem;
+		unsigned int type;
+	} cases[] = {
+		{ 0x10411af4, 0, PV_TYPE_NET },
+		{ 0x10501af4, 0x11001af4, PV_TYPE_GPU },
+		{ 0x105a1af4, 0, PV_TYPE_FS },
+		{ 0x10001af4, 0x00011af4, PV_TYPE_NET },
+		{ 0x10001af4, 0, PV_TYPE_NET },
+		{ 0x10011af4, 0x00021af4, PV_TYPE_BLK },
+		{ 0x10051af4, 0xffff0000, PV_TYPE_ENTROPY },
+		{ 0x10401af4, 0, 0 },
+		{ 0x10061af4, 0, 0 },
+		{ 0x103f1af4, 0, 0 },
+		{ 0x10801af4, 0, 0 },
+		{ 0x0fff1af4, 1 << 16, 0 },
+		{ 0x10418086, 1 << 16, 0 },
+		{ 0xffffffff, 0xffffffff, 0 },
+		{ 0, 0, 0 },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(pv_pci_match(cases[i].id,
+		    cases[i].subsystem), cases[i].type);
+}
+
+static void
+test_a_transitional_function_is_driven_as_modern(void **state)
+{
+	(void)state;
+	prepare();
+	set32(0x00, 0x10001af4);
+	set32(0x2c, 0x00011af4);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pp->pp_type, PV_TYPE_NET);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_a_legacy_only_function_is_named(void **state)
+{
+	(void)state;
+	prepare();
+	set32(0x00, 0x10001af4);
+	set32(0x2c, 0x00011af4);
+	set32(0x04, 0x00000007);
+	expect_failure(ENOTSUP);
+	assert_true(port_logged("legacy-only virtio net"));
+	/* A capability list with nothing of virtio's in it */
+	set32(0x04, 0x00100007);
+	set32(CAP_COMMON, 0x00000011);
+	expect_failure(ENOTSUP);
+}
+
+static void
+test_others_are_not_ours(void **state)
+{
+	(void)state;
+	prepare();
+	set32(0x00, 0x10418086);
+	expect_failure(ENXIO);
+	fd->fd_gone = 1;
+	expect_failure(EIO);
+}
+
+/* Capabilities */
+
+static void
+test_a_list_that_loops_ends(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_conf[CAP_NOTIFY + 1] = CAP_COMMON;
+	expect_success();
+	assert_true(port_logged("loop"));
+	prepare();
+	fp->fp_conf[CAP_COMMON + 1] = CAP_COMMON;
+	expect_failure(EINVAL);
+}
+
+static void
+test_a_list_into_the_header_ends(void **state)
+{
+	unsigned int next;
+
+	(void)state;
+	for (next = 0; next < 0x40; next++) {
+		prepare();
+		fp->fp_conf[0x34] = (uint8_t)next;
+		expect_failure(EINVAL);
+	}
+}
+
+static void
+test_a_truncated_capability_is_passed_over(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_conf[CAP_COMMON + 2] = 15;
+	expect_failure(EINVAL);
+	assert_true(port_logged("common"));
+	prepare();
+	fp->fp_conf[CAP_NOTIFY + 2] = 16;
+	expect_failure(EINVAL);
+	assert_true(port_logged("notification"));
+	/* At the end of configuration space, longer than what is left */
+	prepare();
+	memcpy(fp->fp_conf + 0xf0, fp->fp_conf + CAP_NOTIFY, 16);
+	fp->fp_conf[CAP_DEVICE + 1] = 0xf0;
+	expect_failure(EINVAL);
+}
+
+static void
+test_a_window_outside_its_bar_is_refused(void **state)
+{
+	static const struct {
+		uint32_t off, length;
+	} cases[] = {
+		{ FAKE_PCI_BARLEN, 0x38 },
+		{ FAKE_PCI_BARLEN - 0x34, 0x38 },
+		{ 0, FAKE_PCI_BARLEN + 1 },
+		{ 0xfffffff0, 0x38 },
+		{ 0xfffffffc, 0xffffffff },
+		{ 4, 0xffffffff },
+		{ 0x80000000, 0x80000000 },
+		{ 0, 0 },
+		{ 0, 0x37 },
+		{ 2, 0x38 },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		prepare();
+		set32(CAP_COMMON + 8, cases[i].off);
+		set32(CAP_COMMON + 12, cases[i].length);
+		expect_failure(EINVAL);
+		assert_true(port_logged("structure 1 ignored"));
+	}
+}
+
+static void
+test_reserved_bars_are_never_mapped(void **state)
+{
+	unsigned int bar;
+
+	(void)state;
+	for (bar = 0; bar < 256; bar++) {
+		if (bar == FAKE_PCI_BAR)
+			continue;
+		prepare();
+		fp->fp_conf[CAP_NOTIFY + 4] = (uint8_t)bar;
+		expect_failure(EINVAL);
+	}
+}
+
+static void
+test_notify_multipliers_are_checked(void **state)
+{
+	uint32_t good[] = { 0, 2, 4, 16, 4096 };
+	uint32_t bad[] = { 1, 3, 6, 0xffffffff, 12 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		prepare();
+		set32(CAP_NOTIFY + 16, good[i]);
+		expect_success();
+		prepare();
+		set32(CAP_NOTIFY + 16, bad[i]);
+		expect_failure(EINVAL);
+	}
+}
+
+static void
+test_the_first_good_one_of_a_kind_is_taken(void **state)
+{
+	(void)state;
+	prepare();
+	/* A bad common structure before the list, another good one behind. */
+	memcpy(fp->fp_conf + 0xa0, fp->fp_conf + CAP_COMMON, 16);
+	fp->fp_conf[0x34] = 0xa0;
+	fp->fp_conf[0xa1] = CAP_COMMON;
+	set32(0xa8, 0xfffffffc);
+	memcpy(fp->fp_conf + 0xb0, fp->fp_conf + CAP_COMMON, 16);
+	fp->fp_conf[CAP_NOTIFY + 1] = 0xb0;
+	fp->fp_conf[0xb1] = 0;
+	set32(0xb8, FAKE_PCI_ISR);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pp->pp_common.pw_off, FAKE_PCI_COMMON);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_unknown_structures_are_passed_over(void **state)
+{
+	unsigned int type;
+
+	(void)state;
+	for (type = 5; type < 256; type++) {
+		prepare();
+		fp->fp_conf[CAP_DEVICE + 3] = (uint8_t)type;
+		assert_int_equal(attach(), 0);
+		assert_int_equal(pp->pp_device.pw_len, 0);
+		assert_int_equal(stand_finish(&stand), 0);
+	}
+}
+
+static void
+test_no_device_configuration_is_no_failure(void **state)
+{
+	uint8_t byte = 0;
+	struct pv_config_field cf = { 0, 1, 1, &byte };
+
+	(void)state;
+	prepare();
+	fp->fp_conf[CAP_DEVICE + 3] = 9;
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_config_read(dev, &cf, 1), ERANGE);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_no_memory_is_clean(void **state)
+{
+	(void)state;
+	prepare();
+	port.po_fail_after = 0;
+	expect_failure(ENOMEM);
+}
+
+/* The whole way of a driver, as far as it goes; never outside, never stuck. */
+
+static const struct pv_feature_table no_features;
+
+static void
+drive(void)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "q", .vp_maxpieces = 1, .vp_maxsegs = 1,
+	};
+	struct pv_virtq *vq[NQUEUES] = { NULL };
+	uint32_t word;
+	struct pv_config_field cf = { 0, 4, 1, &word };
+	unsigned int i;
+	int error;
+
+	if (stand_attach(&stand) != 0)
+		return;
+	error = pv_virtio_negotiate(dev, &no_features, NULL);
+	if (error == 0)
+		pv_virtio_config_read(dev, &cf, 1);
+	for (i = 0; i < NQUEUES && error == 0; i++)
+		error = pv_virtq_alloc(dev, i, &vp, &vq[i]);
+	if (error == 0)
+		error = pv_virtio_start(dev);
+	if (error == 0)
+		pv_virtio_poll(dev);
+	pv_virtio_stop(dev);
+	for (i = 0; i < NQUEUES; i++)
+		pv_virtq_free(vq[i]);
+	pv_pci_detach(pp);
+}
+
+/*
+ * Structures that overlap, or lie elsewhere, make the model see registers of
+ * the wrong width: that is the test's doing. What must hold is that every
+ * access is inside the BAR, and that all ends and is given back.
+ */
+static uint32_t
+anywhere_read(void *v, bus_size_t off, unsigned int width)
+{
+	(void)v;
+	if (off > FAKE_PCI_BARLEN || width > FAKE_PCI_BARLEN - off ||
+	    off % width != 0)
+		fail_msg("register read outside: 0x%llx",
+		    (unsigned long long)off);
+	return 0;
+}
+
+static void
+anywhere_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
+{
+	(void)val;
+	anywhere_read(v, off, width);
+}
+
+static uint32_t (*model_read)(void *, bus_size_t, unsigned int);
+static void (*model_write)(void *, bus_size_t, unsigned int, uint32_t);
+
+static uint32_t
+checked_read(void *v, bus_size_t off, unsigned int width)
+{
+	uint32_t val;
+
+	anywhere_read(v, off, width);
+	val = model_read(v, off, width);
+	port.po_violations = 0;
+	return val;
+}
+
+static void
+checked_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
+{
+	anywhere_read(v, off, width);
+	model_write(v, off, width, val);
+	port.po_violations = 0;
+}
+
+static void
+corrupt(unsigned int reg, uint8_t val)
+{
+	prepare();
+	model_read = fp->fp_space.bs_read;
+	model_write = fp->fp_space.bs_write;
+	fp->fp_space.bs_read = checked_read;
+	fp->fp_space.bs_write = checked_write;
+	fp->fp_conf[reg] = val;
+	port_quiet = 1;
+	drive();
+	port_quiet = 0;
+	assert_int_equal(fake_pci_check(fp), 0);
+	assert_int_equal(port.po_loads, port.po_dmamaps);
+	/* A reset that was not confirmed leaves memory behind, on purpose. */
+	if (!port_logged("stay behind"))
+		assert_int_equal(port_check(), 0);
+}
+
+static void
+test_every_byte_of_the_list_may_be_any_other(void **state)
+{
+	unsigned int reg, val;
+
+	(void)state;
+	for (reg = 0x40; reg < 0x84; reg++)
+		for (val = 0; val < 256; val++)
+			corrupt(reg, (uint8_t)val);
+	for (val = 0; val < 256; val++) {
+		corrupt(0x06, (uint8_t)val);
+		corrupt(0x34, (uint8_t)val);
+	}
+	port_reset();
+}
+
+static void
+test_noise_for_a_configuration_space_is_survived(void **state)
+{
+	unsigned int seed, i;
+
+	(void)state;
+	for (seed = 0; seed < 2000; seed++) {
+		prepare();
+		srand(seed);
+		for (i = 0x34; i < 256; i++)
+			if (rand() % 4 == 0)
+				fp->fp_conf[i] = (uint8_t)rand();
+		fp->fp_space.bs_read = anywhere_read;
+		fp->fp_space.bs_write = anywhere_write;
+		drive();
+		assert_int_equal(fake_pci_check(fp), 0);
+		assert_int_equal(port_check(), 0);
+	}
+}
+
+/* Queues */
+
+static struct pv_virtq *queues[NQUEUES];
+static unsigned int nintr[NQUEUES];
+
+static void
+queue_intr(void *arg)
+{
+	++*(unsigned int *)arg;
+}
+
+static int
+run(void)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "q", .vp_size = 8, .vp_maxpieces = 1,
+		.vp_maxsegs = 1, .vp_intr = queue_intr,
+	};
+	unsigned int i;
+
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(dev, &no_features, NULL), 0);
+	for (i = 0; i < NQUEUES; i++) {
+		nintr[i] = 0;
+		vp.vp_arg = &nintr[i];
+		assert_int_equal(pv_virtq_alloc(dev, i, &vp, &queues[i]), 0);
+	}
+	return pv_virtio_start(dev);
+}
+
+static void
+end(void)
+{
+	unsigned int i;
+
+	assert_int_equal(pv_virtio_stop(dev), 0);
+	for (i = 0; i < NQUEUES; i++)
+		pv_virtq_free(queues[i]);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_a_doorbell_outside_its_window_is_refused(void **state)
+{
+	unsigned int offs[] = { 0x400, 0xffff, 0x8000 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		prepare();
+		fd->fd_queues[2].fq_notify_off = offs[i];
+		assert_int_equal(run(), EIO);
+		assert_true(port_logged("doorbell of queue 2"));
+		end();
+	}
+	/* The very last one */
+	prepare();
+	fd->fd_queues[2].fq_notify_off = 0x3ff;
+	assert_int_equal(run(), 0);
+	end();
+	/* A multiplier so large that the product needs more than 32 bits */
+	prepare();
+	set32(CAP_NOTIFY + 16, 0x80000000);
+	fd->fd_queues[2].fq_notify_off = 2;
+	assert_int_equal(run(), EIO);
+	end();
+}
+
+static void
+test_more_queues_than_we_drive_are_left(void **state)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "q", .vp_maxpieces = 1, .vp_maxsegs = 1,
+	};
+	struct pv_virtq *vq;
+
+	(void)state;
+	stand_init(&stand, STAND_PCI, PV_TYPE_NET, FAKE_MAXQUEUES);
+	fd->fd_nqueues = 0xffff;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pp->pp_nqueues, PV_MAXQUEUES);
+	fd->fd_nqueues = FAKE_MAXQUEUES;
+	assert_int_equal(pv_virtio_init(dev, &pv_pci_transport, pp,
+	    PV_TYPE_NET, &port_dma_tag, "fake0", NULL, NULL), 0);
+	assert_int_equal(pv_virtq_alloc(dev, PV_MAXQUEUES, &vp, &vq), ENXIO);
+	assert_int_equal(stand_finish(&stand), 0);
+	prepare();
+	fd->fd_nqueues = 0;
+	expect_success();
+}
+
+/* Interrupts */
+
+static void
+test_each_queue_has_its_vector(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	prepare();
+	assert_int_equal(run(), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_PER_QUEUE);
+	assert_int_equal(fp->fp_config_vector, 0);
+	for (i = 0; i < NQUEUES; i++)
+		assert_int_equal(fd->fd_queues[i].fq_vector, i + 1);
+	fake_interrupt(fd, 1, 1);
+	assert_int_equal(nintr[0], 0);
+	assert_int_equal(nintr[1], 1);
+	assert_int_equal(nintr[2], 0);
+	fake_config_interrupt(fd);
+	assert_int_equal(stand.st_nconfig, 1);
+	end();
+}
+
+static void
+test_fewer_vectors_are_shared(void **state)
+{
+	unsigned int have;
+
+	(void)state;
+	for (have = 1; have <= NQUEUES; have++) {
+		prepare();
+		fp->fp_vectors = have;
+		assert_int_equal(run(), 0);
+		assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_SHARED);
+		assert_int_equal(fd->fd_queues[2].fq_vector, have > 1);
+		fake_interrupt(fd, 2, 1);
+		assert_int_equal(nintr[0], 1);
+		assert_int_equal(nintr[2], 1);
+		assert_int_equal(stand.st_nconfig, have == 1);
+		fake_config_interrupt(fd);
+		assert_int_equal(stand.st_nconfig, 1 + (have == 1));
+		end();
+	}
+}
+
+static void
+test_refused_vectors_lead_on(void **state)
+{
+	static const struct {
+		unsigned int refuse;
+		enum pv_intr_mode mode;
+	} cases[] = {
+		{ 3, PV_INTR_MODE_SHARED }, { 2, PV_INTR_MODE_SHARED },
+		{ 1, PV_INTR_MODE_SHARED }, { 0, PV_INTR_MODE_LINE },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		prepare();
+		fp->fp_refuse_vectors = cases[i].refuse;
+		assert_int_equal(run(), 0);
+		assert_int_equal(dev->vd_intr_mode, cases[i].mode);
+		fake_interrupt(fd, 2, 1);
+		assert_int_equal(nintr[2], 1);
+		end();
+	}
+}
+
+static void
+test_the_line_reads_its_status(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_vectors = 0;
+	assert_int_equal(run(), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_LINE);
+	fake_interrupt(fd, 0, 1);
+	assert_int_equal(nintr[0], 1);
+	assert_int_equal(stand.st_nconfig, 0);
+	fake_config_interrupt(fd);
+	assert_int_equal(stand.st_nconfig, 1);
+	assert_int_equal(nintr[0], 1);
+	/* Somebody else's interrupt on the same line */
+	assert_int_equal(fp->fp_line.fn(fp->fp_line.arg), 0);
+	end();
+}
+
+static void
+test_without_any_interrupt_the_poll_sees_all(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_vectors = 0;
+	fp->fp_no_line = 1;
+	assert_int_equal(run(), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_POLL);
+	fake_config_interrupt(fd);
+	assert_int_equal(stand.st_nconfig, 0);
+	assert_int_equal(pv_virtio_poll(dev), 1);
+	assert_int_equal(stand.st_nconfig, 1);
+	assert_int_equal(pv_virtio_poll(dev), 0);
+	end();
+}
+
+static void
+test_handlers_are_had_again_after_a_stop(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	prepare();
+	assert_int_equal(run(), 0);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(pv_virtio_stop(dev), 0);
+		assert_int_equal(fp->fp_established, 0);
+		fp->fp_vectors = i;
+		assert_int_equal(pv_virtio_negotiate(dev, &no_features, NULL),
+		    0);
+		assert_int_equal(pv_virtio_start(dev), 0);
+		nintr[0] = 0;
+		fake_interrupt(fd, 0, 1);
+		assert_int_equal(nintr[0], 1);
+	}
+	end();
+}
+
+static void
+test_the_description_is_cut_where_it_must(void **state)
+{
+	char buf[64];
+
+	(void)state;
+	prepare();
+	assert_int_equal(attach(), 0);
+	pv_pci_transport.to_describe(pp, buf, sizeof(buf));
+	assert_string_equal(buf, "pci 1af4:1041 rev 1");
+	pv_pci_transport.to_describe(pp, buf, 6);
+	assert_string_equal(buf, "pci 1");
+	buf[0] = 'x';
+	pv_pci_transport.to_describe(pp, buf, 1);
+	assert_string_equal(buf, "");
+	pv_pci_transport.to_describe(pp, buf, 0);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ids_name_the_type),
+		cmocka_unit_test(
+		    test_a_transitional_function_is_driven_as_modern),
+		cmocka_unit_test(test_a_legacy_only_function_is_named),
+		cmocka_unit_test(test_others_are_not_ours),
+		cmocka_unit_test(test_a_list_that_loops_ends),
+		cmocka_unit_test(test_a_list_into_the_header_ends),
+		cmocka_unit_test(test_a_truncated_capability_is_passed_over),
+		cmocka_unit_test(test_a_window_outside_its_bar_is_refused),
+		cmocka_unit_test(test_reserved_bars_are_never_mapped),
+		cmocka_unit_test(test_notify_multipliers_are_checked),
+		cmocka_unit_test(test_the_first_good_one_of_a_kind_is_taken),
+		cmocka_unit_test(test_unknown_structures_are_passed_over),
+		cmocka_unit_test(test_no_device_configuration_is_no_failure),
+		cmocka_unit_test(test_no_memory_is_clean),
+		cmocka_unit_test(test_every_byte_of_the_list_may_be_any_other),
+		cmocka_unit_test(
+		    test_noise_for_a_configuration_space_is_survived),
+		cmocka_unit_test(test_a_doorbell_outside_its_window_is_refused),
+		cmocka_unit_test(test_more_queues_than_we_drive_are_left),
+		cmocka_unit_test(test_each_queue_has_its_vector),
+		cmocka_unit_test(test_fewer_vectors_are_shared),
+		cmocka_unit_test(test_refused_vectors_lead_on),
+		cmocka_unit_test(test_the_line_reads_its_status),
+		cmocka_unit_test(test_without_any_interrupt_the_poll_sees_all),
+		cmocka_unit_test(test_handlers_are_had_again_after_a_stop),
+		cmocka_unit_test(test_the_description_is_cut_where_it_must),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
