@@ -296,6 +296,7 @@ int
 its_init(void)
 {
 	const struct machine_gic *mg = &machine.m_gic;
+	uint32_t unused;
 	int error;
 
 	if (mg->mg_nits == 0)
@@ -304,6 +305,12 @@ its_init(void)
 	gits = vm_map_device(gits_pa, GITS_SIZE);
 	if (gits == NULL)
 		return ENXIO;
+	/* QEMU's MADT has one even where the machine is made without it. */
+	if (vm_probe_read((volatile uint32_t *)(gits + GITS_CTLR), &unused)) {
+		klog(LOG_WARN, "its: nothing is at %#lx", gits_pa);
+		gits = NULL;
+		return ENXIO;
+	}
 	error = start();
 	if (error) {
 		klog(LOG_WARN, "its: not usable: error %d", error);

@@ -40,8 +40,15 @@ CHOICES = {
 
 
 def possible(c):
-    """The packaged firmware wants more than 32 MiB for itself."""
-    return c["boot"] == "image" or c["memory"] != "32M"
+    """What this QEMU, or the way of booting, can't do is left out."""
+    # The packaged firmware wants more than that for itself.
+    if c["boot"] != "image" and c["memory"] == "32M":
+        return False
+    # ACPI tells of virtio-mmio in the DSDT alone, which takes an interpreter.
+    if c["boot"] == "efi-acpi" and c["transport"].startswith("mmio"):
+        return False
+    # QEMU's root port wants a machine that has MSI-X.
+    return (c["interrupts"], c["transport"]) != ("gic3-intx", "root-port")
 
 
 def pairs(c):
