@@ -139,6 +139,19 @@ start_queues(struct pv_virtio *dev)
 	return 0;
 }
 
+/* A legacy device may keep a queue's place over a reset. */
+static void
+stop_queues(struct pv_virtio *dev)
+{
+	unsigned int i;
+
+	if (dev->vd_ops->to_queue_stop == NULL || !virtio_is_legacy(dev))
+		return;
+	for (i = 0; i < dev->vd_nqueues; i++)
+		if (dev->vd_queues[i] != NULL)
+			dev->vd_ops->to_queue_stop(dev->vd_transport, i);
+}
+
 static void
 intr_teardown(struct pv_virtio *dev)
 {
@@ -196,13 +209,10 @@ pv_virtio_start(struct pv_virtio *dev)
 int
 pv_virtio_stop(struct pv_virtio *dev)
 {
-	unsigned int i;
 	int error;
 
 	__atomic_store_n(&dev->vd_started, 0, __ATOMIC_RELEASE);
-	if (dev->vd_ops->to_queue_stop != NULL && virtio_is_legacy(dev))
-		for (i = 0; i < dev->vd_nqueues; i++)
-			dev->vd_ops->to_queue_stop(dev->vd_transport, i);
+	stop_queues(dev);
 	error = virtio_reset(dev);
 	intr_teardown(dev);
 	return error ? ETIMEDOUT : 0;

@@ -87,7 +87,7 @@ legacy_place(struct fake_mmio *fm, struct fake_queue *fq, uint32_t pfn)
 {
 	bus_addr_t avail_end;
 
-	if (fm->fm_page_size == 0 || fm->fm_align == 0)
+	if (pfn != 0 && (fm->fm_page_size == 0 || fm->fm_align == 0))
 		port_violation("QueuePFN before GuestPageSize, QueueAlign");
 	fq->fq_desc = (bus_addr_t)pfn * fm->fm_page_size;
 	if (pfn == 0) {
