@@ -76,6 +76,16 @@ run(const char *text)
 	return process_wait(pr, SECOND, &status) == 0 ? -2 : -3;
 }
 
+/* End a program that a test started; its status, -1 if it does not end. */
+static int
+stop(struct process *pr)
+{
+	int status;
+
+	process_kill(pr, USER_KILLED_INTR);
+	return process_wait(pr, 5 * SECOND, &status) == 0 ? status : -1;
+}
+
 SELFTEST(user_program)
 {
 	ST_EQ(st, run("hello"), 0);
@@ -122,14 +132,12 @@ SELFTEST(user_endless)
 {
 	struct process *pr = start("spin");
 	uint64_t begin = uptime_ns();
-	int status = 0, i;
+	int i;
 
 	ST_CHECK(st, pr != NULL);
 	for (i = 0; i < 10; i++)
 		thread_sleep(SECOND / 100);
-	process_kill(pr, USER_KILLED_INTR);
-	ST_EQ(st, process_wait(pr, 5 * SECOND, &status), 0);
-	ST_EQ(st, status, 128 + USER_KILLED_INTR);
+	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
 	ST_CHECK(st, uptime_ns() - begin < 5 * SECOND);
 }
 
@@ -231,7 +239,6 @@ SELFTEST(user_framebuffer)
 	struct pv_gpu *gpu = gpu_find();
 	const struct region *rg;
 	struct process *pr;
-	int status = 0;
 
 	if (gpu == NULL)
 		ST_SKIP(st, "no display");
@@ -240,9 +247,69 @@ SELFTEST(user_framebuffer)
 	rg = await_display(pr);
 	if (rg != NULL)
 		check_mapping(st, pr, rg, gpu);
-	process_kill(pr, USER_KILLED_INTR);
-	ST_EQ(st, process_wait(pr, 5 * SECOND, &status), 0);
-	ST_EQ(st, status, 128 + USER_KILLED_INTR);
+	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
 	ST_CHECK(st, rg != NULL);
 	ST_CHECK(st, !user_display_taken(gpu));
+}
+
+SELFTEST(user_display_is_one_program_s)
+{
+	struct pv_gpu *gpu = gpu_find();
+	const struct region *rg;
+	struct process *pr;
+	int second;
+
+	if (gpu == NULL)
+		ST_SKIP(st, "no display");
+	pr = start("fbdemo 0 60");
+	ST_CHECK(st, pr != NULL);
+	rg = await_display(pr);
+	second = run("fbdemo 0 0");
+	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
+	ST_CHECK(st, rg != NULL);
+	ST_EQ(st, second, 1);
+	ST_EQ(st, run("fbdemo 0 0"), 0);
+}
+
+/* Every page of a region that lost its display is the scratch page. */
+static void
+check_scratch(struct selftest *st, const struct process *pr,
+    const struct region *rg)
+{
+	struct vm_query vq;
+	size_t at;
+
+	ST_EQ(st, rg->rg_kind, REGION_SCRATCH);
+	for (at = 0; at < rg->rg_len; at += PAGE_SIZE) {
+		ST_EQ(st, vm_query(pr->pr_space, rg->rg_va + at, &vq), 0);
+		ST_EQ(st, vq.vq_pa, pr->pr_scratch);
+	}
+}
+
+/* The device goes while a program draws: it is told, and nothing faults. */
+SELFTEST(user_display_goes)
+{
+	struct virtio_dev *vg = virtio_find_type(PV_TYPE_GPU, 0);
+	const struct region *rg;
+	struct process *pr;
+	int detached, attached, ended, status = 0;
+
+	if (vg == NULL)
+		ST_SKIP(st, "no display");
+	pr = start("fbdemo 1 60");
+	ST_CHECK(st, pr != NULL);
+	rg = await_display(pr);
+	detached = virtio_detach(vg);
+	if (rg != NULL)
+		check_scratch(st, pr, rg);
+	ended = process_wait(pr, 20 * SECOND, &status);
+	if (ended != 0)
+		stop(pr);
+	attached = virtio_attach(vg);
+	ST_CHECK(st, rg != NULL);
+	ST_EQ(st, detached, 0);
+	ST_EQ(st, ended, 0);
+	ST_EQ(st, status, 1);
+	ST_EQ(st, attached, 0);
+	ST_EQ(st, run("fbdemo 0 0"), 0);
 }

@@ -4,7 +4,7 @@
  * A TCG plug-in for QEMU that watches every access to a device, and reports
  * those whose instruction leaves a hypervisor without a syndrome (ISV = 0).
  *
- *	qemu-system-aarch64 -plugin isv.so,out=FILE[,all=on] ...
+ *	qemu-system-aarch64 -plugin isv.so,out=FILE[,all=on][,from=ADDR] ...
  *
  * FILE gets one line a site, where a site is an instruction at an address:
  *
@@ -13,7 +13,8 @@
  *
  * F is a form of form.h; R says what is wrong: "form", "unaligned" or both
  * joined by a comma. Address, size, direction and device are of the first
- * access. With all=on, sites that are in order follow as "site" lines. Then
+ * access. With from=ADDR only instructions at that address and above count: a
+ * kernel's, say, but not firmware's. With all=on, sites that are in order follow as "site" lines. Then
  *
  *	maintenance pc=0x... word=0x... count=N asm=TEXT
  *
@@ -62,6 +63,7 @@ static struct site *sites[HASH_SIZE];
 static uint64_t accesses, unknown;
 static char *out_path;
 static bool list_all;
+static uint64_t from;
 
 static struct site *
 site_get(struct qemu_plugin_insn *insn, uint32_t word)
@@ -140,7 +142,8 @@ on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		enum isv_form form;
 		uint32_t word;
 
-		if (qemu_plugin_insn_size(insn) != sizeof(word))
+		if (qemu_plugin_insn_size(insn) != sizeof(word) ||
+		    qemu_plugin_insn_vaddr(insn) < from)
 			continue;
 		memcpy(&word, qemu_plugin_insn_data(insn), sizeof(word));
 		form = isv_form(word);
@@ -252,6 +255,8 @@ qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
 			out_path = strdup(argv[i] + 4);
 		else if (strcmp(argv[i], "all=on") == 0)
 			list_all = true;
+		else if (strncmp(argv[i], "from=", 5) == 0)
+			from = strtoull(argv[i] + 5, NULL, 0);
 		else {
 			fprintf(stderr, "isv: %s: no such option\n", argv[i]);
 			return -1;

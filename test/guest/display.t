@@ -236,6 +236,23 @@ def test_demo(g, viewer, width, height):
     return width, height
 
 
+def test_storm(g, viewer):
+    """Resizes faster than they can be followed: the last one counts."""
+    g.command("fbdemo 1000", wait=False)
+    g.expect(r"fbdemo: \d+x\d+ generation \d+", 30)
+    for i in range(60):
+        viewer.resize(320 + 37 * i % 640, 240 + 23 * i % 480)
+        time.sleep(0.01)
+    width, height = 808, 606
+    viewer.resize(width, height)
+    check(g, width, height, demo_picture(width, height),
+          "fbdemo: right after a storm of resizes", 20)
+    g.send("\x03")
+    g.expect("fbdemo: status 131", 20)
+    g.prompt()
+    return width, height
+
+
 def test_resized_text(g, font, viewer, width, height):
     lines = clear(g)
     say(g, lines, "after fbdemo")
@@ -270,6 +287,7 @@ def test_display(directory):
         test_text(g, font, width, height)
         test_segments(g)
         width, height = test_demo(g, viewer, width, height)
+        width, height = test_storm(g, viewer)
         test_resized_text(g, font, viewer, width, height)
         viewer.close()
         g.command("poweroff", wait=False)

@@ -3,8 +3,9 @@
 # TEST: timeout=300
 """
 The whole boot and self-test under the instruction checker: no device is ever
-accessed by a form of instruction that a hypervisor could not emulate. On PCI
-and on MMIO.
+accessed by a form of instruction that a hypervisor could not emulate. On PCI,
+on MMIO, with MSI and without, and behind firmware, whose own accesses do not
+count.
 """
 
 import os
@@ -26,23 +27,30 @@ CONSOLE = ["-device", "virtio-serial-pci,max_ports=1", "-chardev", "null,id=c",
            "-device", "virtconsole,chardev=c"]
 PCI = [NET, GPU, RNG, CONSOLE]
 MMIO = [["-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n"],
-        ["-device", "virtio-gpu-device"], ["-device", "virtio-rng-device"],
-        ["-global", "virtio-mmio.force-legacy=false"]]
+        ["-device", "virtio-gpu-device"], ["-device", "virtio-rng-device"]]
+MODERN = ["-global", "virtio-mmio.force-legacy=false"]
+KERNEL = ",from=0xffff000000000000"
 
 RUNS = [
-    ("PCI, GICv3", {"devices": PCI}),
+    ("PCI, GICv3 and ITS", {"devices": PCI}),
+    ("PCI, GICv3, INTx", {"devices": PCI, "words": "msi=off"}),
     ("PCI, GICv2, two processors", {"devices": PCI, "smp": 2,
                                     "machine": "virt,gic-version=2",
                                     "cpu": "cortex-a72"}),
-    ("MMIO", {"devices": MMIO}),
+    ("MMIO", {"devices": MMIO + [MODERN]}),
+    ("MMIO version 1, no ITS", {"devices": MMIO,
+                                "machine": "virt,gic-version=3,its=off"}),
+    ("EFI and ACPI", {"devices": PCI, "efi": "acpi"}),
 ]
 
 
 def test_run(name, arguments):
     with tempfile.TemporaryDirectory() as directory:
         report = os.path.join(directory, "report")
+        only = KERNEL if "efi" in arguments else ""
+        plugin = f"{PLUGIN}{only},out="
         result = unattended.run("devices;selftest", limit=120,
-                                args=["-plugin", f"{PLUGIN},out={report}"],
+                                args=["-plugin", plugin + report],
                                 **arguments)
         tap.ok(result.good, f"{name}: boots and tests itself", *result.why)
         lines = []

@@ -184,11 +184,11 @@ def build(directory, text):
     return elf, symbols
 
 
-def check(directory, elf, *more):
+def check(directory, elf, start=0):
     report = os.path.join(directory, "report")
     run("timeout", "60", "qemu-system-aarch64", "-M", "virt", "-cpu", "max",
         "-m", "64", "-nodefaults", "-display", "none", "-kernel", elf,
-        "-plugin", f"{PLUGIN},out={report},all=on", *more)
+        "-plugin", f"{PLUGIN},out={report},all=on,from={start}")
     with open(report) as f:
         return [dict(re.findall(r"(\w+)=(.*?)(?= \w+=|$)", line),
                      kind=line.split()[0]) for line in f]
@@ -230,6 +230,14 @@ def test_clean(directory):
               "the summary says so")
 
 
+def test_from(directory):
+    lines = ["ldp w5, w6, [x2]", "ldp w5, w6, [x2, #8]"]
+    elf, symbols = build(directory, program(lines))
+    rows = check(directory, elf, start=symbols["case_1"])
+    tap.equal([int(r["pc"], 16) for r in rows if r["kind"] == "offender"],
+              [symbols["case_1"]], "only from an address on, if told so")
+
+
 def test_cache(directory):
     text = HEAD + "\tadr x0, 1f\n1:\tdc civac, x0\n\tic iallu\n" + TAIL
     elf, _ = build(directory, text)
@@ -267,6 +275,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         test_offenders(directory)
         test_clean(directory)
+        test_from(directory)
         test_cache(directory)
         test_decoder(directory)
     tap.done()
