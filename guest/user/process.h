@@ -24,7 +24,7 @@ enum region_kind {
 	REGION_NONE,
 	REGION_MEMORY,		/* pages of the process's own */
 	REGION_DISPLAY,		/* pages of the framebuffer */
-	REGION_SCRATCH		/* one page of scratch memory, again and again */
+	REGION_SCRATCH		/* the scratch page, again and again */
 };
 
 struct region {

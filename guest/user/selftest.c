@@ -22,7 +22,7 @@
 
 #define MAXARGS		4
 #define SECOND		1000000000ull
-#define MEMORY_SLACK	64		/* pages that others may take meanwhile */
+#define MEMORY_SLACK	64	/* pages that others may take meanwhile */
 
 /* AttrIndx, bits 4:2, and shareability, 9:8, of a page's descriptor. */
 #define PTE_ATTRIBUTES	0x31cul

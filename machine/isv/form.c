@@ -10,7 +10,8 @@
 #include "form.h"
 
 #define BIT(w, n)		(((w) >> (n)) & 1)
-#define FIELD(w, hi, lo)	(((w) >> (lo)) & ((1u << ((hi) - (lo) + 1)) - 1))
+#define FIELD(w, hi, lo)						\
+	(((w) >> (lo)) & ((1u << ((hi) - (lo) + 1)) - 1))
 
 /* size 001000 o2 L o1 Rs o0 Rt2 Rn Rt */
 static enum isv_form

@@ -14,7 +14,8 @@
  * F is a form of form.h; R says what is wrong: "form", "unaligned" or both
  * joined by a comma. Address, size, direction and device are of the first
  * access. With from=ADDR only instructions at that address and above count: a
- * kernel's, say, but not firmware's. With all=on, sites that are in order follow as "site" lines. Then
+ * kernel's, say, but not firmware's. With all=on, sites that are in order
+ * follow as "site" lines. Then
  *
  *	maintenance pc=0x... word=0x... count=N asm=TEXT
  *
@@ -50,7 +51,7 @@ struct site {
 	uint64_t	 count;		/* device accesses */
 	uint64_t	 runs;		/* of cache maintenance */
 	unsigned int	 faults;
-	uint64_t	 pa;		/* of the first access, as those below */
+	uint64_t	 pa;		/* of the first access; so below */
 	unsigned int	 size;
 	bool		 store;
 	const char	*device;

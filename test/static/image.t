@@ -29,9 +29,10 @@ CACHE = ("cache_", "range_", "boot_", "cpu_high", "drop_to_el1", "skip_")
 IGNORE = [("symbols_base", "symbols_count"), ("extable_start", "extable_end"),
           ("skip_vectors", "cpu_high")]
 
-# Labels in code that are the bounds of something, or what hardware jumps to.
+# Labels in code that are the bounds of something, that hardware jumps to or
+# that an exception returns to.
 PLACES = {"_image_start", "_rodata_start", "_text_code_end", "_start",
-          "vectors"}
+          "vectors", "probe_failed"}
 
 
 def build(directory, name, text, *flags):
