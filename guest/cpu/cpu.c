@@ -248,7 +248,7 @@ cpu_secondary(struct cpu *c)
 	intr_init_cpu();
 	time_init_cpu();
 	__atomic_store_n(&c->c_online, true, __ATOMIC_RELEASE);
-	__asm__ volatile("msr daifclr, #2" : : : "memory");
+	__asm__ volatile("msr daifclr, #6" : : : "memory");
 	for (;;)
 		__asm__ volatile("wfi" : : : "memory");
 }

@@ -10,7 +10,7 @@
 #include "kmem.h"
 #include "log.h"
 #include "machine.h"
-#include "cpuvar.h"
+#include "cpu.h"
 #include "pages.h"
 
 static struct pagemap maps[MACHINE_MAXMEM];

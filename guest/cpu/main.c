@@ -92,7 +92,8 @@ boot_main(paddr_t dtb, paddr_t image, unsigned entry_el)
 	intr_init();
 	thread_init();
 	time_init();
-	__asm__ volatile("msr daifclr, #2" : : : "memory");
+	/* Interrupts, and errors that are reported late (SError). */
+	__asm__ volatile("msr daifclr, #6" : : : "memory");
 	if (thread_create("main", start, NULL) == NULL)
 		panic("no memory for a thread");
 	thread_exit();

@@ -189,7 +189,7 @@ void
 thread_begin_c(void)
 {
 	bury();
-	__asm__ volatile("msr daifclr, #2" : : : "memory");
+	__asm__ volatile("msr daifclr, #6" : : : "memory");
 }
 
 void

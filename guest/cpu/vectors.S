@@ -289,6 +289,7 @@ ENTRY(probe_call)
 	b	1f
 	.globl	probe_failed
 probe_failed:
+	BTI_J
 	mov	w0, #14			/* EFAULT */
 1:	adrp	x9, probing
 	add	x9, x9, :lo12:probing
