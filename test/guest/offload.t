@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: serial timeout=200
+"""
+Checksums that are left to the device, and large frames in bulk: against this
+machine's own network stack, in a network namespace of the test's, over a tap
+device. Skipped where neither root nor user namespaces can have one.
+"""
+
+import fcntl
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
+import tap
+import tcphash
+from paravane_qemu import Failure, Guest
+
+NAME = "paravane0"
+HOST, GUEST = "10.0.2.2", "10.0.2.15"
+SIZE = 64 << 20
+CSUM, GUEST_CSUM = 1 << 0, 1 << 1
+
+TUNSETIFF, TUNSETPERSIST = 0x400454ca, 0x400454cb
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR = 0x8913, 0x8914, 0x8916
+SIOCSIFNETMASK, SIOCSIFMTU = 0x891c, 0x8922
+
+
+def enter_namespace():
+    """Run again where we are root of a network of our own; or skip."""
+    if os.environ.get("PARAVANE_NETNS"):
+        return
+    if not os.path.exists("/dev/net/tun"):
+        tap.skip_all("there is no /dev/net/tun")
+    for flags in ("-n", "-rn"):
+        if subprocess.run(["unshare", flags, "true"], check=False,
+                          stderr=subprocess.DEVNULL).returncode == 0:
+            os.environ["PARAVANE_NETNS"] = "1"
+            os.execvp("unshare", ["unshare", flags, sys.executable] +
+                      sys.argv)
+    tap.skip_all("network namespaces are not to be had")
+
+
+def interface(request, value):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        return fcntl.ioctl(s, request, struct.pack(
+            "16s16s8x", NAME.encode(), value))
+
+
+def address(text):
+    return struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton(text))
+
+
+def make_tap(mtu):
+    """A tap device that stays when it is closed, until QEMU opens it."""
+    fd = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack(
+        "16sH22x", NAME.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    fcntl.ioctl(fd, TUNSETPERSIST, 1)
+    os.close(fd)
+    interface(SIOCSIFMTU, struct.pack("i", mtu))
+    interface(SIOCSIFADDR, address(HOST))
+    interface(SIOCSIFNETMASK, address("255.255.255.0"))
+    flags = struct.unpack("16xH", interface(SIOCGIFFLAGS, b"")[:18])[0]
+    interface(SIOCSIFFLAGS, struct.pack("H", flags | 1))
+
+
+def checksum_errors():
+    """Of TCP, as this machine counts them."""
+    with open("/proc/net/snmp", encoding="ascii") as f:
+        names, values = [line.split() for line in f
+                         if line.startswith("Tcp:")]
+    return int(dict(zip(names, values))["InCsumErrors"])
+
+
+def transfer(g, command, with_socket):
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen(1)
+        listener.settimeout(30)
+        g.send(command.format(port=listener.getsockname()[1]) + "\r")
+        with listener.accept()[0] as sock:
+            sock.settimeout(60)
+            host = with_socket(sock)
+    match = g.expect(rf"tcphash: \w+ {SIZE} bytes crc32 ([0-9a-f]{{8}}) in "
+                     r"\d+ ms, (\S+) MB/s", 60)
+    g.expect("^paravane> ")
+    return host, int(match[1], 16), match[2]
+
+
+def bulk(name, mtu, deny, has, options=""):
+    make_tap(mtu)
+    append = f"net={GUEST}/24,{HOST} netdeny={deny:#x}"
+    with Guest(append=append, devices=[
+            ["-netdev", f"tap,id=n0,ifname={NAME},script=no,downscript=no"],
+            ["-device", "virtio-net-pci,netdev=n0,romfile=,host_mtu="
+             f"{mtu}{options}"]]) as g:
+        g.prompt()
+        answer = g.command("ifconfig net0")
+        for word in has:
+            tap.ok(word in answer, f"{name}: {word}", answer)
+        answer = g.command(f"ping -D -c 1 -s {mtu} {HOST}")
+        tap.ok("1 received" in answer, f"{name}: a ping of {mtu}", answer)
+        errors = checksum_errors()
+        (crc, _), got, rate = transfer(
+            g, f"tcphash recv {{port}} {HOST}",
+            lambda sock: tcphash.send(sock, SIZE, 7))
+        tap.ok(crc == got, f"{name}: {SIZE >> 20} MiB in, {rate} MB/s")
+        (total, crc, _), sent, rate = transfer(
+            g, f"tcphash send {{port}} {SIZE} 8 {HOST}", tcphash.receive)
+        tap.ok((total, crc) == (SIZE, sent) and
+               crc == tcphash.expected(SIZE, 8),
+               f"{name}: {SIZE >> 20} MiB out, {rate} MB/s")
+        tap.ok(checksum_errors() == errors, f"{name}: no bad checksum left")
+        answer = g.command("ifconfig net0")
+        errors = re.search(r"rx .* (\d+) above mtu, (\d+) errors, "
+                           r"(\d+) dropped", answer)
+        tap.ok(errors and errors.groups() == ("0", "0", "0"),
+               f"{name}: nothing was dropped", answer)
+
+
+def main():
+    enter_namespace()
+    both = ("+CSUM", "+GUEST_CSUM")
+    denied = ("-CSUM(denied", "-GUEST_CSUM(denied")
+    for case in (("offloaded", 1500, 0, both),
+                 ("by lwIP", 1500, CSUM | GUEST_CSUM, denied),
+                 ("sending alone", 1500, GUEST_CSUM, (both[0], denied[1])),
+                 ("receiving alone", 1500, CSUM, (denied[0], both[1])),
+                 ("mtu 9000", 9000, 0, both),
+                 ("mtu 65435", 65435, 0, both),
+                 ("mtu 65435, one buffer", 65435, 0, both, ",mrg_rxbuf=off")):
+        try:
+            bulk(*case)
+        except (Failure, OSError) as failure:
+            tap.ok(False, case[0], str(failure))
+    tap.done()
+
+
+main()
