@@ -16,7 +16,7 @@ BUILD = $(MAKE) -f mk/build.mk
 JOBS ?= 2
 SYSTEM := $(shell uname -s)
 
-.PHONY: all image objects run test test-long check unit bench screenshot clean help lib
+.PHONY: all image isv objects run test test-long check unit bench screenshot clean help lib
 
 all: image
 
@@ -34,6 +34,9 @@ endif
 # Compiles without linking: what a half-written subsystem can be checked with.
 objects: bootstrap-run
 	@+$(BUILD) -j$(JOBS) objects
+
+isv: bootstrap-test
+	@+$(BUILD) build/machine/isv.so
 
 unit: bootstrap-test
 	@tool/test unit
@@ -64,6 +67,7 @@ help:
 	@echo "make test        build with gcc and clang, run every test; ends with 'N passed, N failed'"
 	@echo "make image       the one file that boots: build/paravane (and .elf, with symbols, beside it)"
 	@echo "make test-long   the tests with the full matrix of machines"
+	@echo "make isv         the instruction checker for QEMU: build/machine/isv.so, see man/isv.1"
 	@echo "make unit        the host's unit tests alone"
 	@echo "make bench       time from QEMU's start to display and network, against Linux"
 	@echo "make screenshot  a picture of the guest's display: build/screenshot.png"
