@@ -107,16 +107,33 @@ def devices(transport):
                      "-device", "virtconsole,chardev=c"]]
 
 
+def mode(c):
+    """How devices then interrupt, in the words of the guest's start-up."""
+    how = INTERRUPTS[c["interrupts"]][2]
+    if how == "poll":
+        return "polling"
+    if c["transport"].startswith("mmio"):
+        return "line"
+    if how == "msix":
+        return "MSI-X"
+    # Which line a PCI device has is in the DSDT, where there is ACPI.
+    return "polling" if c["boot"] == "efi-acpi" else "INTx"
+
+
 def trouble(c, r):
     """What of the run is not as it should be."""
     lines = list(r.why)
     if not re.search(r"10\.0\.2\.15", r.text):
         lines.append("no address by DHCP")
     count = 3 if c["transport"] == "mmio1" else 4
-    found = len(set(re.findall(r"^(net|gpu|entropy|console)\d+:", r.text,
+    found = len(set(re.findall(r"^(net|gpu|entropy|console)0: ", r.text,
                                re.M)))
     if found < count:
         lines.append(f"{found} of {count} devices are listed")
+    modes = set(re.findall(r"^(?:net|gpu|entropy|console)0: (?:pci|mmio) .*, "
+                           r"(MSI-X|INTx|line|polling|none)", r.text, re.M))
+    if modes != {mode(c)}:
+        lines.append(f"interrupts are {modes}, and should be {mode(c)}")
     if lines and not r.why:
         lines += r.text.splitlines()[-60:]
     return lines
