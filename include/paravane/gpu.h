@@ -98,10 +98,11 @@ struct pv_gpu {
  *
  * As pv_net_attach. Asks for the displays, takes the first enabled one (if none
  * is, scanout 0 at gp_width x gp_height, and waits for a change), allocates the
- * framebuffer (in segments, black), creates the resource, attaches the backing
- * and sets the scanout. Commands are waited for, each at most five seconds.
- * Errors: those of negotiation and queues; ENOMEM; ETIMEDOUT; EIO the device
- * answered with an error (the log names the command and the error) or broke.
+ * framebuffer (in segments, all bytes 0), creates the resource, attaches the
+ * backing and sets the scanout. Commands are waited for, each at most five
+ * seconds. Errors: those of negotiation and queues; ENOMEM; ETIMEDOUT; EIO the
+ * device answered with an error (the log names the command and the error) or
+ * broke.
  * On error nothing stays allocated. Context: thread.
  */
 int pv_gpu_attach(struct pv_gpu *, struct pv_virtio *dev,

@@ -35,6 +35,7 @@
 #define PV_NET_F_CTRL_GUEST_OFFLOADS	2
 #define PV_NET_F_MTU			3
 #define PV_NET_F_MAC			5
+#define PV_NET_F_GSO			6	/* legacy */
 #define PV_NET_F_GUEST_TSO4		7
 #define PV_NET_F_GUEST_TSO6		8
 #define PV_NET_F_GUEST_ECN		9
@@ -52,6 +53,17 @@
 #define PV_NET_F_GUEST_ANNOUNCE		21
 #define PV_NET_F_MQ			22
 #define PV_NET_F_CTRL_MAC_ADDR		23
+#define PV_NET_F_VQ_NOTF_COAL		52
+#define PV_NET_F_NOTF_COAL		53
+#define PV_NET_F_GUEST_USO4		54
+#define PV_NET_F_GUEST_USO6		55
+#define PV_NET_F_HOST_USO		56
+#define PV_NET_F_HASH_REPORT		57
+#define PV_NET_F_GUEST_HDRLEN		59
+#define PV_NET_F_RSS			60
+#define PV_NET_F_RSC_EXT		61
+#define PV_NET_F_STANDBY		62
+#define PV_NET_F_SPEED_DUPLEX		63
 
 /*
  * What the driver tells the port, each from interrupt context or from
@@ -90,7 +102,10 @@ struct pv_net_tx {
 #define PV_NET_TX_CSUM		0x0001	/* the device completes the checksum;
 					 * only with PV_NET_F_CSUM */
 
-/* A buffer to receive into. */
+/*
+ * A buffer to receive into. On a device that is not coherent the CPU writes to
+ * none of its 128-byte lines while it is posted.
+ */
 struct pv_net_rxbuf {
 	struct pv_piece rb_piece;	/* at least pv_net_rxbuf_len bytes */
 	void *rb_va;			/* the CPU's address of it */

@@ -822,7 +822,8 @@ pv_gpu_start(struct pv_gpu *sc)
 		return EBUSY;
 	if (sc->sc_detached || sc->sc_dev->vd_lost)
 		return EIO;
-	pv_virtio_deny(sc->sc_dev, sc->sc_params.gp_deny);
+	pv_virtio_deny(sc->sc_dev,
+	    sc->sc_dev->vd_denied | sc->sc_params.gp_deny);
 	error = pv_virtio_negotiate(sc->sc_dev, &gpu_features, sc);
 	if (error)
 		return error;

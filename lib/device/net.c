@@ -40,6 +40,7 @@ static const struct pv_feature net_feature_list[] = {
 	NAME(CTRL_GUEST_OFFLOADS),
 	WANT(MTU, 0),
 	WANT(MAC, 0),
+	NAME(GSO),
 	NAME(GUEST_TSO4),
 	NAME(GUEST_TSO6),
 	NAME(GUEST_ECN),
@@ -57,6 +58,17 @@ static const struct pv_feature net_feature_list[] = {
 	NAME(GUEST_ANNOUNCE),
 	NAME(MQ),
 	NAME(CTRL_MAC_ADDR),
+	NAME(VQ_NOTF_COAL),
+	NAME(NOTF_COAL),
+	NAME(GUEST_USO4),
+	NAME(GUEST_USO6),
+	NAME(HOST_USO),
+	NAME(HASH_REPORT),
+	NAME(GUEST_HDRLEN),
+	NAME(RSS),
+	NAME(RSC_EXT),
+	NAME(STANDBY),
+	NAME(SPEED_DUPLEX),
 };
 
 /*
@@ -427,7 +439,8 @@ pv_net_start(struct pv_net *sc)
 		return EBUSY;
 	if (sc->sc_dev->vd_lost)
 		return EIO;
-	pv_virtio_deny(sc->sc_dev, sc->sc_params.np_deny);
+	pv_virtio_deny(sc->sc_dev,
+	    sc->sc_dev->vd_denied | sc->sc_params.np_deny);
 	error = pv_virtio_negotiate(sc->sc_dev, &net_features, sc);
 	if (error)
 		return error;
@@ -442,9 +455,11 @@ pv_net_start(struct pv_net *sc)
 	pv_virtq_intr_disable(sc->sc_txq);
 	sc->sc_running = 1;
 	if (sc->sc_rxmode)
-		error = pv_net_set_rxmode(sc, sc->sc_promisc, sc->sc_allmulti);
-	if (error)
+		pv_net_set_rxmode(sc, sc->sc_promisc, sc->sc_allmulti);
+	if (pv_virtio_broken(sc->sc_dev) != NULL) {
+		error = EIO;
 		goto fail;
+	}
 	return 0;
 
 fail:

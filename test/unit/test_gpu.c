@@ -876,6 +876,25 @@ edid_is_not_offered(void **state)
 	detach();
 }
 
+/* An answer that ends before the EDID does: what an older one left is none. */
+static void
+hostile_edid_cut_short(void **state)
+{
+	const uint8_t *p;
+
+	(void)state;
+	make_edid(1);
+	rig.rg_offered |= PV_F_BIT(PV_GPU_F_EDID);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_gpu_edid(&gpu, &p), 256);
+	lie_at = ncommands + 2;
+	lie_len = 32 + 128;
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_int_equal(pv_gpu_edid(&gpu, &p), 0);
+	assert_int_equal(nbroken, 0);
+	detach();
+}
+
 static void
 hostile_edid(void **state)
 {
@@ -1069,15 +1088,43 @@ resize_leaves_what_the_device_will_not_give_back(void **state)
 }
 
 static void
+wake(void *arg)
+{
+	mute = 0;
+	notified(arg, CONTROLQ);
+}
+
+static void
 resize_ends_a_flush_first(void **state)
 {
 	(void)state;
+	port.po_shadow = 1;
+	port.po_tick = wake;
+	port.po_tick_arg = &rig;
 	assert_int_equal(attach(), 0);
+	mute = 1;
 	assert_int_equal(pv_gpu_flush_begin(&gpu, 0, 0, 640, 480), 0);
 	set_mode(0, 800, 600, 1);
 	assert_int_equal(pv_gpu_changed(&gpu), 1);
 	assert_int_equal(pv_gpu_flush_end(&gpu), 0);
+	assert_true(gpu.sc_counters.gc_waits >= 1);
 	draws_and_shows(4);
+	detach();
+}
+
+static void
+flush_ends_the_one_before(void **state)
+{
+	(void)state;
+	port.po_tick = wake;
+	port.po_tick_arg = &rig;
+	assert_int_equal(attach(), 0);
+	draw(3);
+	mute = 1;
+	assert_int_equal(pv_gpu_flush_begin(&gpu, 0, 0, 1, 1), 0);
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 640, 480), 0);
+	compare(0, 0, 640, 480);
+	assert_int_equal(gpu.sc_counters.gc_flushes, 3);
 	detach();
 }
 
@@ -1258,6 +1305,7 @@ main(void)
 		T(edid_is_read),
 		T(edid_is_not_offered),
 		T(hostile_edid),
+		T(hostile_edid_cut_short),
 		T(resize_makes_a_new_generation),
 		T(resize_keeps_pages_that_are_mapped),
 		T(resize_ten_times_while_mapped),
@@ -1265,6 +1313,7 @@ main(void)
 		T(resize_refused_at_each_command),
 		T(resize_leaves_what_the_device_will_not_give_back),
 		T(resize_ends_a_flush_first),
+		T(flush_ends_the_one_before),
 		T(resize_to_another_display),
 		T(mmap_gives_pages_of_the_framebuffer),
 		T(mmap_refused_does_not_count),
