@@ -107,6 +107,18 @@ cpu_describe(char *buf, size_t len)
 	    cpu_has_bti() ? ", bti" : "", cpu_has_pauth() ? ", pauth" : "");
 }
 
+/* What EL0 may not have and what firmware may have left to it. */
+static void
+restrict_el0(void)
+{
+	unsigned pmu = (unsigned)(sysreg_read("id_aa64dfr0_el1") >> 8) & 15;
+
+	if (pmu != 0 && pmu != 15)
+		sysreg_write("pmuserenr_el0", 0);
+	sysreg_write("tpidr_el0", 0);
+	sysreg_write("tpidrro_el0", 0);
+}
+
 void
 cpu_init(unsigned entry_el)
 {
@@ -114,6 +126,7 @@ cpu_init(unsigned entry_el)
 	cpus[0].c_mpidr = sysreg_read("mpidr_el1") & MPIDR_AFF;
 	cpus[0].c_online = true;
 	sysreg_write("tpidr_el1", &cpus[0]);
+	restrict_el0();
 }
 
 /* SMC Calling Convention: x0 function and result, x1-x3 arguments. */
@@ -245,6 +258,7 @@ cpu_call(unsigned cpu, void (*fn)(void *), void *arg)
 void
 cpu_secondary(struct cpu *c)
 {
+	restrict_el0();
 	intr_init_cpu();
 	time_init_cpu();
 	__atomic_store_n(&c->c_online, true, __ATOMIC_RELEASE);

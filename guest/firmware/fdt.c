@@ -40,6 +40,14 @@ struct level {
 	bool		l_disabled;
 };
 
+#define CACHED		24
+
+struct prop {
+	const char	*p_name;
+	const void	*p_data;
+	int		 p_len;
+};
+
 struct tree {
 	const void	*t_fdt;
 	struct machine	*t_m;
@@ -53,15 +61,59 @@ struct tree {
 	const char	*t_compat;	/* of the node that is looked at */
 	int		 t_compat_len;
 	uint32_t	 t_v2m[MACHINE_MAXV2M];	/* phandles */
+	int		 t_cached;	/* whose properties these are, or -1 */
+	unsigned	 t_nprops;
+	struct prop	 t_prop[CACHED];
 };
 
+/*
+ * A node is asked for many properties, most of which it does not have, and
+ * each question to libfdt goes over all that there are. So they are listed
+ * once. False: there are too many.
+ */
+static bool
+props_list(struct tree *t, int node)
+{
+	struct prop *p;
+	int at;
+
+	t->t_cached = -1;
+	t->t_nprops = 0;
+	fdt_for_each_property_offset(at, t->t_fdt, node) {
+		if (t->t_nprops == CACHED)
+			return false;
+		p = &t->t_prop[t->t_nprops];
+		p->p_data = fdt_getprop_by_offset(t->t_fdt, at, &p->p_name,
+		    &p->p_len);
+		if (p->p_data != NULL)
+			t->t_nprops++;
+	}
+	t->t_cached = node;
+	return true;
+}
+
+static const void *
+prop_get(struct tree *t, int node, const char *name, int *len)
+{
+	if (t->t_cached != node && !props_list(t, node))
+		return fdt_getprop(t->t_fdt, node, name, len);
+	for (unsigned i = 0; i < t->t_nprops; i++) {
+		if (strcmp(t->t_prop[i].p_name, name) != 0)
+			continue;
+		*len = t->t_prop[i].p_len;
+		return t->t_prop[i].p_data;
+	}
+	*len = -FDT_ERR_NOTFOUND;
+	return NULL;
+}
+
 static struct cells
-cells_get(const struct tree *t, int node, const char *name)
+cells_get(struct tree *t, int node, const char *name)
 {
 	struct cells c = { NULL, 0, false };
 	int len = 0;
 
-	c.c_data = fdt_getprop(t->t_fdt, node, name, &len);
+	c.c_data = prop_get(t, node, name, &len);
 	if (c.c_data != NULL && len > 0)
 		c.c_count = (unsigned)len / 4;
 	return c;
@@ -93,7 +145,7 @@ cells_number(struct cells *c, unsigned i, unsigned n)
 }
 
 static uint32_t
-prop_u32(const struct tree *t, int node, const char *name, uint32_t fallback)
+prop_u32(struct tree *t, int node, const char *name, uint32_t fallback)
 {
 	struct cells c = cells_get(t, node, name);
 
@@ -101,10 +153,10 @@ prop_u32(const struct tree *t, int node, const char *name, uint32_t fallback)
 }
 
 static const char *
-prop_string(const struct tree *t, int node, const char *name)
+prop_string(struct tree *t, int node, const char *name)
 {
 	int len;
-	const char *s = fdt_getprop(t->t_fdt, node, name, &len);
+	const char *s = prop_get(t, node, name, &len);
 
 	if (s == NULL || len <= 0 || memchr(s, '\0', (size_t)len) == NULL)
 		return NULL;
@@ -112,16 +164,16 @@ prop_string(const struct tree *t, int node, const char *name)
 }
 
 static bool
-prop_present(const struct tree *t, int node, const char *name)
+prop_present(struct tree *t, int node, const char *name)
 {
 	int len;
 
-	return fdt_getprop(t->t_fdt, node, name, &len) != NULL;
+	return prop_get(t, node, name, &len) != NULL;
 }
 
 /* The node's list of names is looked up once: most nodes are asked about all that we know. */
 static bool
-compatible(const struct tree *t, const char *what)
+compatible(struct tree *t, const char *what)
 {
 	return t->t_compat != NULL && fdt_stringlist_contains(t->t_compat,
 	    t->t_compat_len, what);
@@ -136,14 +188,14 @@ note_node(struct tree *t, int node, const char *what)
 }
 
 static const struct level *
-parent(const struct tree *t)
+parent(struct tree *t)
 {
 	return &t->t_level[t->t_depth > 0 ? t->t_depth - 1 : 0];
 }
 
 /* One step up: an address on the bus below l as one on the bus above. False where nothing maps it. */
 static bool
-translate_step(const struct tree *t, const struct level *l, unsigned parent_ac,
+translate_step(struct tree *t, const struct level *l, unsigned parent_ac,
     uint64_t *addr)
 {
 	struct cells c = cells_get(t, l->l_node, "ranges");
@@ -169,7 +221,7 @@ translate_step(const struct tree *t, const struct level *l, unsigned parent_ac,
 
 /* Addresses in the node at t_depth are in its parent's terms. */
 static bool
-translate(const struct tree *t, uint64_t *addr)
+translate(struct tree *t, uint64_t *addr)
 {
 	int d;
 
@@ -231,7 +283,7 @@ gic_specifier(struct cells *c, unsigned i, struct machine_intr *intr)
 }
 
 static bool
-is_gic(const struct tree *t, uint32_t phandle)
+is_gic(struct tree *t, uint32_t phandle)
 {
 	return t->t_gic_node >= 0 && t->t_gic_ic >= 3 &&
 	    (phandle == t->t_gic || phandle == 0);
@@ -542,7 +594,7 @@ host_intmap(struct tree *t, int node, struct machine_host *h)
 }
 
 static enum machine_msi
-msi_kind(const struct tree *t, uint32_t phandle)
+msi_kind(struct tree *t, uint32_t phandle)
 {
 	unsigned i;
 
@@ -631,7 +683,7 @@ chosen_found(struct tree *t, int node)
 {
 	struct machine *m = t->t_m;
 	int len = 0;
-	const char *s = fdt_getprop(t->t_fdt, node, "bootargs", &len);
+	const char *s = prop_get(t, node, "bootargs", &len);
 	size_t n;
 
 	if (s == NULL || len <= 0)
@@ -668,7 +720,7 @@ stdout_find(struct tree *t)
 }
 
 static bool
-parent_is(const struct tree *t, const char *name)
+parent_is(struct tree *t, const char *name)
 {
 	const char *p = fdt_get_name(t->t_fdt, parent(t)->l_node, NULL);
 
@@ -763,7 +815,7 @@ tree_walk(struct tree *t, void (*found)(struct tree *, int))
 		t->t_depth = depth;
 		if (!level_enter(t, node, depth))
 			continue;
-		t->t_compat = fdt_getprop(t->t_fdt, node, "compatible",
+		t->t_compat = prop_get(t, node, "compatible",
 		    &t->t_compat_len);
 		found(t, node);
 	}
@@ -832,6 +884,7 @@ machine_from_fdt(struct machine *m, const void *fdt, size_t avail)
 	t.t_fdt = fdt;
 	t.t_m = m;
 	t.t_gic_node = -1;
+	t.t_cached = -1;
 	m->m_source = MACHINE_FDT;
 	stdout_find(&t);
 	memreserve(&t);
