@@ -19,12 +19,13 @@
 #define PV_LE64(x)	((uint64_t)(x))
 #endif
 
-/* The Virtqueue Descriptor Table */
+/*
+ * The Virtqueue Descriptor Table. Length, flags and next are one word here, so
+ * that they cost one store.
+ */
 struct ring_desc {
 	uint64_t rd_addr;
-	uint32_t rd_len;
-	uint16_t rd_flags;
-	uint16_t rd_next;
+	uint64_t rd_rest;
 };
 
 #define RING_DESC_F_NEXT	0x0001
@@ -65,6 +66,15 @@ struct ring_used {
 
 #define RING_AVAIL_LEN(n)	(4u + 2u * (n) + 2u)
 #define RING_USED_LEN(n)	(4u + 8u * (n) + 2u)
+
+static inline void
+ring_desc_set(struct ring_desc *rd, uint64_t addr, uint32_t len,
+    unsigned int flags, unsigned int next)
+{
+	rd->rd_addr = PV_LE64(addr);
+	rd->rd_rest = PV_LE64((uint64_t)next << 48 | (uint64_t)flags << 32 |
+	    len);
+}
 
 /*
  * Fields that the other side may change or look at while we do: one access of

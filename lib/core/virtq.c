@@ -52,6 +52,8 @@ virtq_take_features(struct pv_virtq *vq)
 		vq->vq_flags |= VQ_OUTER;
 	if (pv_virtio_has(dev, PV_F_NOTIFICATION_DATA))
 		vq->vq_flags |= VQ_NOTIFY_DATA;
+	if (PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_mem.dm_map))
+		vq->vq_flags |= VQ_COHERENT;
 }
 
 /*
@@ -181,7 +183,6 @@ virtq_new(struct pv_virtio *dev, unsigned int index,
 	vq->vq_name = vp->vp_name;
 	vq->vq_intr = vp->vp_intr;
 	vq->vq_arg = vp->vp_arg;
-	virtq_take_features(vq);
 	return vq;
 }
 
@@ -214,6 +215,7 @@ pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
 		return error;
 	}
 	virtq_alloc_tables(vq);
+	virtq_take_features(vq);
 	split_reset(vq);
 	dev->vd_queues[index] = vq;
 	if (dev->vd_nqueues <= index)

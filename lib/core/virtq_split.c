@@ -17,7 +17,9 @@ struct fill {
 	unsigned int fl_last;
 	unsigned int fl_count;
 	unsigned int fl_room;
-	uint16_t fl_flags;		/* of the last */
+	bus_addr_t fl_addr;		/* of the last, to write it once more */
+	uint32_t fl_len;
+	uint16_t fl_flags;
 	bool fl_coherent;
 };
 
@@ -34,28 +36,34 @@ avail_event(const struct pv_virtq *vq)
 	    &vq->vq_used->ru_ring[virtq_size(vq)];
 }
 
-static void
-sync_avail(const struct pv_virtq *vq, const void *field, bus_size_t len)
-{
-	bus_size_t off = (bus_size_t)((const char *)field -
-	    (const char *)vq->vq_avail);
-
-	pv_dmamem_sync(&vq->vq_mem, vq->vq_avail_off + off, len,
-	    BUS_DMASYNC_PREWRITE);
-}
-
-/* Around the read of a field that the device writes as it likes. */
-static void
-sync_used(const struct pv_virtq *vq, const void *field, bus_size_t len,
+static __attribute__((__noinline__)) void
+sync_ring(const struct pv_virtq *vq, const void *field, bus_size_t len,
     int ops)
 {
 	bus_size_t off = (bus_size_t)((const char *)field -
-	    (const char *)vq->vq_used);
+	    (const char *)vq->vq_mem.dm_kva);
 
-	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off + off, len, ops);
+	pv_dmamem_sync(&vq->vq_mem, off, len, ops);
 }
 
-static uint16_t
+/* After we wrote a part of the available ring. */
+static inline void
+sync_avail(const struct pv_virtq *vq, const void *field, bus_size_t len)
+{
+	if (!(vq->vq_flags & VQ_COHERENT))
+		sync_ring(vq, field, len, BUS_DMASYNC_PREWRITE);
+}
+
+/* Around the read of a field that the device writes as it likes. */
+static inline void
+sync_used(const struct pv_virtq *vq, const void *field, bus_size_t len,
+    int ops)
+{
+	if (!(vq->vq_flags & VQ_COHERENT))
+		sync_ring(vq, field, len, ops);
+}
+
+static inline uint16_t
 used_load16(const struct pv_virtq *vq, const uint16_t *field)
 {
 	uint16_t v;
@@ -134,7 +142,6 @@ fill_piece(struct fill *fl, const struct pv_piece *pc, uint16_t flags)
 {
 	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
 	bus_size_t off = pc->pc_off, left = pc->pc_len, take;
-	struct ring_desc *rd;
 	unsigned int next;
 
 	while (off >= seg->ds_len)
@@ -149,11 +156,10 @@ fill_piece(struct fill *fl, const struct pv_piece *pc, uint16_t flags)
 		take = seg->ds_len - off;
 		if (take > left)
 			take = left;
-		rd = &fl->fl_desc[fl->fl_last];
-		rd->rd_addr = PV_LE64(seg->ds_addr + off);
-		rd->rd_len = PV_LE32(take);
-		rd->rd_flags = PV_LE16(flags | RING_DESC_F_NEXT);
-		rd->rd_next = PV_LE16(next);
+		fl->fl_addr = seg->ds_addr + off;
+		fl->fl_len = (uint32_t)take;
+		ring_desc_set(&fl->fl_desc[fl->fl_last], fl->fl_addr,
+		    fl->fl_len, flags | RING_DESC_F_NEXT, next);
 		fl->fl_next = next;
 		left -= take;
 		if (left == 0)
@@ -169,7 +175,6 @@ static int
 fill_pieces(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
     unsigned int nout, unsigned int n, uint32_t *inlen)
 {
-	struct ring_desc *rd;
 	uint64_t in = 0;
 	unsigned int i;
 	int error;
@@ -189,9 +194,8 @@ fill_pieces(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
 	}
 	if (in > UINT32_MAX)
 		return EINVAL;
-	rd = &fl->fl_desc[fl->fl_last];
-	rd->rd_flags = PV_LE16(fl->fl_flags);
-	rd->rd_next = 0;
+	ring_desc_set(&fl->fl_desc[fl->fl_last], fl->fl_addr, fl->fl_len,
+	    fl->fl_flags, 0);
 	*inlen = (uint32_t)in;
 	return 0;
 }
@@ -222,7 +226,6 @@ fill_indirect(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
     unsigned int nout, unsigned int n, uint32_t *inlen)
 {
 	const struct virtq_table *qt = &vq->vq_tables[vq->vq_free];
-	struct ring_desc *rd = &vq->vq_desc[vq->vq_free];
 	uint32_t len;
 	int error;
 
@@ -233,72 +236,23 @@ fill_indirect(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
 	error = fill_pieces(vq, fl, pc, nout, n, inlen);
 	if (error)
 		return error;
-	len = fl->fl_count * (uint32_t)sizeof(*rd);
+	len = fl->fl_count * (uint32_t)sizeof(struct ring_desc);
 	pv_dmamem_sync(&vq->vq_tablemem, qt->qt_off, len,
 	    BUS_DMASYNC_PREWRITE);
-	rd->rd_addr = PV_LE64(qt->qt_addr);
-	rd->rd_len = PV_LE32(len);
-	rd->rd_flags = PV_LE16(RING_DESC_F_INDIRECT);
-	rd->rd_next = 0;
+	ring_desc_set(&vq->vq_desc[vq->vq_free], qt->qt_addr, len,
+	    RING_DESC_F_INDIRECT, 0);
 	fl->fl_last = vq->vq_free;
 	fl->fl_count = 1;
 	return 0;
 }
 
-/* One piece in one segment, the common case: straight into the ring. */
-static int
-fill_single(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
-    unsigned int nout, uint32_t *inlen)
-{
-	struct ring_desc *rd = &vq->vq_desc[vq->vq_free];
-	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
-
-	rd->rd_addr = PV_LE64(seg->ds_addr + pc->pc_off);
-	rd->rd_len = PV_LE32(pc->pc_len);
-	rd->rd_flags = PV_LE16(nout ? 0 : RING_DESC_F_WRITE);
-	rd->rd_next = 0;
-	fl->fl_last = vq->vq_free;
-	fl->fl_count = 1;
-	fl->fl_coherent = PV_DMAMAP_COHERENT(vq->vq_dmat, pc->pc_map);
-	*inlen = nout ? 0 : (uint32_t)pc->pc_len;
-	return 0;
-}
-
-static bool
-piece_is_single(const struct pv_piece *pc)
-{
-	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
-
-	return pc->pc_off < seg->ds_len && pc->pc_len <= seg->ds_len - pc->pc_off;
-}
-
-static int
-split_fill(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
-    unsigned int nout, unsigned int n, uint32_t *inlen)
-{
-	int error;
-
-	if (n == 1) {
-		error = piece_check(pc);
-		if (error)
-			return error;
-		if (piece_is_single(pc))
-			return fill_single(vq, fl, pc, nout, inlen);
-	}
-	fl->fl_coherent = true;
-	fl->fl_count = 0;
-	if (vq->vq_tables != NULL)
-		return fill_indirect(vq, fl, pc, nout, n, inlen);
-	return fill_direct(vq, fl, pc, nout, n, inlen);
-}
-
-/* The device may look at what follows the free list's head from here on. */
+/* The descriptors of a chain; their order stays in qe_next. */
 static void
 sync_chain(struct pv_virtq *vq, unsigned int head, unsigned int count)
 {
 	unsigned int i = head;
 
-	if (PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_mem.dm_map))
+	if (vq->vq_flags & VQ_COHERENT)
 		return;
 	while (count-- > 0) {
 		pv_dmamem_sync(&vq->vq_mem, i * sizeof(struct ring_desc),
@@ -307,40 +261,102 @@ sync_chain(struct pv_virtq *vq, unsigned int head, unsigned int count)
 	}
 }
 
+/* Make a filled chain, of count descriptors up to last, available. */
+static inline void
+split_commit(struct pv_virtq *vq, unsigned int head, unsigned int last,
+    unsigned int count, uint32_t inlen, uint16_t flags, void *cookie)
+{
+	struct virtq_entry *qe = &vq->vq_entries[head];
+
+	qe->qe_cookie = cookie;
+	qe->qe_inlen = inlen;
+	qe->qe_pos = vq->vq_posted;
+	qe->qe_last = (uint16_t)last;
+	qe->qe_ndesc = (uint16_t)count;
+	qe->qe_flags = flags;
+	vq->vq_free = vq->vq_entries[last].qe_next;
+	vq->vq_nfree = (uint16_t)(vq->vq_nfree - count);
+	vq->vq_avail->ra_ring[vq->vq_posted & vq->vq_mask] = PV_LE16(head);
+	vq->vq_posted++;
+}
+
+/* What follows a commit where something is not coherent. */
+static __attribute__((__noinline__)) int
+enqueue_sync(struct pv_virtq *vq, const struct pv_piece *pc,
+    unsigned int nout, unsigned int nin, unsigned int head)
+{
+	struct virtq_entry *qe = &vq->vq_entries[head];
+
+	sync_chain(vq, head, qe->qe_ndesc);
+	if (qe->qe_flags & QE_SYNC)
+		virtq_pieces_pre(vq, pc, nout, nin, head);
+	return 0;
+}
+
+static __attribute__((__noinline__)) int
+enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pc,
+    unsigned int nout, unsigned int nin, void *cookie)
+{
+	struct fill fl = { .fl_coherent = true };
+	unsigned int head = vq->vq_free;
+	uint32_t inlen;
+	int error;
+
+	if (vq->vq_tables != NULL)
+		error = fill_indirect(vq, &fl, pc, nout, nout + nin, &inlen);
+	else
+		error = fill_direct(vq, &fl, pc, nout, nout + nin, &inlen);
+	if (error)
+		return error;
+	split_commit(vq, head, fl.fl_last, fl.fl_count, inlen,
+	    fl.fl_coherent ? 0 : QE_SYNC, cookie);
+	if (!fl.fl_coherent || !(vq->vq_flags & VQ_COHERENT))
+		return enqueue_sync(vq, pc, nout, nin, head);
+	return 0;
+}
+
+/* The segment in which a piece lies whole, or NULL; *off becomes its offset. */
+static inline const bus_dma_segment_t *
+piece_segment(const struct pv_piece *pc, bus_size_t *off)
+{
+	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
+
+	*off = pc->pc_off;
+	while (*off >= seg->ds_len)
+		*off -= (seg++)->ds_len;
+	return pc->pc_len <= seg->ds_len - *off ? seg : NULL;
+}
+
+/* The common case, one piece in one segment, goes straight into the ring. */
 int
 split_enqueue(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
+	const bus_dma_segment_t *seg;
 	unsigned int head = vq->vq_free;
-	struct virtq_entry *qe;
-	struct fill fl;
-	uint32_t inlen;
-	int error;
+	uint16_t coherent;
+	uint32_t len;
+	bus_size_t off;
 
 	if (vq->vq_nfree == 0) {
 		vq->vq_counters.qc_full++;
 		return ENOBUFS;
 	}
-	error = split_fill(vq, &fl, pc, nout, nout + nin, &inlen);
-	if (error)
-		return error;
-	sync_chain(vq, head, fl.fl_count);
-	qe = &vq->vq_entries[head];
-	qe->qe_cookie = cookie;
-	qe->qe_inlen = inlen;
-	qe->qe_pos = vq->vq_posted;
-	qe->qe_last = (uint16_t)fl.fl_last;
-	qe->qe_ndesc = (uint16_t)fl.fl_count;
-	qe->qe_flags = 0;
-	if (!fl.fl_coherent) {
-		qe->qe_flags = QE_SYNC;
-		virtq_pieces_pre(vq, pc, nout, nin, head);
-	}
-	vq->vq_free = vq->vq_entries[fl.fl_last].qe_next;
-	vq->vq_nfree = (uint16_t)(vq->vq_nfree - fl.fl_count);
-	vq->vq_avail->ra_ring[vq->vq_posted & vq->vq_mask] = PV_LE16(head);
-	vq->vq_posted++;
-	vq->vq_counters.qc_enqueued++;
+	if (nout + nin != 1)
+		return enqueue_chain(vq, pc, nout, nin, cookie);
+	if (piece_check(pc))
+		return EINVAL;
+	seg = piece_segment(pc, &off);
+	if (seg == NULL)
+		return enqueue_chain(vq, pc, nout, nin, cookie);
+	len = (uint32_t)pc->pc_len;
+	ring_desc_set(&vq->vq_desc[head], seg->ds_addr + off, len,
+	    nin ? RING_DESC_F_WRITE : 0, 0);
+	coherent = PV_DMAMAP_COHERENT(vq->vq_dmat, pc->pc_map);
+	split_commit(vq, head, head, 1, nin ? len : 0, coherent ? 0 : QE_SYNC,
+	    cookie);
+	if (!coherent || !(vq->vq_flags & VQ_COHERENT))
+		return enqueue_sync(vq, pc, nout, nin, head);
 	return 0;
 }
 
@@ -352,7 +368,7 @@ sync_avail_entries(const struct pv_virtq *vq, unsigned int first,
 	unsigned int slot = first & vq->vq_mask;
 	unsigned int run = virtq_size(vq) - slot;
 
-	if (PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_mem.dm_map))
+	if (vq->vq_flags & VQ_COHERENT)
 		return;
 	if (run > n)
 		run = n;
@@ -386,12 +402,13 @@ split_publish(struct pv_virtq *vq)
 	ring_store16(&vq->vq_avail->ra_idx, new);
 	sync_avail(vq, &vq->vq_avail->ra_idx, sizeof(uint16_t));
 	vq->vq_published = vq->vq_posted;
+	vq->vq_counters.qc_enqueued += (uint16_t)(new - old);
 	pv_barrier_check(virtq_outer(vq));
 	return split_wants_notify(vq, old, new);
 }
 
 /* Read the used index, and judge it. */
-static int
+static __attribute__((__noinline__)) int
 split_refresh(struct pv_virtq *vq)
 {
 	uint16_t idx, n;
@@ -408,6 +425,7 @@ split_refresh(struct pv_virtq *vq)
 	return 0;
 }
 
+/* Enqueued, but not shown to the device yet. */
 static bool
 split_is_unpublished(const struct pv_virtq *vq, const struct virtq_entry *qe)
 {
@@ -415,45 +433,25 @@ split_is_unpublished(const struct pv_virtq *vq, const struct virtq_entry *qe)
 	    vq->vq_posted - vq->vq_published;
 }
 
-/* The entry that a used element names, or NULL with the device broken. */
-static struct virtq_entry *
-split_used_entry(struct pv_virtq *vq, uint32_t id)
-{
-	struct virtq_entry *qe;
-
-	if (id > vq->vq_mask) {
-		pv_virtio_break(vq->vq_dev, "used id out of range");
-		return NULL;
-	}
-	qe = &vq->vq_entries[id];
-	if (qe->qe_cookie == NULL || split_is_unpublished(vq, qe)) {
-		pv_virtio_break(vq->vq_dev, "used id is not outstanding");
-		return NULL;
-	}
-	return qe;
-}
-
-int
-split_dequeue(struct pv_virtq *vq, struct pv_used *us)
+/* The next used entry; split_refresh has seen that there is one. */
+static __attribute__((__noinline__)) int
+split_take(struct pv_virtq *vq, struct pv_used *us)
 {
 	const struct ring_used_elem *ru;
 	struct virtq_entry *qe;
 	uint32_t id, len;
-	int error;
 
-	if (vq->vq_used_idx == vq->vq_used_seen) {
-		error = split_refresh(vq);
-		if (error)
-			return error;
-	}
 	ru = &vq->vq_used->ru_ring[vq->vq_used_idx & vq->vq_mask];
 	sync_used(vq, ru, sizeof(*ru), BUS_DMASYNC_POSTREAD);
 	id = ring_load32(&ru->ru_id);
 	len = ring_load32(&ru->ru_len);
 	sync_used(vq, ru, sizeof(*ru), BUS_DMASYNC_PREREAD);
-	qe = split_used_entry(vq, id);
-	if (qe == NULL)
-		return EIO;
+	if (id > vq->vq_mask)
+		return pv_virtio_break(vq->vq_dev, "used id out of range");
+	qe = &vq->vq_entries[id];
+	if (qe->qe_cookie == NULL || split_is_unpublished(vq, qe))
+		return pv_virtio_break(vq->vq_dev,
+		    "used id is not outstanding");
 	if (len > qe->qe_inlen) {
 		if (!vq->vq_clamp)
 			return pv_virtio_break(vq->vq_dev,
@@ -463,15 +461,28 @@ split_dequeue(struct pv_virtq *vq, struct pv_used *us)
 	}
 	us->us_cookie = qe->qe_cookie;
 	us->us_len = len;
-	if (qe->qe_flags & QE_SYNC)
-		virtq_pieces_post(vq, id, len);
 	qe->qe_cookie = NULL;
 	vq->vq_entries[qe->qe_last].qe_next = vq->vq_free;
 	vq->vq_free = (uint16_t)id;
 	vq->vq_nfree = (uint16_t)(vq->vq_nfree + qe->qe_ndesc);
 	vq->vq_used_idx++;
 	vq->vq_counters.qc_used++;
+	if (qe->qe_flags & QE_SYNC)
+		virtq_pieces_post(vq, id, len);
 	return 0;
+}
+
+int
+split_dequeue(struct pv_virtq *vq, struct pv_used *us)
+{
+	int error;
+
+	if (vq->vq_used_idx == vq->vq_used_seen) {
+		error = split_refresh(vq);
+		if (error)
+			return error;
+	}
+	return split_take(vq, us);
 }
 
 int

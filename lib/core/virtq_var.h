@@ -42,34 +42,31 @@ struct virtq_saved {
 };
 
 struct pv_virtq {
-	/* both ways */
+	/* submitting: one line */
 	struct pv_virtio *vq_dev;
 	struct virtq_entry *vq_entries;
-	uint16_t vq_mask;		/* size - 1 */
-	uint16_t vq_free;		/* first free descriptor */
-	uint16_t vq_nfree;
-	uint8_t vq_flags;		/* VQ_* */
-	uint8_t vq_clamp;		/* policy */
-
-	/* submitting */
 	struct ring_desc *vq_desc;
 	struct ring_avail *vq_avail;
 	struct virtq_table *vq_tables;	/* NULL: no indirect descriptors */
 	uint32_t vq_posted;		/* chains enqueued; the low half is the
 					 * index that publish will show */
 	uint32_t vq_published;		/* of them shown */
+	uint16_t vq_mask;		/* size - 1 */
+	uint16_t vq_free;		/* first free descriptor */
+	uint16_t vq_nfree;
 	uint16_t vq_maxpieces;
 	uint16_t vq_maxsegs;
+	uint8_t vq_flags;		/* VQ_* */
+	uint8_t vq_clamp;		/* policy */
 
 	/* consuming */
 	struct ring_used *vq_used;
 	uint16_t vq_used_idx;		/* next that we take */
 	uint16_t vq_used_seen;		/* used index as last read and checked */
-
+	bus_dma_tag_t vq_dmat;
 	struct pv_virtq_counters vq_counters;
 
 	/* seldom */
-	bus_dma_tag_t vq_dmat;
 	struct pv_dmamem vq_mem;	/* the three areas */
 	struct pv_dmamem vq_tablemem;
 	bus_size_t vq_avail_off;	/* in vq_mem */
@@ -89,6 +86,7 @@ struct pv_virtq {
 #define VQ_INTR_OFF	0x02	/* NO_INTERRUPT is set */
 #define VQ_OUTER	0x04	/* ORDER_PLATFORM */
 #define VQ_NOTIFY_DATA	0x08
+#define VQ_COHERENT	0x10	/* the ring's own memory needs no sync */
 
 static inline unsigned int
 virtq_size(const struct pv_virtq *vq)
