@@ -27,6 +27,7 @@ struct fbcon {
 	unsigned int	 fc_generation;		/* they are laid out for */
 	int		 fc_hidden;
 	int		 fc_panicked;
+	int		 fc_painted;		/* has drawn, and said so */
 };
 
 static struct fbcon fbcon;
@@ -115,7 +116,12 @@ fbcon_flush(struct console *con)
 	px.tx_stride = gg.gg_stride;
 	px.tx_width = gg.gg_width;
 	px.tx_height = gg.gg_height;
-	(void)term_render(&fc->fc_term, &px, fbcon_damage, fc);
+	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0 ||
+	    fc->fc_painted || panicking())
+		return;
+	fc->fc_painted = 1;
+	klog(LOG_INFO, "fb: painted, %u x %u pixels", gg.gg_width,
+	    gg.gg_height);
 }
 
 int
