@@ -39,10 +39,13 @@ _start:
 	.balign	2048
 skip_vectors:
 ENTRY(boot_enter)
-	mov	x0, xzr
+	mov	x26, #1
+	b	boot_common
 LOCAL(boot_image)
+	mov	x26, xzr
+LOCAL(boot_common)
 	msr	daifset, #15
-	mov	x19, x0			/* device tree */
+	mov	x19, x0			/* device tree, unless by EFI (x26) */
 	mov	x22, xzr		/* this is the first CPU */
 	mrs	x20, CurrentEL
 	lsr	x20, x20, #2		/* entry level, kept to the end */
@@ -431,6 +434,7 @@ LOCAL(cpu_high)
 	mov	x0, x19
 	mov	x1, x24
 	mov	x2, x20
+	mov	x3, x26
 	bl	boot_main
 	b	.
 

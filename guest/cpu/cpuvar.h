@@ -54,7 +54,7 @@ curcpu(void)
 extern char boot_guard[], boot_stack[], boot_stack_top[];
 extern uint64_t kernel_l0[], empty_l0[];
 void boot_secondary(void);
-void boot_main(paddr_t dtb, paddr_t image, unsigned entry_el);
+void boot_main(paddr_t dtb, paddr_t image, unsigned entry_el, unsigned efi);
 void cpu_secondary(struct cpu *);
 
 /* vectors.S calls these; tf is on the stack in use. */

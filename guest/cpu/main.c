@@ -73,15 +73,17 @@ start(void *arg)
 }
 
 void
-boot_main(paddr_t dtb, paddr_t image, unsigned entry_el)
+boot_main(paddr_t dtb, paddr_t image, unsigned entry_el, unsigned efi)
 {
 	int error = 0;
 
 	cpu_init(entry_el);
 	time_init_early();
 	vm_init_early(image);
-	if (!machine.m_efi)
+	if (!efi) {
+		memset(&machine, 0, sizeof(machine));
 		error = read_tree(dtb);
+	}
 	if (error && machine.m_nmem == 0)
 		panic("no device tree at 0x%llx", (unsigned long long)dtb);
 	cmdline_init(machine.m_cmdline);

@@ -30,7 +30,8 @@
  * efi_entry from _image_start (0 as long as there is none).
  *
  * An EFI application's .bss may hold what it likes while it runs: the kernel
- * clears it again after boot_enter; .data is kept.
+ * clears it again after boot_enter; .data and .bss.keep (which is where
+ * `machine` is) are kept.
  */
 #ifndef GUEST_BOOTINFO_H
 #define GUEST_BOOTINFO_H

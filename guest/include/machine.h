@@ -223,7 +223,9 @@ struct machine {
 	char		m_notes[MACHINE_NOTES];	/* what was odd, a line each: print it once there is a log */
 };
 
-/* The machine that we run on. In .data, so that it survives the clearing of .bss. */
+/*
+ * The machine that we run on. The EFI application fills it in before the kernel starts; otherwise the kernel clears it first.
+ */
 extern struct machine machine;
 
 /*
