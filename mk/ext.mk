@@ -6,6 +6,11 @@
 
 EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -w
 
+# Small, but for what each byte of the network's data goes through.
+EXT_FAST := %/memcpy.S.o %/memmove.S.o %/memset.c.o %/memcmp.c.o %/inet_chksum.c.o %/pbuf.c.o \
+	%/tcp_in.c.o %/tcp_out.c.o %/ip4.c.o %/memp.c.o
+EXT_OPTIMISE = $(if $(filter $(EXT_FAST),$@),-O2,-Os)
+
 PICO := $(SRC)/picolibc/newlib/libc
 
 # No SIMD register is the kernel's: of the aarch64 assembly only memcpy and memmove are free of them.
@@ -23,7 +28,7 @@ PICO_SRC := $(wildcard $(PICO_STRING:%=$(PICO)/string/%.c) $(PICO_CTYPE:%=$(PICO
 	$(PICO)/errno/errno.c $(PICO)/machine/aarch64/memcpy.S $(PICO)/machine/aarch64/memmove.S)
 PICO_OBJ := $(patsubst $(PICO)/%,$(G)/picolibc/%.o,$(PICO_SRC))
 # Formatting is integer-only, and skips an argument that would be a double as if it were a long.
-PICO_FLAGS := -O2 -fno-builtin -D_LIBC \
+PICO_FLAGS = $(EXT_OPTIMISE) -fno-builtin -D_LIBC \
 	-D__COMPILING_PICOLIBC__ -Ddouble=long \
 	-DFORMAT_DEFAULT_INTEGER -I$(PICO)/tinystdio -I$(PICO)/stdlib -I$(PICO)/ctype \
 	-I$(PICO)/locale -I$(PICO)/machine/aarch64
@@ -45,7 +50,7 @@ FDT_OBJ := $(patsubst $(FDT)/%,$(G)/libfdt/%.o,$(FDT_SRC))
 
 $(G)/libfdt/%.c.o: $(FDT)/%.c $(BUILD_FILES)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(EXTFLAGS) -O2 -c -o $@ $<
+	$(Q)$(CC) $(EXTFLAGS) $(EXT_OPTIMISE) -c -o $@ $<
 
 $(G)/libfdt.a: $(FDT_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^
@@ -59,7 +64,7 @@ DEPS += $(LWIP_OBJ:.o=.d)
 
 $(G)/lwip/%.c.o: $(LWIP)/%.c $(BUILD_FILES)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(EXTFLAGS) -O2 -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(EXTFLAGS) $(EXT_OPTIMISE) -MD -MP -c -o $@ $<
 
 $(G)/liblwip.a: $(LWIP_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^

@@ -43,6 +43,11 @@ SYSTEM_INCLUDE := -nostdinc -isystem $(CC_INCLUDE) -isystem guest/libc \
 INCLUDE := -Iinclude -iquote guest/include -Iguest/net -Iguest/net/include $(SYSTEM_INCLUDE) \
 	-idirafter guest/include
 
+# Small where nothing waits for it.
+SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/user/% \
+	$(G)/guest/boot/% $(G)/guest/cpu/selftest%
+OPTIMISE = $(if $(filter $(SMALL),$@),-Os)
+
 KCFLAGS := $(CODEGEN) $(CC_FLAGS) $(ARCH) $(INCLUDE)
 
 KERNEL_SRC := $(filter-out guest/user/prog/%,$(wildcard guest/*/*.c guest/*/*.S))
@@ -55,7 +60,7 @@ BUILD_FILES := mk/build.mk mk/guest.mk mk/ext.mk
 
 $(G)/%.c.o: %.c $(BUILD_FILES)
 	$(call say,CC      $<)mkdir -p $(@D)
-	$(Q)$(CC) $(KCFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(KCFLAGS) $(OPTIMISE) $(WARN) -MMD -MP -c -o $@ $<
 
 $(G)/%.S.o: %.S $(BUILD_FILES)
 	$(call say,AS      $<)mkdir -p $(@D)
