@@ -5,7 +5,8 @@
 #	guest/*/*.c, *.S	the guest (but guest/user/prog: programs for EL0)
 #	lib/*/*.c		the driver library, for the guest and for the host
 #	test/unit/test_*.c	a cmocka program each
-#	test/unit/port/*.c	what those stand on
+#	port/posix/*.c		the bus contract in a process, and
+#	bench/*.c		device models: what those stand on
 #
 # Everything goes to build/: a directory for each compiler, and one for the host.
 

@@ -13,11 +13,11 @@ HOST ?= clang
 H := $(if $(filter gcc,$(HOST)),$(B)/host-gcc,$(B)/host)
 
 HOST_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -Iinclude -Itest/unit/port -iquote guest/include \
+	-fno-sanitize-recover=all -Iinclude -Iport/posix -Ibench -iquote guest/include \
 	-isystem $(SRC)/device-tree-compiler/libfdt -idirafter guest/include
 HOST_LIBS := -lcmocka
 
-HOST_LIB_OBJ := $(patsubst %,$(H)/%.o,$(LIB_SRC) $(wildcard test/unit/port/*.c))
+HOST_LIB_OBJ := $(patsubst %,$(H)/%.o,$(LIB_SRC) $(wildcard port/posix/*.c bench/*.c))
 HOST_FDT_OBJ := $(patsubst $(FDT)/%,$(H)/libfdt/%.o,$(FDT_SRC))
 UNIT_SRC := $(wildcard test/unit/test_*.c)
 UNIT := $(patsubst test/unit/%.c,$(H)/%,$(UNIT_SRC))

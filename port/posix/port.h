@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The host as a port, for unit tests: what a test sets and looks at.
+ * A process as a port: what a test sets and looks at.
  *
  *	int setup(void **state) { port_reset(); return 0; }
  *	int teardown(void **state) { return port_check(); }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The bus contract for unit tests on the host. Device addresses are never CPU
+ * The bus contract in a process of this machine. Device addresses are never CPU
  * addresses, registers are functions, time is what a test says; see port.h.
  */
 #ifndef PARAVANE_MACHDEP_H
