@@ -60,11 +60,11 @@ BUILD_FILES := mk/build.mk mk/guest.mk mk/ext.mk
 
 $(G)/%.c.o: %.c $(BUILD_FILES)
 	$(call say,CC      $<)mkdir -p $(@D)
-	$(Q)$(CC) $(KCFLAGS) $(OPTIMISE) $(WARN) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(KCFLAGS) $(OPTIMISE) $(WARN) -MD -MP -c -o $@ $<
 
 $(G)/%.S.o: %.S $(BUILD_FILES)
 	$(call say,AS      $<)mkdir -p $(@D)
-	$(Q)$(CC) $(KCFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(KCFLAGS) -D__ASSEMBLER__ -MD -MP -c -o $@ $<
 
 # Programs for EL0: guest/user/prog/NAME.c each, with whatever is in guest/user/prog/lib, are static
 # ELF files; tool/embed makes them the table user_programs[] (guest/user/prog.h).

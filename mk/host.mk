@@ -25,7 +25,7 @@ DEPS += $(HOST_LIB_OBJ:.o=.d)
 
 $(H)/%.c.o: %.c mk/build.mk mk/host.mk
 	$(call say,HOSTCC  $<)mkdir -p $(@D)
-	$(Q)$(HOST) $(HOST_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+	$(Q)$(HOST) $(HOST_CFLAGS) $(WARN) -MD -MP -c -o $@ $<
 
 # Not ours, and walked a million times by tests of damaged trees: addresses are watched, no more.
 $(H)/libfdt/%.c.o: $(FDT)/%.c mk/build.mk mk/host.mk
@@ -57,7 +57,7 @@ $(H)/$(1): $(patsubst %,$(H)/$(1).d/%.o,test/unit/$(1).c $(2)) $(4:%=$(H)/lib%.a
 	$$(call say,HOSTLD  $$@)$(HOST) $(HOST_CFLAGS) -o $$@ $$^ $(HOST_LIBS)
 $(patsubst %,$(H)/$(1).d/%.o,test/unit/$(1).c $(2)): $(H)/$(1).d/%.o: % mk/build.mk mk/host.mk
 	$$(call say,HOSTCC  $$<)mkdir -p $$(@D)
-	$(Q)$(HOST) $(HOST_CFLAGS) $(WARN) $(3) -MMD -MP -c -o $$@ $$<
+	$(Q)$(HOST) $(HOST_CFLAGS) $(WARN) $(3) -MD -MP -c -o $$@ $$<
 DEPS += $(patsubst %,$(H)/$(1).d/%.d,test/unit/$(1).c $(2))
 endef
 

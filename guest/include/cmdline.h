@@ -15,7 +15,10 @@
  * intx=off		no INTx either: poll
  * timer=physical	use the physical timer, not the virtual one
  * maxcpus=N		start no more than this many processors
- * net=...		see guest/net
+ * net=dhcp|off|ADDR/LEN[,GATEWAY[,DNS]]
+ *			where interfaces have their addresses from
+ * netmem=BYTES		memory for packets
+ * netdeny=MASK		feature bits that network devices are to leave
  */
 #ifndef PARAVANE_GUEST_CMDLINE_H
 #define PARAVANE_GUEST_CMDLINE_H

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <string.h>
-
 #include "crc32.h"
 
 #define POLYNOMIAL	0xedb88320u	/* reflected */
@@ -26,12 +24,10 @@ crc32_init(void)
 			    table[0][table[k - 1][b] & 0xff];
 }
 
+/* Of eight bytes, the first one in the low bits. */
 static uint32_t
-crc32_8(uint32_t crc, const uint8_t *p)
+crc32_8(uint32_t crc, uint64_t v)
 {
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
 	v ^= crc;
 	return table[7][v & 0xff] ^ table[6][v >> 8 & 0xff] ^
 	    table[5][v >> 16 & 0xff] ^ table[4][v >> 24 & 0xff] ^
@@ -50,7 +46,7 @@ crc32(uint32_t crc, const void *buf, size_t len)
 	for (; len > 0 && ((uintptr_t)p & 7) != 0; len--)
 		crc = crc >> 8 ^ table[0][(crc ^ *p++) & 0xff];
 	for (; len >= 8; len -= 8, p += 8)
-		crc = crc32_8(crc, __builtin_assume_aligned(p, 8));
+		crc = crc32_8(crc, *(const uint64_t *)(const void *)p);
 	for (; len > 0; len--)
 		crc = crc >> 8 ^ table[0][(crc ^ *p++) & 0xff];
 	return ~crc;

@@ -19,6 +19,11 @@
 #define BYTE_ORDER	LITTLE_ENDIAN
 #endif
 
+/* One instruction each; a freestanding compiler wouldn't take the functions for what they are. */
+#define lwip_htons(x)	__builtin_bswap16(x)
+#define lwip_htonl(x)	__builtin_bswap32(x)
+#define SMEMCPY(dst, src, len)	__builtin_memcpy(dst, src, len)
+
 /* lwIP states only what must hold whatever a peer sends: where that fails, memory is already wrong. */
 _Noreturn void	net_assert_failed(const char *what, const char *file,
 		    int line);
