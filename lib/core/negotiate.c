@@ -240,6 +240,9 @@ pv_virtio_negotiate(struct pv_virtio *dev, const struct pv_feature_table *ft,
 	bool refused;
 	int error = ENOTSUP;
 
+	/* A reset would take the vectors of a device that still runs. */
+	if (dev->vd_intr_mode != PV_INTR_MODE_NONE)
+		pv_virtio_stop(dev);
 	memset(&dev->vd_ng, 0, sizeof(dev->vd_ng));
 	dev->vd_table = ft;
 	while ((ls = ladder_step(ft, step)) != NULL) {

@@ -191,9 +191,6 @@ pci_queue_enable(void *v, unsigned int queue, const struct pv_queue_place *qp)
 	    (uint16_t)qp->qp_size);
 	if (window_read_2(&pp->pp_common, COMMON_QUEUE_SIZE) != qp->qp_size)
 		return EIO;
-	error = pci_queue_vector(pp, queue);
-	if (error)
-		return error;
 	write_address(pp, COMMON_QUEUE_DESC, qp->qp_desc);
 	write_address(pp, COMMON_QUEUE_DRIVER, qp->qp_driver);
 	write_address(pp, COMMON_QUEUE_DEVICE, qp->qp_device);

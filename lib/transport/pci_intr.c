@@ -213,15 +213,6 @@ pci_intr_teardown(void *v)
 	pp->pp_mode = PV_INTR_MODE_NONE;
 }
 
-int
-pci_queue_vector(struct pv_pci *pp, unsigned int queue)
-{
-	if (pp->pp_nvectors == 0)
-		return 0;
-	return set_vector(pp, COMMON_QUEUE_MSIX_VECTOR,
-	    vector_of(pp, pp->pp_mode, queue));
-}
-
 /* With MSI-X the ISR status says nothing (ISR status capability). */
 unsigned int
 pci_intr_status(void *v)

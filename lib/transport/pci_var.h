@@ -47,12 +47,9 @@ window_write_4(const struct pv_pci_window *pw, bus_size_t off, uint32_t val)
 	bus_space_write_4(pw->pw_iot, pw->pw_ioh, pw->pw_off + off, val);
 }
 
-/* pci_intr.c */
+/* pci_intr.c; queues have their vectors from setup on, before they are enabled */
 enum pv_intr_mode pci_intr_setup(void *, struct pv_virtio *, unsigned int);
 void pci_intr_teardown(void *);
 unsigned int pci_intr_status(void *);
-
-/* pci_intr.c: the queue's vector in this mode, before the queue is enabled */
-int pci_queue_vector(struct pv_pci *, unsigned int queue);
 
 #endif
