@@ -123,12 +123,18 @@ int
 pl011_attach(void)
 {
 	const struct machine_uart *uart = &machine.m_uart;
+	uint32_t value;
 
 	if (uart->mu_base == 0 || uart->mu_size < PAGE_SIZE)
 		return ENXIO;
-	pl011_regs = vm_map_device(uart->mu_base, uart->mu_size);
+	pl011_regs = vm_map_device(uart->mu_base, PAGE_SIZE);
 	if (pl011_regs == NULL)
 		return ENXIO;
+	/* Whether anything is there is the machine's word only. */
+	if (vm_probe_read((volatile uint32_t *)pl011_regs, &value) != 0) {
+		pl011_regs = NULL;
+		return ENXIO;
+	}
 	pl011_write(UARTIMSC, 0);
 	pl011_write(UARTICR, INT_ALL);
 	/* The line register may only be written while the UART is off. */

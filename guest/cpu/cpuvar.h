@@ -93,6 +93,9 @@ void intr_dispatch(void);
 int intr_prepare_cpu(struct cpu *c);
 
 /* timer.c */
+void time_check(void);
+/* When idle, interrupts off: false, or true where a wait would not end. */
+bool time_idle(void);
 void time_wake_at(uint64_t ns);		/* CPU 0: no later than this */
 
 /* thread.c */

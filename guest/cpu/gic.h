@@ -59,6 +59,9 @@ void	gicd_trigger(volatile char *regs, uint32_t intid, bool edge);
 void	gicd_pend(uint32_t intid);
 void	gic_init_private(volatile char *regs);
 
+/* Map registers where something answers; NULL where nothing does. */
+volatile char *gic_map(paddr_t, size_t);
+
 /* GICv3 for the ITS: the redistributor's registers of a CPU. */
 struct gicr {
 	volatile char	*gr_regs;

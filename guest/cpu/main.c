@@ -67,6 +67,7 @@ static void
 start(void *arg)
 {
 	(void)arg;
+	time_check();
 	cpu_start_all();
 	say_what_it_is();
 	run_inits(INIT_TTY, UINT32_MAX);
@@ -87,8 +88,9 @@ boot_main(paddr_t dtb, paddr_t image, unsigned entry_el, unsigned efi)
 	if (error && machine.m_nmem == 0)
 		panic("no device tree at 0x%llx", (unsigned long long)dtb);
 	cmdline_init(machine.m_cmdline);
-	vm_init();
+	/* What goes wrong from here on can be said. */
 	run_inits(0, INIT_TTY);
+	vm_init();
 	if (machine.m_notes[0] != '\0')
 		kprintf("%s", machine.m_notes);
 	intr_init();

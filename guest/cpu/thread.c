@@ -169,7 +169,8 @@ schedule(void)
 	while ((to = next_ready()) == NULL) {
 		/* Wakes with interrupts masked as well: none is missed. */
 		dsb(sy);
-		__asm__ volatile("wfi" : : : "memory");
+		if (!time_idle())
+			__asm__ volatile("wfi" : : : "memory");
 		__asm__ volatile("msr daifclr, #2; isb; msr daifset, #2"
 		    : : : "memory");
 		switched_at = uptime_ns();

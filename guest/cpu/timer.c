@@ -14,6 +14,7 @@
 #include "cpuvar.h"
 
 #define TICK_NS		(100 * NS_PER_MS)
+#define CHECK_NS	(200 * NS_PER_MS)
 #define CTL_ENABLE	1
 #define CTL_IMASK	2
 
@@ -22,6 +23,8 @@ static uint64_t mult;		/* nanoseconds a tick, 32 fraction bits */
 static uint64_t base;
 static bool physical;
 static uint32_t timer_intid;
+static bool polled;		/* its interrupt does not come */
+static volatile bool fired;
 static volatile uint64_t wake_ns = UINT64_MAX;
 
 uint64_t
@@ -126,6 +129,7 @@ timer_intr(void *arg)
 	uint64_t now = uptime_ns();
 
 	(void)arg;
+	fired = true;
 	if (now >= c->c_next_tick) {
 		c->c_ticks++;
 		/* A CPU that was held up for long skips what it missed. */
@@ -174,6 +178,38 @@ time_init(void)
 		klog(LOG_ERR, "timer: interrupt %u: error %d", timer_intid,
 		    error);
 	time_init_cpu();
+}
+
+/*
+ * Whether the interrupt that the machine names for the timer comes at all.
+ * Without it the kernel goes on by looking at the clock when it is idle.
+ */
+void
+time_check(void)
+{
+	uint64_t start = uptime_ns();
+
+	fired = false;
+	time_wake_at(start + 10 * NS_PER_US);
+	while (!fired && uptime_ns() - start < CHECK_NS)
+		;
+	if (fired)
+		return;
+	polled = true;
+	klog(LOG_ERR, "time: interrupt %u does not come, the clock is polled",
+	    timer_intid);
+}
+
+bool
+time_idle(void)
+{
+	if (!polled)
+		return false;
+	if (uptime_ns() >= wake_ns) {
+		wake_ns = UINT64_MAX;
+		thread_timeouts();
+	}
+	return true;
 }
 
 void

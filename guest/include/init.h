@@ -3,7 +3,8 @@
  * Start-up by table: each part says when it wants to be called, so that the
  * start does not name them. Functions run in order of their level, those of
  * one level in no order, on the thread "main" with interrupts on (but for
- * INIT_CONSOLE), threads, kmalloc and the machine's description at work.
+ * INIT_CONSOLE), threads, kmalloc and the machine's description at work. Those
+ * of INIT_CONSOLE can map devices, no more.
  *
  *	INIT(INIT_BUS, pci_init);
  *
@@ -12,7 +13,7 @@
 #ifndef GUEST_INIT_H
 #define GUEST_INIT_H
 
-#define INIT_CONSOLE	10	/* PL011; before interrupts and threads */
+#define INIT_CONSOLE	10	/* PL011; before kmalloc and interrupts */
 #define INIT_TTY	20	/* line discipline, log to consoles */
 #define INIT_BUS	30	/* PCI, MMIO: enumerate, assign */
 #define INIT_DEVICE	40	/* attach virtio devices */
