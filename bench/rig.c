@@ -49,6 +49,23 @@ reset(struct rig *rg)
 	}
 }
 
+/* Device Initialization: each step with those before it. */
+static void
+check_order(const struct rig *rg, uint8_t status)
+{
+	uint8_t new = status & (uint8_t)~rg->rg_status, before = 0;
+
+	if (new & PV_STATUS_DRIVER)
+		before = PV_STATUS_ACKNOWLEDGE;
+	if (new & PV_STATUS_FEATURES_OK)
+		before = PV_STATUS_ACKNOWLEDGE | PV_STATUS_DRIVER;
+	if (new & PV_STATUS_DRIVER_OK)
+		before = PV_STATUS_ACKNOWLEDGE | PV_STATUS_DRIVER |
+		    (rg->rg_legacy ? 0 : PV_STATUS_FEATURES_OK);
+	if ((rg->rg_status & before) != before)
+		port_violation("status 0x%x after 0x%x", status, rg->rg_status);
+}
+
 static void
 status_write(void *arg, uint8_t status)
 {
@@ -58,6 +75,7 @@ status_write(void *arg, uint8_t status)
 		reset(rg);
 		return;
 	}
+	check_order(rg, status);
 	if ((status & ~rg->rg_status & PV_STATUS_FEATURES_OK) != 0) {
 		if ((rg->rg_accepted & rg->rg_insist) != rg->rg_insist)
 			status &= (uint8_t)~PV_STATUS_FEATURES_OK;

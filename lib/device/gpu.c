@@ -306,12 +306,18 @@ gpu_attach_backing(struct pv_gpu *sc, const struct pv_gpu_fb *fb)
 	return gpu_simple(sc, GPU_ATTACH_LEN, &fb->fb_list);
 }
 
-/* RESOURCE_DETACH_BACKING and RESOURCE_UNREF look alike. */
+/*
+ * RESOURCE_DETACH_BACKING and RESOURCE_UNREF look alike. Both are sent after a
+ * failure too; but a command without an answer may still be read from the slot.
+ */
 static int
 gpu_of_resource(struct pv_gpu *sc, uint32_t command, uint32_t resource)
 {
-	uint8_t *p = gpu_begin_command(sc, command);
+	uint8_t *p;
 
+	if (pv_virtio_broken(sc->sc_dev) != NULL)
+		return EIO;
+	p = gpu_begin_command(sc, command);
 	pv_dev_put32(p + GPU_UNREF_RESOURCE, resource);
 	return gpu_simple(sc, GPU_UNREF_LEN, NULL);
 }

@@ -272,14 +272,9 @@ static const struct pv_virtio_callbacks net_callbacks = {
 /* Queues */
 
 static unsigned int
-net_queue_size(struct pv_net *sc, unsigned int index, unsigned int wanted)
+net_queue_size(unsigned int wanted)
 {
-	unsigned int max;
-
-	if (wanted != 0)
-		return wanted;
-	max = sc->sc_dev->vd_ops->to_queue_max(sc->sc_dev->vd_transport, index);
-	return max < NET_QUEUE_MAX ? 0 : NET_QUEUE_MAX;
+	return wanted != 0 ? wanted : NET_QUEUE_MAX;
 }
 
 /* DMA segments of len bytes that begin anywhere in a page. */
@@ -294,7 +289,7 @@ net_alloc_rx(struct pv_net *sc)
 {
 	struct pv_virtq_params params = {
 		.vp_name = "rx",
-		.vp_size = net_queue_size(sc, NET_RXQ, sc->sc_params.np_rxsize),
+		.vp_size = net_queue_size(sc->sc_params.np_rxsize),
 		.vp_maxpieces = 2,
 		.vp_maxsegs = net_segs(sc->sc_rxbuflen) + 1,
 		.vp_policy = PV_VIRTQ_REFUSE,
@@ -315,7 +310,7 @@ net_alloc_tx(struct pv_net *sc)
 {
 	const struct pv_virtq_params params = {
 		.vp_name = "tx",
-		.vp_size = net_queue_size(sc, NET_TXQ, sc->sc_params.np_txsize),
+		.vp_size = net_queue_size(sc->sc_params.np_txsize),
 		.vp_maxpieces = PV_NET_MAXPIECES + 1,
 		.vp_maxsegs = PV_NET_MAXPIECES + net_segs(NET_MAXFRAME),
 		/* Nothing is posted to be written: some devices say 12. */
@@ -974,6 +969,9 @@ net_ctrl(struct pv_net *sc, uint8_t class, uint8_t command, uint8_t data)
 	uint8_t ack = 0xff;
 	int error;
 
+	/* A command without an answer may still be read from there. */
+	if (pv_virtio_broken(sc->sc_dev) != NULL)
+		return EIO;
 	memory[CTRL_REQUEST] = class;
 	memory[CTRL_REQUEST + 1] = command;
 	memory[CTRL_REQUEST + NET_CTRL_HDRLEN] = data;

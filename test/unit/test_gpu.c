@@ -1128,6 +1128,49 @@ flush_ends_the_one_before(void **state)
 	detach();
 }
 
+/*
+ * The device takes a command and is never heard of again: what it was given
+ * stays, the request that it may still be reading too.
+ */
+static void
+fall_mute(struct rig *rg, unsigned int queue)
+{
+	struct rig_chain rc;
+
+	while (!mute && rig_take(rg, queue, &rc)) {
+		device_command(rg, &rc);
+		mute = ncommands == lie_at;
+	}
+}
+
+static void
+resize_hostile_falls_silent(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	for (at = 0; at < 9; at++) {
+		setup(state);
+		assert_int_equal(attach(), 0);
+		rig.rg_notify = fall_mute;
+		lie_at = ncommands + at;
+		mute = at == 0;
+		set_mode(0, 800, 600, 1);
+		pv_gpu_changed(&gpu);
+		backing_is_held();
+		assert_int_equal(nbroken, at < 8);
+		rig.rg_notify = notified;
+		mute = 0;
+		assert_int_equal(pv_gpu_stop(&gpu), 0);
+		forget_resources();
+		lie_at = 0;
+		assert_int_equal(pv_gpu_start(&gpu), 0);
+		draws_and_shows(13);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+}
+
 static void
 resize_to_another_display(void **state)
 {
@@ -1314,6 +1357,7 @@ main(void)
 		T(resize_leaves_what_the_device_will_not_give_back),
 		T(resize_ends_a_flush_first),
 		T(flush_ends_the_one_before),
+		T(resize_hostile_falls_silent),
 		T(resize_to_another_display),
 		T(mmap_gives_pages_of_the_framebuffer),
 		T(mmap_refused_does_not_count),

@@ -1276,7 +1276,77 @@ address_of_the_device_or_a_local_one(void **state)
 	}
 }
 
+static void
+tear_once(struct rig *rg, unsigned int off)
+{
+	if (off != 3)
+		return;
+	memcpy(rg->rg_config, "\x02\x11\x22\x33\x44\x55", 6);
+	rg->rg_generation++;
+	rg->rg_config_read = NULL;
+}
+
+static void
+openbsd_torn_configuration(void **state)
+{
+	(void)state;
+	rig.rg_config_read = tear_once;
+	assert_int_equal(attach(), 0);
+	assert_memory_equal(pv_net_mac(&net), "\x02\x11\x22\x33\x44\x55", 6);
+	detach();
+}
+
+static void
+never_still(struct rig *rg, unsigned int off)
+{
+	(void)off;
+	rg->rg_generation++;
+}
+
+static void
+hostile_configuration_never_holds_still(void **state)
+{
+	(void)state;
+	rig.rg_config_read = never_still;
+	assert_int_equal(attach(), EIO);
+	assert_true(rig.rg_status & PV_STATUS_FAILED);
+}
+
+static void
+seldom_bits_are_left(void **state)
+{
+	(void)state;
+	rig.rg_offered = UINT64_MAX;
+	rig.rg_insist = 0;
+	rig_put16(&rig, 10, 1500);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(rig.rg_accepted & 0xffffffu, BIT(CSUM) |
+	    BIT(GUEST_CSUM) | BIT(MTU) | BIT(MAC) | BIT(MRG_RXBUF) |
+	    BIT(STATUS) | BIT(CTRL_VQ) | BIT(CTRL_RX));
+	assert_int_equal(rig.rg_accepted >> 50, 0);
+	detach();
+}
+
 /* Life */
+
+static void
+openbsd_renegotiation_begins_anew(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	offer_mtu(1500);
+	assert_int_equal(attach(), 0);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(pv_net_stop(&net), 0);
+		assert_int_equal(rig.rg_status, 0);
+		assert_int_equal(pv_net_start(&net), 0);
+		assert_int_equal(rig.rg_status, PV_STATUS_ACKNOWLEDGE |
+		    PV_STATUS_DRIVER | PV_STATUS_FEATURES_OK |
+		    PV_STATUS_DRIVER_OK);
+	}
+	detach();
+}
 
 static void
 detach_with_buffers_in_flight(void **state)
@@ -1523,6 +1593,10 @@ main(void)
 		T(hostile_control_queue_never_answers),
 		T(link_follows_the_status),
 		T(address_of_the_device_or_a_local_one),
+		T(openbsd_torn_configuration),
+		T(hostile_configuration_never_holds_still),
+		T(seldom_bits_are_left),
+		T(openbsd_renegotiation_begins_anew),
 		T(detach_with_buffers_in_flight),
 		T(detach_without_a_drain_forgets),
 		T(hostile_reset_never_confirmed),
