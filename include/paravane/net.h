@@ -253,8 +253,10 @@ int pv_net_reclaim(struct pv_net *, void **cookies, unsigned int n,
 /*
  * pv_net_post - give up to n buffers to receive into, with one doorbell
  *
- * Errors as pv_net_transmit: EINVAL shorter than pv_net_rxbuf_len; ENOBUFS;
- * ENETDOWN; EIO. Context: any; one caller at a time for post and receive.
+ * Errors as pv_net_transmit: EINVAL shorter than pv_net_rxbuf_len; EFBIG in more
+ * DMA segments than pv_net_rxbuf_len / PAGE_SIZE + 2; ENOBUFS; ENETDOWN; EIO.
+ * Without INDIRECT_DESC each segment takes an entry of the ring, so fewer than
+ * pv_net_rx_size may fit. Context: any; one caller at a time for post and receive.
  * (Network Device / Setting Up Receive Buffers)
  */
 int pv_net_post(struct pv_net *, const struct pv_net_rxbuf *, unsigned int n,
