@@ -257,6 +257,22 @@ largest_range(void)
 	return best;
 }
 
+/* Where the image is, memory is, whether the ranges say so or not. */
+static void
+dmap_image(void)
+{
+	uint64_t pte, span;
+	paddr_t pa;
+
+	for (char *p = _image_start; p < _image_end; p += PAGE_SIZE) {
+		pa = vm_physical(p);
+		if (pt_find(&vm_kernel.vs_pt, DMAP_BASE + pa, &pte, &span) == 0)
+			continue;
+		dmap(pa, pa + PAGE_SIZE, p < _text_end ? VM_READ :
+		    VM_READ | VM_WRITE);
+	}
+}
+
 static void
 unmap_guard(void)
 {
@@ -291,6 +307,7 @@ vm_init(void)
 		else
 			kmem_add(base, end);
 	}
+	dmap_image();
 	/* What was not needed is memory like any other. */
 	while (boot_pool_used < BOOT_POOL) {
 		base = vm_physical(boot_pool[boot_pool_used++]);
