@@ -59,9 +59,9 @@ port_bs_write(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
 #define bus_space_barrier(t, h, o, l, f) \
 	((void)(t), (void)(h), (void)(o), (void)(l), (void)(f))
 
-/* Counted, so that a test can see that a barrier stands where it must. */
-extern unsigned int port_barriers;
+/* So that a test can see that a barrier stands where it must. */
 extern void (*port_mb_hook)(void);	/* runs in each pv_md_mb */
+extern void (*port_barrier_hook)(char kind, bool outer); /* 'w', 'r', 'm' */
 
 #define pv_md_wmb(outer)	port_barrier((outer), 'w')
 #define pv_md_rmb(outer)	port_barrier((outer), 'r')
@@ -70,11 +70,11 @@ extern void (*port_mb_hook)(void);	/* runs in each pv_md_mb */
 static inline void
 port_barrier(bool outer, char kind)
 {
-	(void)outer;
-	port_barriers++;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (kind == 'm' && port_mb_hook != NULL)
 		port_mb_hook();
+	if (port_barrier_hook != NULL)
+		port_barrier_hook(kind, outer);
 }
 
 #endif

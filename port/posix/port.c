@@ -12,8 +12,8 @@
 
 struct port port = { .po_fail_after = -1 };
 int port_quiet;
-unsigned int port_barriers;
 void (*port_mb_hook)(void);
+void (*port_barrier_hook)(char, bool);
 
 void
 port_reset(void)
@@ -23,8 +23,8 @@ port_reset(void)
 	port.po_fail_after = -1;
 	port.po_base = 0x4000000000ull;
 	port.po_now_ns = 1000000000ull;
-	port_barriers = 0;
 	port_mb_hook = NULL;
+	port_barrier_hook = NULL;
 }
 
 int

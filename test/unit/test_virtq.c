@@ -721,6 +721,58 @@ test_publishing_looks_for_the_event_after_the_index(void **state)
 	}
 }
 
+/* What the device could see at each barrier, and of which kind it was. */
+static char barriers[16];
+static unsigned int nbarriers, nouter;
+static unsigned int seen_avail[16];
+
+static void
+note_barrier(char kind, bool outer)
+{
+	uint16_t idx;
+
+	if (nbarriers == sizeof(barriers))
+		return;
+	port_dma_read(stand.st_fd.fd_queues[0].fq_driver + 2, &idx,
+	    sizeof(idx));
+	seen_avail[nbarriers] = idx;
+	barriers[nbarriers++] = kind;
+	nouter += outer;
+}
+
+/* Entries before the index; the index before the question; and in dequeue. */
+static void
+test_barriers_stand_between(void **state)
+{
+	uint64_t with[] = { 0, PV_F_BIT(PV_F_ORDER_PLATFORM) };
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features |= with[i];
+		begin();
+		nbarriers = nouter = 0;
+		post(0);
+		port_barrier_hook = note_barrier;
+		pv_virtq_publish(vq);
+		port_barrier_hook = NULL;
+		device_fills('b', 1);
+		port_barrier_hook = note_barrier;
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+		pv_virtq_intr_enable(vq);
+		port_barrier_hook = NULL;
+		assert_int_equal(nbarriers, 4);
+		assert_memory_equal(barriers, "wmrm", 4);
+		assert_int_equal(seen_avail[0], 0);
+		assert_int_equal(seen_avail[1], 1);
+		assert_int_equal(nouter, i * 4);
+		finish();
+	}
+}
+
 static void
 test_a_disabled_interrupt_stays_away(void **state)
 {
@@ -1143,12 +1195,12 @@ test_sizes_are_powers_of_two_within_bounds(void **state)
 static void
 test_extreme_sizes_carry(void **state)
 {
-	unsigned int sizes[] = { 1, 2, 32768 }, i, n;
+	unsigned int sizes[] = { 1, 2, 4, 32768, 1, 2, 4, 8 }, i, n;
 	struct pv_used us;
 
 	(void)state;
-	for (i = 0; i < 3; i++) {
-		prepare(STAND_PCI);
+	for (i = 0; i < 8; i++) {
+		prepare(i < 4 ? STAND_PCI : STAND_LEGACY);
 		stand.st_fd.fd_queues[0].fq_max = sizes[i];
 		params.vp_size = sizes[i];
 		params.vp_maxsegs = params.vp_maxpieces = 1;
@@ -1196,6 +1248,7 @@ main(void)
 		cmocka_unit_test(test_enabling_interrupts_finds_what_just_came),
 		cmocka_unit_test(
 		    test_publishing_looks_for_the_event_after_the_index),
+		cmocka_unit_test(test_barriers_stand_between),
 		cmocka_unit_test(test_a_disabled_interrupt_stays_away),
 		cmocka_unit_test(test_a_delayed_interrupt_comes_at_its_chain),
 		cmocka_unit_test(test_a_used_id_out_of_range_breaks),
