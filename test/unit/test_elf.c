@@ -366,7 +366,7 @@ test_real_programs(void **state)
 	static const char *const names[] = { "hello", "fbdemo", "hostile" };
 	unsigned int i, step;
 	uint8_t *file;
-	size_t len, n, bit;
+	size_t len = 0, n, bit;
 
 	(void)state;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
