@@ -289,6 +289,7 @@ class Font:
         count = 512 if data[2] & 1 else 256
         self.width, self.height = 8, data[3]
         self.glyphs = {}
+        self.cells = {}         # what was recognised before
         pos = 4 + count * self.height
         for glyph in range(count):
             start = 4 + glyph * self.height
@@ -303,27 +304,32 @@ class Font:
                     self.glyphs.setdefault(bits, chr(code))
         self.glyphs[bytes(self.height)] = " "
 
-    def _cell(self, rgb, width, x, y):
-        """The character at a cell, or None if its pixels are none."""
-        rows = [rgb[(y + r) * width * 3 + x * 3:][:24]
-                for r in range(self.height)]
-        colours = {row[i:i + 3] for row in rows for i in range(0, 24, 3)}
-        if len(colours) > 2:
-            return None
-        for fg in colours:
-            bits = bytes(sum(0x80 >> i for i in range(8)
-                             if row[i * 3:i * 3 + 3] == fg) for row in rows)
-            if bits in self.glyphs and bits != b"\xff" * self.height:
-                if len(colours) == 2 or bits == bytes(self.height):
-                    return self.glyphs[bits]
-        return " " if len(colours) == 1 else None
+    def _cell(self, pixels):
+        """The character of a cell, given its pixels row by row."""
+        if pixels in self.cells:
+            return self.cells[pixels]
+        points = [pixels[i:i + 3] for i in range(0, len(pixels), 3)]
+        colours = set(points)
+        char = " " if len(colours) == 1 else "\ufffd"
+        for fg in colours if len(colours) == 2 else ():
+            bits = bytes(sum(0x80 >> x for x in range(8)
+                             if points[y * 8 + x] == fg)
+                         for y in range(self.height))
+            char = self.glyphs.get(bits, char)
+        self.cells[pixels] = char
+        return char
 
     def read(self, width, height, rgb):
         """The display's lines; what is no character is U+FFFD."""
         lines = []
-        for y in range(0, height - self.height + 1, self.height):
-            line = ""
-            for x in range(0, width - self.width + 1, self.width):
-                line += self._cell(rgb, width, x, y) or "\ufffd"
+        for top in range(0, height - self.height + 1, self.height):
+            rows = [rgb[(top + y) * width * 3:(top + y + 1) * width * 3]
+                    for y in range(self.height)]
+            if not any(map(any, rows)):
+                lines.append("")
+                continue
+            line = "".join(
+                self._cell(b"".join(row[x:x + 24] for row in rows))
+                for x in range(0, width * 3 - 23, 24))
             lines.append(line.rstrip())
         return lines
