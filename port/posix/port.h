@@ -71,6 +71,12 @@ int port_logged(const char *text);
 int port_dma_read(bus_addr_t, void *, size_t);
 int port_dma_write(bus_addr_t, const void *, size_t);
 
+/*
+ * With po_shadow: how many bytes of off .. off + len of a map are the device's
+ * to write (BUS_DMASYNC_PREREAD) or to read (BUS_DMASYNC_PREWRITE).
+ */
+size_t port_dma_owned(bus_dmamap_t, size_t off, size_t len, int ops);
+
 /* The CPU's address of what a device address means now; NULL: not loaded. */
 void *port_dma_kva(bus_addr_t, size_t);
 

@@ -451,6 +451,22 @@ check_owner(const struct map *mp, size_t off, size_t len, int own,
 		}
 }
 
+size_t
+port_dma_owned(bus_dmamap_t dm, size_t off, size_t len, int ops)
+{
+	const struct map *mp = map_of(dm, "port_dma_owned");
+	int own = 0;
+	size_t i, n = 0;
+
+	if (ops & BUS_DMASYNC_PREREAD)
+		own |= OWN_PREREAD;
+	if (ops & BUS_DMASYNC_PREWRITE)
+		own |= OWN_PREWRITE;
+	for (i = off; i < off + len; i++)
+		n += (mp->mp_own[i] & own) != 0;
+	return n;
+}
+
 void *
 port_dma_kva(bus_addr_t addr, size_t len)
 {

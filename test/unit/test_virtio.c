@@ -47,6 +47,8 @@ static unsigned int drop_d, nchecks, nconfirmed;
 static int check_error, confirm_error;
 static unsigned int confirm_times;
 
+static uint64_t also;		/* what the check asks for unasked */
+
 static int
 check(void *sc, struct pv_virtio *d, uint64_t *f, int confirmed)
 {
@@ -60,6 +62,7 @@ check(void *sc, struct pv_virtio *d, uint64_t *f, int confirmed)
 		return 0;
 	}
 	nchecks++;
+	*f |= also;
 	if (drop_d)
 		pv_virtio_drop(d, f, F_D, PV_WHY_VALUE);
 	return check_error;
@@ -79,6 +82,7 @@ prepare(enum stand_kind kind)
 	stand_init(&stand, kind, PV_TYPE_NET, 2);
 	fd->fd_features |= ALL | PV_F_BIT(F_E);
 	drop_d = nchecks = nconfirmed = confirm_times = 0;
+	also = 0;
 	check_error = confirm_error = 0;
 }
 
@@ -238,6 +242,40 @@ test_a_step_does_not_add_what_was_denied(void **state)
 	attach();
 	pv_virtio_deny(dev, PV_F_BIT(F_D));
 	assert_int_equal(negotiate(), ENOTSUP);
+	finish();
+}
+
+/* Neither a step nor a check makes the driver accept what was not offered. */
+static void
+test_nothing_is_accepted_that_was_not_offered(void **state)
+{
+	(void)state;
+	prepare(STAND_PCI);
+	fd->fd_features &= ~(PV_F_BIT(F_D) | PV_F_BIT(F_B));
+	fd->fd_needs = PV_F_BIT(50);
+	attach();
+	also = PV_F_BIT(F_D) | PV_F_BIT(F_E) | PV_F_BIT(45);
+	assert_int_equal(negotiate(), ENOTSUP);
+	assert_int_equal(fd->fd_accepted & ~fd->fd_features, 0);
+	finish();
+}
+
+static const struct pv_ladder_step add_a[] = { { .ls_add = PV_F_BIT(F_A) } };
+
+static void
+test_a_step_does_not_add_what_lacks_its_ground(void **state)
+{
+	struct pv_feature_table ft = table;
+
+	(void)state;
+	ft.ft_ladder = add_a;
+	ft.ft_nladder = 1;
+	prepare(STAND_PCI);
+	fd->fd_features &= ~PV_F_BIT(F_B);
+	fd->fd_needs = PV_F_BIT(F_A);
+	attach();
+	assert_int_equal(pv_virtio_negotiate(dev, &ft, &stand), ENOTSUP);
+	assert_int_equal(why(F_A), PV_WHY_DEPENDS);
 	finish();
 }
 
@@ -787,6 +825,24 @@ test_a_configuration_change_is_told(void **state)
 }
 
 static void
+test_a_negotiation_stops_a_device_that_runs(void **state)
+{
+	(void)state;
+	prepare(STAND_PCI);
+	run(STAND_PCI);
+	assert_int_equal(negotiate(), 0);
+	assert_int_equal(stand.st_fp.fp_established, 0);
+	assert_int_equal(pv_virtq_restart(queues[0]), 0);
+	assert_int_equal(pv_virtq_restart(queues[1]), 0);
+	assert_int_equal(pv_virtio_start(dev), 0);
+	fake_interrupt(fd, 1, 1);
+	assert_int_equal(nintr[1], 1);
+	fake_config_interrupt(fd);
+	assert_int_equal(stand.st_nconfig, 1);
+	end();
+}
+
+static void
 test_the_latch_is_told_once(void **state)
 {
 	(void)state;
@@ -853,6 +909,9 @@ main(void)
 		cmocka_unit_test(
 		    test_the_second_step_takes_what_the_device_insists_on),
 		cmocka_unit_test(test_a_step_does_not_add_what_was_denied),
+		cmocka_unit_test(test_nothing_is_accepted_that_was_not_offered),
+		cmocka_unit_test(
+		    test_a_step_does_not_add_what_lacks_its_ground),
 		cmocka_unit_test(test_ring_features_are_left_at_last),
 		cmocka_unit_test(test_a_device_that_refuses_all_is_failed),
 		cmocka_unit_test(test_a_missing_required_bit_is_named),
@@ -882,6 +941,7 @@ main(void)
 		cmocka_unit_test(test_removal_breaks_and_never_confirms),
 		cmocka_unit_test(test_a_missed_interrupt_is_found_by_the_poll),
 		cmocka_unit_test(test_a_configuration_change_is_told),
+		cmocka_unit_test(test_a_negotiation_stops_a_device_that_runs),
 		cmocka_unit_test(test_the_latch_is_told_once),
 		cmocka_unit_test(
 		    test_messages_that_a_device_provokes_are_bounded),

@@ -317,8 +317,14 @@ test_chains_may_be_used_out_of_order(void **state)
 	unsigned int i, round, k;
 
 	(void)state;
-	begin_kind(STAND_PCI);
+	prepare(STAND_PCI);
+	port.po_shadow = 1;
+	begin();
 	for (round = 0; round < 100; round++) {
+		/* So that the next batch wraps around the ring's end. */
+		assert_int_equal(post_and_publish(0), 0);
+		device_fills('o', 1);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
 		for (i = 0; i < QSIZE; i++)
 			assert_int_equal(post(i), 0);
 		pv_virtq_publish(vq);
@@ -450,6 +456,75 @@ test_nonsense_pieces_are_refused(void **state)
 	finish();
 }
 
+/* What fits in each field need not fit in their sum. */
+static void
+test_lengths_beyond_32_bits_are_refused(void **state)
+{
+	bus_dma_segment_t seg = { .ds_addr = 4096, .ds_len = 3ull << 32 };
+	struct pv_bus_dmamap map = {
+		.dm_mapsize = 3ull << 32, .dm_nsegs = 1, .dm_segs = &seg,
+		.dm_flags = PV_BUS_DMAMAP_ISCOHERENT,
+	};
+	struct pv_piece pc[2] = {
+		{ &map, 0, 1ull << 32 }, { &map, 0, UINT32_MAX },
+	};
+	struct pv_used us;
+
+	(void)state;
+	prepare(STAND_PCI);
+	begin();
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 0, 1, bufs[0]), EINVAL);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 0, 2, bufs[0]), EINVAL);
+	pc[0].pc_len = 1;
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 0, 2, bufs[0]), EINVAL);
+	/* What the device reads does not count into what it writes. */
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1, bufs[0]), 0);
+	pv_virtq_publish(vq);
+	device_pops();
+	fake_push(&stand.st_fd, 0, &chain, UINT32_MAX);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(us.us_len, UINT32_MAX);
+	finish();
+}
+
+/* POSTREAD over what the device wrote and nothing else; POSTWRITE over all. */
+static void
+test_post_syncs_cover_just_what_was_written(void **state)
+{
+	struct pv_piece pc[4];
+	struct pv_used us;
+	size_t len, first, i;
+
+	(void)state;
+	prepare(STAND_PCI);
+	port.po_shadow = 1;
+	begin();
+	for (len = 0; len <= 30; len++) {
+		pc[0] = piece(0, 5, 10);
+		pc[1] = piece(1, 0, 10);
+		pc[2] = piece(2, 3, 10);
+		pc[3] = piece(3, 0, 20);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 2, 2, bufs[0]), 0);
+		pv_virtq_publish(vq);
+		device_pops();
+		for (i = 0; i < len; i++)
+			fake_chain_write(&chain, i, "x", 1);
+		fake_push(&stand.st_fd, 0, &chain, (uint32_t)len);
+		assert_int_equal(port_dma_owned(bufs[0]->pb_map, 0, BUFLEN,
+		    BUS_DMASYNC_PREWRITE), 10);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		for (i = 0; i < 2; i++)
+			assert_int_equal(port_dma_owned(bufs[i]->pb_map, 0,
+			    BUFLEN, BUS_DMASYNC_PREWRITE), 0);
+		first = len < 10 ? len : 10;
+		assert_int_equal(port_dma_owned(bufs[2]->pb_map, 3, 10,
+		    BUS_DMASYNC_PREREAD), 10 - first);
+		assert_int_equal(port_dma_owned(bufs[3]->pb_map, 0, 20,
+		    BUS_DMASYNC_PREREAD), 20 - (len - first));
+	}
+	finish();
+}
+
 static void
 test_too_many_segments_are_refused(void **state)
 {
@@ -485,7 +560,7 @@ test_too_many_segments_are_refused(void **state)
 static void
 test_tables_do_not_cross_segments(void **state)
 {
-	struct pv_piece pc[2];
+	struct pv_piece pc[4];
 	struct pv_used us;
 	unsigned int i, n;
 
@@ -497,15 +572,17 @@ test_tables_do_not_cross_segments(void **state)
 	begin();
 	for (n = 0; n < 3; n++) {
 		for (i = 0; i < 32; i++) {
-			pc[0] = piece(i, 0, 8);
-			pc[1] = piece(i + 32, 0, 8);
-			assert_int_equal(pv_virtq_enqueue(vq, pc, 1, 1,
+			pc[0] = pc[1] = piece(i, 0, 8);
+			pc[2] = pc[3] = piece(i + 32, 0, 8);
+			assert_int_equal(pv_virtq_enqueue(vq, pc, 2, 2,
 			    bufs[i]), 0);
 		}
 		pv_virtq_publish(vq);
 		for (i = 0; i < 32; i++) {
 			device_pops();
 			assert_true(chain.fc_indirect);
+			assert_int_equal(chain.fc_nout, 2);
+			assert_int_equal(chain.fc_nin, 2);
 			fake_push(&stand.st_fd, 0, &chain, 0);
 		}
 		for (i = 0; i < 32; i++)
@@ -781,9 +858,10 @@ test_a_disabled_interrupt_stays_away(void **state)
 	unsigned int i, k;
 
 	(void)state;
-	for (k = 0; k < 2; k++) {
+	for (k = 0; k < 4; k++) {
 		prepare(STAND_PCI);
-		stand.st_fd.fd_features &= ~without[k];
+		port.po_shadow = (int)(k & 2);
+		stand.st_fd.fd_features &= ~without[k & 1];
 		begin();
 		post_and_publish(0);
 		device_fills('a', 1);
@@ -1061,11 +1139,13 @@ test_drain_gives_back_what_was_in_flight(void **state)
 static void
 test_drain_after_an_unconfirmed_reset_says_lost(void **state)
 {
-	unsigned int i, gone;
+	unsigned int i, gone, nsyncs;
 
 	(void)state;
 	for (gone = 0; gone < 2; gone++) {
-		begin_kind(STAND_PCI);
+		prepare(STAND_PCI);
+		port.po_shadow = 1;
+		begin();
 		for (i = 0; i < 5; i++)
 			post_and_publish(i);
 		if (gone)
@@ -1073,7 +1153,9 @@ test_drain_after_an_unconfirmed_reset_says_lost(void **state)
 		else
 			stand.st_fd.fd_reset_never = 1;
 		assert_int_equal(pv_virtio_stop(&stand.st_dev), ETIMEDOUT);
+		nsyncs = port.po_nsyncs;
 		assert_int_equal(drain_all(), 5);
+		assert_int_equal(port.po_nsyncs, nsyncs);
 		assert_true(pv_virtq_lost(vq));
 		assert_int_equal(pv_virtq_restart(vq), EBUSY);
 		/* The rings stay: the device may still write them. */
@@ -1091,12 +1173,20 @@ test_drain_after_an_unconfirmed_reset_says_lost(void **state)
 static void
 test_a_queue_runs_again_after_stop(void **state)
 {
+	struct pv_piece pc[2];
 	struct pv_used us;
 	unsigned int round;
 
 	(void)state;
 	begin_kind(STAND_PCI);
 	for (round = 0; round < 5; round++) {
+		pc[0] = pc[1] = piece(0, 0, 4);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 2, 0, bufs[0]), 0);
+		pv_virtq_publish(vq);
+		device_pops();
+		assert_int_equal(chain.fc_indirect, (round & 1) == 0);
+		fake_push(&stand.st_fd, 0, &chain, 0);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
 		post_and_publish(0);
 		post_and_publish(1);
 		device_fills('x', 2);
@@ -1236,6 +1326,8 @@ main(void)
 		cmocka_unit_test(test_a_full_queue_says_so_and_recovers),
 		cmocka_unit_test(test_a_chain_that_does_not_fit_changes_nothing),
 		cmocka_unit_test(test_nonsense_pieces_are_refused),
+		cmocka_unit_test(test_lengths_beyond_32_bits_are_refused),
+		cmocka_unit_test(test_post_syncs_cover_just_what_was_written),
 		cmocka_unit_test(test_too_many_segments_are_refused),
 		cmocka_unit_test(test_tables_do_not_cross_segments),
 		cmocka_unit_test(test_no_memory_for_tables_is_no_failure),
