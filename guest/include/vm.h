@@ -86,7 +86,7 @@ int vm_query(struct vmspace *, vaddr_t va, struct vm_query *);
 void *vm_dmap(paddr_t pa, size_t len);
 
 /*
- * vm_ptob - the physical address of a pointer into the direct map or the
+ * vm_physical - the physical address of a pointer into the direct map or the
  * image, without a table walk: for page tables, the allocator, bus_dmamem.
  * (paddr_t)-1 for any other pointer.
  */

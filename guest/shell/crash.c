@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "log.h"
 #include "shell.h"
 #include "tty.h"
@@ -60,6 +61,21 @@ crash_stack(void)
 	deep[1] = deep[0];
 }
 
+static void
+read_there(void *arg)
+{
+	(void)arg;
+	crash_read();
+}
+
+/* On another processor, in an interrupt, while this one waits for it. */
+static void
+crash_other(void)
+{
+	if (cpu_call(1, read_there, NULL) != 0)
+		kprintf("crash: there is no other processor\n");
+}
+
 static const struct {
 	const char	*name;
 	void		(*fn)(void);
@@ -70,6 +86,7 @@ static const struct {
 	{ "jump", crash_jump },
 	{ "undefined", crash_undefined },
 	{ "stack", crash_stack },
+	{ "other", crash_other },
 };
 
 static int
@@ -88,5 +105,5 @@ cmd_crash(int argc, char **argv)
 	}
 	return shell_usage(argv[0]);
 }
-COMMAND(crash, cmd_crash, "crash [panic|read|write|jump|undefined|stack]",
+COMMAND(crash, cmd_crash, "crash [panic|read|write|jump|undefined|stack|other]",
     "bring the kernel down, to see what it then says");

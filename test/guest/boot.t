@@ -148,6 +148,18 @@ def panics(kind, console, pattern, function=None):
             return "the display shows only:\n" + lines
 
 
+def panic_on_another_cpu():
+    with Guest(append="test", smp=2) as g:
+        g.prompt()
+        g.command("crash other", wait=False)
+        g.expect(r"^Bail out! panic: data abort in crash_read")
+        g.expect(r", cpu 1$")
+        g.expect(r"^ *#\d+ .*cpu_secondary")
+        g.expect(r"^paravane: failed$")
+        if g.wait() != 0:
+            return "the machine is not turned off"
+
+
 def panic_ends_the_run():
     with Guest(append='run="crash;echo never"') as g:
         g.expect(r"^Bail out! panic: as you wished$")
@@ -195,6 +207,7 @@ for kind, pattern, function in [
         ("stack", "stack overflow", None)]:
     check(f"a panic by `{kind}', registers and backtrace on the display",
           panics, kind, "pl011", pattern, function)
+check("a panic on another processor", panic_on_another_cpu)
 check("a panic with the virtio console alone", panics, "panic", "virtio",
       "as you wished")
 tap.done()
