@@ -181,6 +181,8 @@ notify(void *arg, unsigned int q, uint32_t data)
 {
 	struct rig *rg = arg;
 
+	if (rg->rg_accepted & PV_F_BIT(PV_F_NOTIFICATION_DATA))
+		data &= 0xffff;
 	if (data != q)
 		port_violation("doorbell of queue %u with %u", q, data);
 	if ((rg->rg_status & PV_STATUS_DRIVER_OK) == 0)

@@ -575,6 +575,17 @@ fences_that_the_device_does_not_speak_of(void **state)
 	detach();
 }
 
+static void
+hostile_display_info_cut_short(void **state)
+{
+	(void)state;
+	lie_at = 1;
+	lie_len = 24 + 23;
+	assert_int_equal(attach(), EIO);
+	assert_true(rig.rg_status & PV_STATUS_FAILED);
+	assert_true(port_logged("cut short"));
+}
+
 /* Flushes */
 
 static void
@@ -1331,6 +1342,7 @@ main(void)
 		T(hostile_sizes),
 		T(hostile_num_scanouts),
 		T(display_info_of_fewer_modes),
+		T(hostile_display_info_cut_short),
 		T(framebuffer_in_segments),
 		T(fences_that_the_device_does_not_speak_of),
 		T(flush_shows_just_the_damage),

@@ -544,8 +544,10 @@ transmit_refuses_frames_above_the_mtu(void **state)
 	memset(pb->pb_va, 0, 2000);
 	assert_int_equal(send(pb, 14 + 1280, 0, 0, 0), 0);
 	assert_int_equal(send(pb, 14 + 1281, 0, 0, 0), EMSGSIZE);
+	assert_int_equal(send(pb, 0x10000, 0, 0, 0), EMSGSIZE);
+	assert_int_equal(send(pb, 0xffffffff, 0, 0, 0), EMSGSIZE);
 	assert_int_equal(peer_frames, 1);
-	assert_int_equal(net.sc_counters.nc_tx_toolong, 1);
+	assert_int_equal(net.sc_counters.nc_tx_toolong, 3);
 	/* With a VLAN tag there are four more. */
 	pb->pb_va[12 + 12] = 0x81;
 	assert_int_equal(send(pb, 18 + 1280, 0, 0, 0), 0);
@@ -1009,6 +1011,87 @@ hostile_used_id_twice(void **state)
 	detach();
 }
 
+static void
+post_judges_what_it_is_given(void **state)
+{
+	struct pv_net_rxbuf rb[70];
+	struct port_buf *pb;
+	unsigned int done, i;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(pv_net_rxbuf_len(&net));
+	memset(rb, 0, sizeof(rb));
+	for (i = 0; i < 70; i++) {
+		rb[i].rb_piece = (struct pv_piece){ pb->pb_map, 0, pb->pb_len };
+		rb[i].rb_va = pb->pb_va;
+		rb[i].rb_cookie = pb;
+	}
+	rb[0].rb_piece.pc_len--;
+	assert_int_equal(pv_net_post(&net, rb, 1, &done), EINVAL);
+	rb[0].rb_piece.pc_len++;
+	rb[0].rb_piece.pc_off++;
+	assert_int_equal(pv_net_post(&net, rb, 1, &done), EINVAL);
+	rb[0].rb_piece.pc_off--;
+	rb[0].rb_va = NULL;
+	assert_int_equal(pv_net_post(&net, rb, 1, &done), EINVAL);
+	rb[0].rb_va = pb->pb_va;
+	assert_int_equal(pv_net_post(&net, rb, 70, &done), ENOBUFS);
+	assert_int_equal(done, 64);
+	assert_int_equal(pv_net_rx_size(&net), 64);
+	assert_int_equal(pv_net_tx_size(&net), 64);
+	assert_int_equal(rig.rg_queues[RXQ].rq_notified, 1);
+	pv_net_stop(&net);
+	for (i = 0; pv_net_drain_rx(&net) == pb; i++)
+		continue;
+	assert_int_equal(i, 64);
+	port_buf_free(pb);
+	detach();
+}
+
+/* What stands in the available ring for the device's interrupts to obey. */
+static uint16_t
+used_event(unsigned int queue)
+{
+	const struct pv_queue_place *qp = &rig.rg_queues[queue].rq_place;
+	uint16_t event;
+
+	port_dma_read(qp->qp_driver + 4 + 2 * qp->qp_size, &event, 2);
+	return event;
+}
+
+static void
+interrupts_come_as_asked(void **state)
+{
+	struct port_buf *pb;
+	struct pv_net_rx rx[4];
+	unsigned int i;
+
+	(void)state;
+	rig.rg_offered |= PV_F_BIT(PV_F_EVENT_IDX);
+	peer_keeps = 1;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(2000);
+	for (i = 0; i < 40; i++)
+		assert_int_equal(send(pb, 60, 0, 0, 0), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	assert_int_equal(used_event(TXQ), 30);
+	assert_int_equal(pv_net_tx_intr(&net, 0), 0);
+	post(4);
+	assert_int_equal(pv_net_rx_intr(&net, 0), 0);
+	deliver(frame(60, 1), 72);
+	assert_true(pv_net_rx_intr(&net, 1));
+	assert_int_equal(receive(rx, 4), 1);
+	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(used_event(RXQ), 1);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	drain();
+	port_buf_free(pb);
+	detach();
+}
+
 /* Merged buffers */
 
 static void
@@ -1232,6 +1315,13 @@ hostile_control_queue_never_answers(void **state)
 	/* The answer comes late, and changes nothing. */
 	ctrl_mute = 0;
 	ctrl_take(&rig);
+	/* A start that meets the same is no start. */
+	assert_int_equal(pv_net_stop(&net), 0);
+	ctrl_mute = 1;
+	assert_int_equal(pv_net_start(&net), EIO);
+	assert_true(rig.rg_status & PV_STATUS_FAILED);
+	ctrl_mute = 0;
+	assert_int_equal(pv_net_start(&net), 0);
 	detach();
 }
 
@@ -1581,6 +1671,8 @@ main(void)
 		T(hostile_length_above_what_was_posted),
 		T(hostile_used_id),
 		T(hostile_used_id_twice),
+		T(post_judges_what_it_is_given),
+		T(interrupts_come_as_asked),
 		T(merged_frame_is_given_whole),
 		T(merged_frame_waits_for_room_in_the_call),
 		T(merged_frame_in_progress_is_drained),
