@@ -77,6 +77,11 @@ fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 	check_overlap(fq->fq_desc, 16 * n, fq->fq_device, 6 + 8 * n, 128,
 	    "descriptor and device area");
 	fq->fq_ready = 1;
+	port_dma_field(fq->fq_driver, 2, PORT_FIELD_FLAGS);
+	port_dma_field(fq->fq_driver + 2, 2, PORT_FIELD_INDEX);
+	port_dma_field(used_event(fq), 2, PORT_FIELD_EVENT);
+	port_dma_field(fq->fq_device, 4, PORT_FIELD_POLLED);
+	port_dma_field(avail_event(fq), 2, PORT_FIELD_POLLED);
 	/* Asks for a doorbell at the first chain, whatever stood there. */
 	fake_no_notify(fd, queue, fq->fq_no_notify);
 }

@@ -172,6 +172,13 @@ queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
 	if (rg->rg_status & PV_STATUS_DRIVER_OK)
 		port_violation("queue %u enabled after DRIVER_OK", q);
 	rg->rg_queues[q].rq_place = *qp;
+	port_dma_field(qp->qp_driver, 2, PORT_FIELD_FLAGS);
+	port_dma_field(qp->qp_driver + 2, 2, PORT_FIELD_INDEX);
+	port_dma_field(qp->qp_driver + 4 + 2 * qp->qp_size, 2,
+	    PORT_FIELD_EVENT);
+	port_dma_field(qp->qp_device, 4, PORT_FIELD_POLLED);
+	port_dma_field(qp->qp_device + 4 + 8 * qp->qp_size, 2,
+	    PORT_FIELD_POLLED);
 	rg->rg_queues[q].rq_enabled = 1;
 	return 0;
 }
@@ -188,8 +195,10 @@ notify(void *arg, unsigned int q, uint32_t data)
 	if ((rg->rg_status & PV_STATUS_DRIVER_OK) == 0)
 		port_violation("doorbell before DRIVER_OK");
 	rg->rg_queues[q].rq_notified++;
+	port_bell++;
 	if (rg->rg_notify != NULL)
 		rg->rg_notify(rg, q);
+	port_bell--;
 }
 
 static enum pv_intr_mode

@@ -14,8 +14,11 @@
 #include <sys/types.h>
 
 /* Not 4096, so that nothing comes to rely on it. */
+#ifndef PORT_PAGE_SIZE
+#define PORT_PAGE_SIZE	16384u
+#endif
 #undef PAGE_SIZE
-#define PAGE_SIZE	16384u
+#define PAGE_SIZE	PORT_PAGE_SIZE
 
 typedef uint64_t bus_addr_t;
 typedef uint64_t bus_size_t;
@@ -36,6 +39,12 @@ typedef bus_size_t bus_space_handle_t;	/* where it begins for bs_read */
 #define BUS_SPACE_BARRIER_READ	0x01
 #define BUS_SPACE_BARRIER_WRITE	0x02
 
+/*
+ * Above 0 while the CPU writes a register: what a device does then, it does
+ * because of that write.
+ */
+extern int port_bell;
+
 static inline uint32_t
 port_bs_read(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
     unsigned int width)
@@ -47,7 +56,9 @@ static inline void
 port_bs_write(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
     unsigned int width, uint32_t val)
 {
+	port_bell++;
 	t->bs_write(t->bs_arg, h + off, width, val);
+	port_bell--;
 }
 
 #define bus_space_read_1(t, h, o)	((uint8_t)port_bs_read((t), (h), (o), 1))
@@ -62,6 +73,7 @@ port_bs_write(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
 /* So that a test can see that a barrier stands where it must. */
 extern void (*port_mb_hook)(void);	/* runs in each pv_md_mb */
 extern void (*port_barrier_hook)(char kind, bool outer); /* 'w', 'r', 'm' */
+extern void (*port_bus_barrier)(bool outer, char kind);	/* the bus's own */
 
 #define pv_md_wmb(outer)	port_barrier((outer), 'w')
 #define pv_md_rmb(outer)	port_barrier((outer), 'r')
@@ -71,6 +83,8 @@ static inline void
 port_barrier(bool outer, char kind)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (port_bus_barrier != NULL)
+		port_bus_barrier(outer, kind);
 	if (kind == 'm' && port_mb_hook != NULL)
 		port_mb_hook();
 	if (port_barrier_hook != NULL)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "port.h"
 #include "port_var.h"
@@ -13,12 +14,14 @@
 struct port port = { .po_fail_after = -1 };
 int port_quiet;
 void (*port_mb_hook)(void);
+int port_bell;
 void (*port_barrier_hook)(char, bool);
 
 void
 port_reset(void)
 {
-	port_dma_reset();
+	port_bus->pb_reset();
+	port_bell = 0;
 	memset(&port, 0, sizeof(port));
 	port.po_fail_after = -1;
 	port.po_base = 0x4000000000ull;
@@ -113,13 +116,24 @@ pv_kern_free(void *v, size_t size)
 uint64_t
 pv_kern_uptime_ns(void)
 {
-	return port.po_now_ns;
+	struct timespec ts;
+
+	if (!port.po_realtime)
+		return port.po_now_ns;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static void
 pass(unsigned int us)
 {
+	const struct timespec ts = {
+		.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000L
+	};
+
 	port.po_now_ns += (uint64_t)us * 1000;
+	if (port.po_realtime)
+		nanosleep(&ts, NULL);
 	if (port.po_tick != NULL)
 		port.po_tick(port.po_tick_arg);
 }

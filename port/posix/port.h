@@ -25,6 +25,8 @@ struct port {
 	bus_addr_t po_base;		/* the next device addresses */
 	int po_fail_after;		/* >= 0: so many allocations more
 					 * succeed, then all fail; -1: never */
+	int po_realtime;		/* the clock is the machine's, delays
+					 * pass; otherwise po_now_ns is it */
 	void (*po_tick)(void *);	/* called by each delay and pause */
 	void *po_tick_arg;
 	int po_verbose;			/* messages also to stderr */
@@ -79,6 +81,43 @@ size_t port_dma_owned(bus_dmamap_t, size_t off, size_t len, int ops);
 
 /* The CPU's address of what a device address means now; NULL: not loaded. */
 void *port_dma_kva(bus_addr_t, size_t);
+
+/*
+ * What a device knows of fields in memory that it shares with a driver. A bus
+ * may hold the driver to what follows from it; the plain one does not.
+ */
+enum port_field {
+	PORT_FIELD_POLLED,	/* device to driver: may be read again and
+				 * again (an index, an event) */
+	PORT_FIELD_INDEX,	/* driver to device: shows what was stored
+				 * before it */
+	PORT_FIELD_EVENT,	/* driver to device: asks to be told; the driver
+				 * then looks once more */
+	PORT_FIELD_FLAGS	/* the same, where it is 0 */
+};
+
+/*
+ * What stands behind port_dma_tag, and behind devices' accesses. The plain one
+ * is the default and quick; another (bench.h) may be put in its place while
+ * nothing is allocated, and stays through port_reset.
+ */
+struct port_bus {
+	const char *pb_name;
+	const struct pv_bus_dma_tag *pb_tag;
+	int (*pb_read)(bus_addr_t, void *, size_t);
+	int (*pb_write)(bus_addr_t, const void *, size_t);
+	void *(*pb_kva)(bus_addr_t, size_t);
+	size_t (*pb_owned)(bus_dmamap_t, size_t off, size_t len, int ops);
+	void (*pb_field)(bus_addr_t, size_t, enum port_field);	/* may be NULL */
+	void (*pb_barrier)(bool outer, char kind);	/* may be NULL */
+	void (*pb_reset)(void);
+};
+
+extern const struct port_bus port_plain_bus;
+extern const struct port_bus *port_bus;		/* in use */
+void port_bus_use(const struct port_bus *);
+
+void port_dma_field(bus_addr_t, size_t, enum port_field);
 
 /*
  * Memory of a test, loaded into a map of its own, in segments of at most

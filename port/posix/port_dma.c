@@ -236,7 +236,6 @@ dmamap_sync(bus_dma_tag_t t, bus_dmamap_t dm, bus_addr_t off, bus_size_t len,
 	bus_size_t i;
 
 	(void)t;
-	port.po_nsyncs++;
 	if (mp == NULL)
 		return;
 	if ((ops & pre) && (ops & post))
@@ -378,7 +377,7 @@ dmamem_mmap(bus_dma_tag_t t, bus_dma_segment_t *segs, int nsegs, off_t off,
 	return 0x70000000ull + (paddr_t)off;
 }
 
-const struct pv_bus_dma_tag port_dma_tag = {
+static const struct pv_bus_dma_tag plain_tag = {
 	.dt_dmamap_create = dmamap_create,
 	.dt_dmamap_destroy = dmamap_destroy,
 	.dt_dmamap_load = dmamap_load,
@@ -392,8 +391,8 @@ const struct pv_bus_dma_tag port_dma_tag = {
 	.dt_dmamem_mmap = dmamem_mmap,
 };
 
-void
-port_dma_reset(void)
+static void
+plain_reset(void)
 {
 	struct map *mp;
 	struct mem *m;
@@ -451,8 +450,8 @@ check_owner(const struct map *mp, size_t off, size_t len, int own,
 		}
 }
 
-size_t
-port_dma_owned(bus_dmamap_t dm, size_t off, size_t len, int ops)
+static size_t
+plain_owned(bus_dmamap_t dm, size_t off, size_t len, int ops)
 {
 	const struct map *mp = map_of(dm, "port_dma_owned");
 	int own = 0;
@@ -467,8 +466,8 @@ port_dma_owned(bus_dmamap_t dm, size_t off, size_t len, int ops)
 	return n;
 }
 
-void *
-port_dma_kva(bus_addr_t addr, size_t len)
+static void *
+plain_kva(bus_addr_t addr, size_t len)
 {
 	struct map *mp;
 	size_t off;
@@ -477,8 +476,8 @@ port_dma_kva(bus_addr_t addr, size_t len)
 	return mp == NULL ? NULL : mp->mp_buf + off;
 }
 
-int
-port_dma_read(bus_addr_t addr, void *buf, size_t len)
+static int
+plain_read(bus_addr_t addr, void *buf, size_t len)
 {
 	struct map *mp;
 	size_t off;
@@ -498,8 +497,8 @@ port_dma_read(bus_addr_t addr, void *buf, size_t len)
 	return 0;
 }
 
-int
-port_dma_write(bus_addr_t addr, const void *buf, size_t len)
+static int
+plain_write(bus_addr_t addr, const void *buf, size_t len)
 {
 	struct map *mp;
 	size_t off;
@@ -518,32 +517,12 @@ port_dma_write(bus_addr_t addr, const void *buf, size_t len)
 	return 0;
 }
 
-struct port_buf *
-port_buf_new(size_t len)
-{
-	struct port_buf *pb = calloc(1, sizeof(*pb));
-	int fail = port.po_fail_after;
-	int nsegs = port.po_segsize != 0 ?
-	    (int)(len / (size_t)port.po_segsize) + 1 : 1;
-
-	port.po_fail_after = -1;
-	pb->pb_len = len;
-	pb->pb_va = calloc(1, len);
-	if (bus_dmamap_create(&port_dma_tag, len, nsegs, len, 0, 0,
-	    &pb->pb_map) != 0 || bus_dmamap_load(&port_dma_tag, pb->pb_map,
-	    pb->pb_va, len, NULL, 0) != 0)
-		abort();
-	port.po_fail_after = fail;
-	return pb;
-}
-
-void
-port_buf_free(struct port_buf *pb)
-{
-	if (pb == NULL)
-		return;
-	bus_dmamap_unload(&port_dma_tag, pb->pb_map);
-	bus_dmamap_destroy(&port_dma_tag, pb->pb_map);
-	free(pb->pb_va);
-	free(pb);
-}
+const struct port_bus port_plain_bus = {
+	.pb_name = "plain",
+	.pb_tag = &plain_tag,
+	.pb_read = plain_read,
+	.pb_write = plain_write,
+	.pb_kva = plain_kva,
+	.pb_owned = plain_owned,
+	.pb_reset = plain_reset,
+};

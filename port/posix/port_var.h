@@ -4,6 +4,5 @@
 
 /* Whether po_fail_after says that this allocation fails. */
 int port_may_fail(void);
-void port_dma_reset(void);
 
 #endif
