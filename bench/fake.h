@@ -63,6 +63,7 @@ struct fake_dev {
 	int fd_gone;			/* all ones are read from now on */
 	int fd_defer;			/* interrupts wait for fake_deliver */
 	int fd_lenient;			/* ring contents are not judged */
+	int fd_refuse_queues;		/* enabling one has no effect */
 	int fd_legacy;			/* set by fake_mmio_init */
 
 	/* hooks; NULL: none */
@@ -183,6 +184,9 @@ struct fake_pci {
 	bus_size_t fp_barlen;		/* as po_map_bar says */
 	unsigned int fp_vectors;	/* MSI-X vectors; 0 by default */
 	unsigned int fp_refuse_vectors;	/* from this one on: reads 0xffff */
+	int fp_refuse_queue_vectors;	/* any but configuration's */
+	int fp_refuse_size;		/* queue_size keeps its value */
+	unsigned int fp_bars;		/* mask of those that can be mapped */
 	int fp_no_line;			/* no INTx */
 	uint8_t fp_isr;
 	unsigned int fp_config_vector;

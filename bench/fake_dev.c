@@ -64,7 +64,9 @@ reset(struct fake_dev *fd)
 		fq->fq_size = fq->fq_max;
 		fq->fq_ready = 0;
 		fq->fq_vector = 0xffff;
-		fq->fq_desc = fq->fq_driver = fq->fq_device = 0;
+		/* A legacy device may keep the place: QueuePFN is not it. */
+		if (!fd->fd_legacy)
+			fq->fq_desc = fq->fq_driver = fq->fq_device = 0;
 		fq->fq_avail = fq->fq_used = fq->fq_signalled = 0;
 		fq->fq_no_notify = 0;
 	}

@@ -89,6 +89,8 @@ legacy_place(struct fake_mmio *fm, struct fake_queue *fq, uint32_t pfn)
 
 	if (pfn != 0 && (fm->fm_page_size == 0 || fm->fm_align == 0))
 		port_violation("QueuePFN before GuestPageSize, QueueAlign");
+	if (pfn != 0 && fm->fm_dev->fd_refuse_queues)
+		return;
 	fq->fq_desc = (bus_addr_t)pfn * fm->fm_page_size;
 	if (pfn == 0) {
 		fq->fq_ready = 0;

@@ -116,10 +116,12 @@ queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 		    (unsigned int)off);
 	switch (off) {
 	case 0x18:
-		fq->fq_size = val;
+		if (!fp->fp_refuse_size)
+			fq->fq_size = val;
 		break;
 	case 0x1a:
-		fq->fq_vector = take_vector(fp, val);
+		fq->fq_vector = fp->fp_refuse_queue_vectors ? 0xffff :
+		    take_vector(fp, val);
 		break;
 	case 0x1c:
 		if (val != 1)
@@ -202,6 +204,8 @@ bar_read(void *v, bus_size_t off, unsigned int width)
 	if (is_common(off, width))
 		return common_read(fp, off);
 	if (off == FAKE_PCI_ISR && width == 1) {
+		if (fp->fp_established > 0 && fp->fp_line.fn == NULL)
+			port_violation("ISR status read with MSI-X");
 		isr = fp->fp_isr;
 		fp->fp_isr = 0;
 		return isr;
@@ -300,6 +304,7 @@ fake_pci_init(struct fake_pci *fp, struct fake_dev *fd)
 	fp->fp_barlen = FAKE_PCI_BARLEN;
 	fp->fp_refuse_vectors = FAKE_PCI_MAXVECTORS;
 	fp->fp_config_vector = 0xffff;
+	fp->fp_bars = 1 << FAKE_PCI_BAR;
 	fp->fp_space.bs_read = bar_read;
 	fp->fp_space.bs_write = bar_write;
 	fp->fp_space.bs_arg = fp;
@@ -354,7 +359,7 @@ map_bar(void *v, unsigned int bar, bus_space_tag_t *tag,
 
 	if (bar > 5)
 		port_violation("BAR %u mapped", bar);
-	if (bar != FAKE_PCI_BAR)
+	if (!(fp->fp_bars & (1u << bar)))
 		return ENXIO;
 	fp->fp_mapped++;
 	*tag = &fp->fp_space;
@@ -368,7 +373,7 @@ unmap_bar(void *v, unsigned int bar)
 {
 	struct fake_pci *fp = v;
 
-	if (bar != FAKE_PCI_BAR || fp->fp_mapped == 0)
+	if (!(fp->fp_bars & (1u << bar)) || fp->fp_mapped == 0)
 		port_violation("BAR %u unmapped", bar);
 	fp->fp_mapped--;
 }

@@ -64,6 +64,8 @@ fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 	struct fake_queue *fq = &fd->fd_queues[queue];
 	unsigned int n = fq->fq_size;
 
+	if (fd->fd_refuse_queues)
+		return;
 	if (!fd->fd_legacy && !(fd->fd_status & PV_STATUS_FEATURES_OK))
 		port_violation("queue enabled before FEATURES_OK");
 	if (fd->fd_status & PV_STATUS_DRIVER_OK)

@@ -137,7 +137,7 @@ piece_check(const struct pv_piece *pc)
 }
 
 /* One piece, as many descriptors as it has segments. */
-static int
+static inline __attribute__((__always_inline__)) int
 fill_piece(struct fill *fl, const struct pv_piece *pc, uint16_t flags)
 {
 	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
@@ -171,7 +171,7 @@ fill_piece(struct fill *fl, const struct pv_piece *pc, uint16_t flags)
 	return 0;
 }
 
-static int
+static inline __attribute__((__always_inline__)) int
 fill_pieces(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
     unsigned int nout, unsigned int n, uint32_t *inlen)
 {

@@ -133,6 +133,39 @@ test_a_legacy_queue_out_of_reach_is_refused(void **state)
 }
 
 static void
+test_a_queue_that_is_not_taken_over_is_an_error(void **state)
+{
+	enum stand_kind kinds[] = { STAND_MMIO, STAND_LEGACY };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		stand_init(&stand, kinds[i], PV_TYPE_NET, 1);
+		fd->fd_refuse_queues = 1;
+		assert_int_equal(run(), EIO);
+		end();
+	}
+}
+
+/* Ready before we made it so: whose rings would it read? */
+static void
+make_ready(struct fake_dev *d, uint8_t status)
+{
+	if (status & PV_STATUS_FEATURES_OK)
+		d->fd_queues[0].fq_ready = 1;
+}
+
+static void
+test_a_queue_that_is_ready_already_is_an_error(void **state)
+{
+	(void)state;
+	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+	fd->fd_status_written = make_ready;
+	assert_int_equal(run(), EIO);
+	end();
+}
+
+static void
 test_interrupts_are_acknowledged(void **state)
 {
 	(void)state;
@@ -147,6 +180,7 @@ test_interrupts_are_acknowledged(void **state)
 	/* Bits that nobody defined are neither believed nor acknowledged. */
 	fm->fm_status = 0xf8;
 	assert_int_equal(fm->fm_fn(fm->fm_arg), 0);
+	assert_int_equal(fm->fm_status, 0xf8);
 	fm->fm_status = 0;
 	end();
 }
@@ -260,6 +294,9 @@ main(void)
 		cmocka_unit_test(
 		    test_a_legacy_queue_lies_as_legacy_devices_compute_it),
 		cmocka_unit_test(test_a_legacy_queue_out_of_reach_is_refused),
+		cmocka_unit_test(
+		    test_a_queue_that_is_not_taken_over_is_an_error),
+		cmocka_unit_test(test_a_queue_that_is_ready_already_is_an_error),
 		cmocka_unit_test(test_interrupts_are_acknowledged),
 		cmocka_unit_test(test_without_an_interrupt_the_poll_sees_all),
 		cmocka_unit_test(test_any_register_may_lie),

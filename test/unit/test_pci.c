@@ -263,6 +263,22 @@ test_the_first_good_one_of_a_kind_is_taken(void **state)
 }
 
 static void
+test_bars_without_a_structure_do_not_stay_mapped(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_bars |= 1 << 2;
+	memcpy(fp->fp_conf + 0xa0, fp->fp_conf + CAP_COMMON, 16);
+	fp->fp_conf[0x34] = 0xa0;
+	fp->fp_conf[0xa1] = CAP_COMMON;
+	fp->fp_conf[0xa4] = 2;
+	set32(0xa8, 0xfffffffc);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(fp->fp_mapped, 1);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
 test_unknown_structures_are_passed_over(void **state)
 {
 	unsigned int type;
@@ -496,7 +512,23 @@ test_a_doorbell_outside_its_window_is_refused(void **state)
 	/* A multiplier so large that the product needs more than 32 bits */
 	prepare();
 	set32(CAP_NOTIFY + 16, 0x80000000);
+	fd->fd_queues[0].fq_notify_off = fd->fd_queues[1].fq_notify_off = 0;
 	fd->fd_queues[2].fq_notify_off = 2;
+	assert_int_equal(run(), EIO);
+	end();
+}
+
+static void
+test_a_queue_that_is_not_taken_over_is_an_error(void **state)
+{
+	(void)state;
+	prepare();
+	fd->fd_refuse_queues = 1;
+	assert_int_equal(run(), EIO);
+	assert_true(port_logged("queue 0"));
+	end();
+	prepare();
+	fp->fp_refuse_size = 1;
 	assert_int_equal(run(), EIO);
 	end();
 }
@@ -536,6 +568,7 @@ test_each_queue_has_its_vector(void **state)
 	assert_int_equal(run(), 0);
 	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_PER_QUEUE);
 	assert_int_equal(fp->fp_config_vector, 0);
+	assert_int_equal(pv_virtio_poll(dev), 0);
 	for (i = 0; i < NQUEUES; i++)
 		assert_int_equal(fd->fd_queues[i].fq_vector, i + 1);
 	fake_interrupt(fd, 1, 1);
@@ -591,6 +624,40 @@ test_refused_vectors_lead_on(void **state)
 		assert_int_equal(nintr[2], 1);
 		end();
 	}
+}
+
+/* Configuration's vector is taken, the queues' are not: neither may stay. */
+static void
+test_half_refused_vectors_are_given_up(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_refuse_queue_vectors = 1;
+	assert_int_equal(run(), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_LINE);
+	assert_int_equal(fp->fp_config_vector, 0xffff);
+	end();
+}
+
+static void
+test_more_vectors_than_we_keep_are_shared(void **state)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "q", .vp_maxpieces = 1, .vp_maxsegs = 1,
+	};
+	struct pv_virtq *vq;
+
+	(void)state;
+	stand_init(&stand, STAND_PCI, PV_TYPE_NET, 60);
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(dev, &no_features, NULL), 0);
+	assert_int_equal(pv_virtq_alloc(dev, 59, &vp, &vq), 0);
+	assert_int_equal(pv_virtio_start(dev), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_SHARED);
+	assert_int_equal(fd->fd_queues[59].fq_vector, 1);
+	assert_int_equal(pv_virtio_stop(dev), 0);
+	pv_virtq_free(vq);
+	assert_int_equal(stand_finish(&stand), 0);
 }
 
 static void
@@ -686,6 +753,8 @@ main(void)
 		cmocka_unit_test(test_reserved_bars_are_never_mapped),
 		cmocka_unit_test(test_notify_multipliers_are_checked),
 		cmocka_unit_test(test_the_first_good_one_of_a_kind_is_taken),
+		cmocka_unit_test(
+		    test_bars_without_a_structure_do_not_stay_mapped),
 		cmocka_unit_test(test_unknown_structures_are_passed_over),
 		cmocka_unit_test(test_no_device_configuration_is_no_failure),
 		cmocka_unit_test(test_no_memory_is_clean),
@@ -693,10 +762,14 @@ main(void)
 		cmocka_unit_test(
 		    test_noise_for_a_configuration_space_is_survived),
 		cmocka_unit_test(test_a_doorbell_outside_its_window_is_refused),
+		cmocka_unit_test(
+		    test_a_queue_that_is_not_taken_over_is_an_error),
 		cmocka_unit_test(test_more_queues_than_we_drive_are_left),
 		cmocka_unit_test(test_each_queue_has_its_vector),
 		cmocka_unit_test(test_fewer_vectors_are_shared),
 		cmocka_unit_test(test_refused_vectors_lead_on),
+		cmocka_unit_test(test_half_refused_vectors_are_given_up),
+		cmocka_unit_test(test_more_vectors_than_we_keep_are_shared),
 		cmocka_unit_test(test_the_line_reads_its_status),
 		cmocka_unit_test(test_without_any_interrupt_the_poll_sees_all),
 		cmocka_unit_test(test_handlers_are_had_again_after_a_stop),
