@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-# TEST: timeout=900
+# TEST: timeout=900 long=21600
 """
 The guest on machines of every kind: each pair of choices in some run, and with
 PARAVANE_LONG=1 each combination. A run lists the devices, fetches an address,
