@@ -56,19 +56,34 @@ backlog(const struct console *con)
 	return text_end - con->con_pos;
 }
 
-/* What a console missed is said to it, where the missing would be. */
+/* Text that the ring no longer has is lost to a console. */
 static void
 skip_lost(struct console *con)
 {
-	uint64_t lost = backlog(con) - TEXT_SIZE;
+	uint64_t lost;
+
+	if (backlog(con) <= TEXT_SIZE)
+		return;
+	lost = backlog(con) - TEXT_SIZE;
+	con->con_lost += lost;
+	con->con_pos += lost;
+}
+
+/* It is told so where the text would be. False: it takes nothing now. */
+static int
+tell_lost(struct console *con)
+{
 	char buf[48];
 	int n;
 
-	con->con_lost += lost;
-	con->con_pos += lost;
+	if (con->con_lost == con->con_told)
+		return 1;
 	n = snprintf(buf, sizeof(buf), "\r\n[%llu bytes lost]\r\n",
-	    (unsigned long long)lost);
-	con->con_write(con, buf, (size_t)n);
+	    (unsigned long long)(con->con_lost - con->con_told));
+	if (con->con_write(con, buf, (size_t)n) == 0)
+		return 0;
+	con->con_told = con->con_lost;
+	return 1;
 }
 
 static size_t
@@ -90,8 +105,9 @@ drain_atomic(struct console *con)
 	char buf[TEXT_CHUNK];
 	size_t n, taken;
 
-	if (backlog(con) > TEXT_SIZE)
-		skip_lost(con);
+	skip_lost(con);
+	if (!tell_lost(con))
+		return;
 	while ((n = text_copy(con, buf, sizeof(buf))) > 0) {
 		taken = con->con_write(con, buf, n);
 		con->con_pos += taken;
@@ -120,10 +136,12 @@ drain(struct console *con)
 	uint64_t saved;
 	size_t n, taken;
 
-	if (backlog(con) > TEXT_SIZE)
-		skip_lost(con);
+	skip_lost(con);
+	if (!tell_lost(con))
+		return;
 	for (;;) {
 		saved = spin_lock(&text_spin);
+		skip_lost(con);
 		n = text_copy(con, buf, sizeof(buf));
 		spin_unlock(&text_spin, saved);
 		if (n == 0)
@@ -233,7 +251,7 @@ console_register(struct console *con)
 		return;
 	saved = spin_lock(&text_spin);
 	con->con_pos = text_end > TEXT_SIZE ? text_end - TEXT_SIZE : 0;
-	con->con_lost = 0;
+	con->con_lost = con->con_told = 0;
 	con->con_stuck = 0;
 	con->con_next = consoles;
 	consoles = con;

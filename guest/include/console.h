@@ -37,6 +37,7 @@ struct console {
 	struct console	*con_next;
 	uint64_t	 con_pos;	/* how far it has read the text */
 	uint64_t	 con_lost;	/* bytes that it was too slow for */
+	uint64_t	 con_told;	/* of them, how many it was told of */
 	int		 con_stuck;	/* took nothing for too long */
 };
 
