@@ -112,9 +112,10 @@ int pv_gpu_attach(struct pv_gpu *, struct pv_virtio *dev,
  * pv_gpu_stop, pv_gpu_start - the two steps of a reset
  *
  * The framebuffer's memory and generation live on: start creates the resource
- * anew over the same pages. stop returns 0, or ETIMEDOUT if the reset was not
- * confirmed: then start returns EIO, and nothing that the device can reach is
- * freed any more. Context: thread, nothing else on this device meanwhile.
+ * anew over the same pages, and calls gc_changed if the display now has another
+ * size. stop returns 0, or ETIMEDOUT if the reset was not confirmed: then start
+ * returns EIO, and nothing that the device can reach is freed any more.
+ * Context: thread, nothing else on this device meanwhile.
  */
 int pv_gpu_stop(struct pv_gpu *);
 int pv_gpu_start(struct pv_gpu *);

@@ -816,7 +816,13 @@ gpu_setup(struct pv_gpu *sc)
 		error = fb_alloc(sc, width, height, &sc->sc_fb);
 	if (error == 0)
 		error = gpu_show(sc, sc->sc_fb);
-	return error;
+	if (error)
+		return error;
+	/* The size may have changed while the device was stopped. */
+	if (enabled && (width != sc->sc_fb->fb_width ||
+	    height != sc->sc_fb->fb_height))
+		gpu_config_changed(sc);
+	return 0;
 }
 
 int

@@ -1183,6 +1183,27 @@ resize_hostile_falls_silent(void **state)
 }
 
 static void
+resize_while_stopped(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	forget_resources();
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(nchanged, 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	forget_resources();
+	set_mode(0, 800, 600, 1);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(nchanged, 1);
+	assert_int_equal(geometry().gg_width, 640);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(geometry().gg_width, 800);
+	draws_and_shows(4);
+	detach();
+}
+
+static void
 resize_to_another_display(void **state)
 {
 	(void)state;
@@ -1370,6 +1391,7 @@ main(void)
 		T(resize_ends_a_flush_first),
 		T(flush_ends_the_one_before),
 		T(resize_hostile_falls_silent),
+		T(resize_while_stopped),
 		T(resize_to_another_display),
 		T(mmap_gives_pages_of_the_framebuffer),
 		T(mmap_refused_does_not_count),
