@@ -934,19 +934,31 @@ draw_cell(const struct term *t, const struct term_pixels *px, unsigned int x,
 	}
 }
 
+/* Pixels are stored by twos: a fresh screen is nearly all of one colour. */
+static void
+fill_row(uint32_t *p, unsigned int n, uint32_t colour)
+{
+	uint64_t *q, two = (uint64_t)colour << 32 | colour;
+
+	if (((uintptr_t)p & 7) != 0 && n > 0) {
+		*p++ = colour;
+		n--;
+	}
+	for (q = (uint64_t *)(void *)p; n >= 8; n -= 8, q += 4)
+		q[0] = q[1] = q[2] = q[3] = two;
+	for (p = (uint32_t *)(void *)q; n > 0; n--)
+		*p++ = colour;
+}
+
 static void
 fill(const struct term_pixels *px, unsigned int x, unsigned int y,
     unsigned int width, unsigned int height, uint32_t colour)
 {
-	unsigned int i, j;
+	unsigned int j;
 
-	for (j = 0; j < height; j++) {
-		uint32_t *p = (uint32_t *)(void *)((uint8_t *)px->tx_base +
-		    (size_t)(y + j) * px->tx_stride) + x;
-
-		for (i = 0; i < width; i++)
-			p[i] = colour;
-	}
+	for (j = 0; j < height; j++)
+		fill_row((uint32_t *)(void *)((uint8_t *)px->tx_base +
+		    (size_t)(y + j) * px->tx_stride) + x, width, colour);
 }
 
 static struct term_cell
@@ -966,26 +978,66 @@ differs(struct term_cell a, struct term_cell b)
 	    a.tc_flags != b.tc_flags;
 }
 
+/* How many cells from x on, which is to be drawn, are drawn as it is: blank. */
+static unsigned int
+blank_run(const struct term *t, unsigned int x, unsigned int y,
+    unsigned int cols)
+{
+	struct term_cell first = wanted(t, x, y), next;
+	unsigned int n = 0;
+
+	if (first.tc_glyph != t->t_blank || first.tc_flags != 0)
+		return 0;
+	do {
+		n++;
+		if (x + n == cols)
+			break;
+		next = wanted(t, x + n, y);
+	} while (!differs(first, next) &&
+	    differs(next, t->t_shown[at(t, x + n, y)]));
+	return n;
+}
+
+/* Draw one cell or a run of blank ones; returns how many. */
+static unsigned int
+draw_some(struct term *t, const struct term_pixels *px, unsigned int x,
+    unsigned int y, unsigned int cols)
+{
+	unsigned int cw = t->t_font->tf_width * t->t_scale;
+	unsigned int ch = t->t_font->tf_height * t->t_scale;
+	struct term_cell want = wanted(t, x, y);
+	unsigned int n = blank_run(t, x, y, cols), i;
+
+	if (n > 0) {
+		fill(px, x * cw, y * ch, n * cw, ch,
+		    palette[want.tc_colour >> 4]);
+	} else {
+		draw_cell(t, px, x, y, want);
+		n = 1;
+	}
+	for (i = 0; i < n; i++)
+		t->t_shown[at(t, x + i, y)] = want;
+	return n;
+}
+
 /* Draw what changed in a row: the columns [*from, *to) are damaged then. */
 static void
 render_row(struct term *t, const struct term_pixels *px, unsigned int cols,
     unsigned int y, unsigned int *from, unsigned int *to)
 {
-	struct term_cell want, *shown;
-	unsigned int x;
+	unsigned int x = 0;
 
 	*from = cols;
 	*to = 0;
-	for (x = 0; x < cols; x++) {
-		want = wanted(t, x, y);
-		shown = &t->t_shown[at(t, x, y)];
-		if (!differs(want, *shown))
+	while (x < cols) {
+		if (!differs(wanted(t, x, y), t->t_shown[at(t, x, y)])) {
+			x++;
 			continue;
-		draw_cell(t, px, x, y, want);
-		*shown = want;
+		}
 		if (x < *from)
 			*from = x;
-		*to = x + 1;
+		x += draw_some(t, px, x, y, cols);
+		*to = x;
 	}
 }
 
