@@ -16,6 +16,7 @@
 
 #define MAXDEPTH	16
 #define MAXSTRINGS	(64 * 1024)
+#define MAXROWS		1024	/* of a table in a property */
 #define SPI_BASE	32
 #define PPI_BASE	16
 #define INTID_END	1020
@@ -38,6 +39,7 @@ struct level {
 	uint32_t	l_intparent;	/* phandle, 0: none named */
 	bool		l_coherent;
 	bool		l_disabled;
+	struct cells	l_ranges;
 };
 
 #define CACHED		24
@@ -47,6 +49,14 @@ struct prop {
 	const void	*p_data;
 	int		 p_len;
 };
+
+/* A controller that an interrupt-map names. The look for one goes through the whole tree: it is done once. */
+struct parent {
+	uint32_t	p_phandle;
+	unsigned	p_cells;
+};
+
+#define MAXPARENTS	8
 
 struct tree {
 	const void	*t_fdt;
@@ -61,6 +71,8 @@ struct tree {
 	const char	*t_compat;	/* of the node that is looked at */
 	int		 t_compat_len;
 	uint32_t	 t_v2m[MACHINE_MAXV2M];	/* phandles */
+	unsigned	 t_nparents;
+	struct parent	 t_parent[MAXPARENTS];
 	int		 t_cached;	/* whose properties these are, or -1 */
 	unsigned	 t_nprops;
 	struct prop	 t_prop[CACHED];
@@ -195,17 +207,17 @@ parent(struct tree *t)
 
 /* One step up: an address on the bus below l as one on the bus above. False where nothing maps it. */
 static bool
-translate_step(struct tree *t, const struct level *l, unsigned parent_ac,
-    uint64_t *addr)
+translate_step(const struct level *l, unsigned parent_ac, uint64_t *addr)
 {
-	struct cells c = cells_get(t, l->l_node, "ranges");
-	unsigned row = l->l_ac + parent_ac + l->l_sc, i;
+	struct cells c = l->l_ranges;
+	unsigned row = l->l_ac + parent_ac + l->l_sc, i, n;
 
 	if (c.c_data == NULL)
 		return false;
 	if (c.c_count == 0)
 		return true;
-	for (i = 0; row > 0 && i + row <= c.c_count; i += row) {
+	for (i = n = 0; row > 0 && i + row <= c.c_count && n < MAXROWS;
+	    i += row, n++) {
 		uint64_t child = cells_number(&c, i, l->l_ac);
 		uint64_t up = cells_number(&c, i + l->l_ac, parent_ac);
 		uint64_t size = cells_number(&c, i + l->l_ac + parent_ac,
@@ -226,7 +238,7 @@ translate(struct tree *t, uint64_t *addr)
 	int d;
 
 	for (d = t->t_depth - 1; d > 0; d--)
-		if (!translate_step(t, &t->t_level[d], t->t_level[d - 1].l_ac,
+		if (!translate_step(&t->t_level[d], t->t_level[d - 1].l_ac,
 		    addr))
 			return false;
 	return true;
@@ -513,7 +525,7 @@ host_windows(struct tree *t, int node, struct machine_host *h)
 	struct cells c = cells_get(t, node, "ranges");
 	unsigned ac = parent(t)->l_ac, row = 3 + ac + 2, i;
 
-	for (i = 0; i + row <= c.c_count; i += row) {
+	for (i = 0; i + row <= c.c_count && i < row * MAXROWS; i += row) {
 		struct machine_window *w = &h->mh_window[h->mh_nwindows];
 		uint32_t hi = cell(&c, i);
 
@@ -540,26 +552,31 @@ host_windows(struct tree *t, int node, struct machine_host *h)
 	}
 }
 
-/* Cells that a row of interrupt-map has for this controller after its phandle; 0 if the controller is unknown. */
+/* Cells that a controller's row has behind its phandle; 0 if there is no such controller, or more of them than one believes. */
 static unsigned
-intmap_parent(struct tree *t, uint32_t phandle, uint32_t *last, unsigned *cells)
+intmap_parent(struct tree *t, uint32_t phandle)
 {
-	int node;
+	struct parent *p;
 	uint32_t ac, ic;
+	unsigned i;
+	int node;
 
-	if (phandle == *last)
-		return *cells;
-	*last = phandle;
-	*cells = 0;
+	for (i = 0; i < t->t_nparents; i++)
+		if (t->t_parent[i].p_phandle == phandle)
+			return t->t_parent[i].p_cells;
+	if (i == MAXPARENTS)
+		return 0;
+	p = &t->t_parent[t->t_nparents++];
+	p->p_phandle = phandle;
+	p->p_cells = 0;
 	node = fdt_node_offset_by_phandle(t->t_fdt, phandle);
 	if (node < 0)
 		return 0;
 	ac = prop_u32(t, node, "#address-cells", 0);
 	ic = prop_u32(t, node, "#interrupt-cells", 0);
-	if (ac > 4 || ic == 0 || ic > 8)
-		return 0;
-	*cells = ac + ic;
-	return *cells;
+	if (ac <= 4 && ic != 0 && ic <= 8)
+		p->p_cells = ac + ic;
+	return p->p_cells;
 }
 
 static void
@@ -567,19 +584,19 @@ host_intmap(struct tree *t, int node, struct machine_host *h)
 {
 	struct cells c = cells_get(t, node, "interrupt-map");
 	struct cells mask = cells_get(t, node, "interrupt-map-mask");
-	uint32_t last = 0;
-	unsigned i = 0, n, cells = 0;
+	unsigned i = 0, n, rows = 0;
 
 	if (c.c_data == NULL)
 		return;
 	h->mh_intmap_devfn_mask = mask.c_count >= 4 ? cell(&mask, 0) : 0xffffff00;
 	h->mh_intmap_devfn_mask &= 0xffff00;
 	h->mh_intmap_pin_mask = mask.c_count >= 4 ? cell(&mask, 3) & 7 : 7;
-	while (i + 5 < c.c_count && h->mh_nintmap < MACHINE_MAXINTMAP) {
+	while (i + 5 < c.c_count && h->mh_nintmap < MACHINE_MAXINTMAP &&
+	    rows++ < MAXROWS) {
 		struct machine_intmap *im = &h->mh_intmap[h->mh_nintmap];
 		uint32_t phandle = cell(&c, i + 4);
 
-		n = intmap_parent(t, phandle, &last, &cells);
+		n = intmap_parent(t, phandle);
 		if (n == 0)
 			break;
 		im->mi_devfn = cell(&c, i) & 0xffff00;
@@ -635,7 +652,7 @@ host_msi(struct tree *t, int node, struct machine_host *h)
 	unsigned i;
 
 	h->mh_msimap_mask = prop_u32(t, node, "msi-map-mask", 0xffff) & 0xffff;
-	for (i = 0; i + 4 <= c.c_count; i += 4)
+	for (i = 0; i + 4 <= c.c_count && i < 4 * MAXROWS; i += 4)
 		host_msi_add(t, h, cell(&c, i), cell(&c, i + 1),
 		    cell(&c, i + 2), cell(&c, i + 3));
 	if (h->mh_nmsimap == 0)
@@ -782,6 +799,7 @@ level_enter(struct tree *t, int node, int depth)
 	const char *status = prop_string(t, node, "status");
 
 	l->l_node = node;
+	l->l_ranges = cells_get(t, node, "ranges");
 	l->l_ac = prop_u32(t, node, "#address-cells", 2);
 	l->l_sc = prop_u32(t, node, "#size-cells", 1);
 	l->l_intparent = prop_u32(t, node, "interrupt-parent",

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -223,6 +224,131 @@ not_a_tree(void **state)
 	    "device tree: none, or of an impossible size\n");
 }
 
+/* Trees as large as they may be, each made to cost as much as it can. */
+
+static void
+begin(void *fdt)
+{
+	static const uint8_t cells[] = { 0, 0, 0, 2 };
+
+	assert_int_equal(fdt_create(fdt, MACHINE_FDT_MAX), 0);
+	assert_int_equal(fdt_finish_reservemap(fdt), 0);
+	assert_int_equal(fdt_begin_node(fdt, ""), 0);
+	fdt_property(fdt, "#address-cells", cells, 4);
+	fdt_property(fdt, "#size-cells", cells, 4);
+}
+
+static void
+end(void *fdt, unsigned depth)
+{
+	struct timespec from, to;
+	int error;
+
+	for (; depth > 0; depth--)
+		assert_int_equal(fdt_end_node(fdt), 0);
+	assert_int_equal(fdt_end_node(fdt), 0);
+	assert_int_equal(fdt_finish(fdt), 0);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	error = machine_from_fdt(&m, fdt, MACHINE_FDT_MAX);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	assert_true(error != 0 && check_machine(&m));
+	/* Under the sanitizers, on a busy machine; without them a tenth. */
+	assert_true(to.tv_sec - from.tv_sec < 20);
+}
+
+#define SPARE	65536
+
+static bool
+room(const void *fdt, size_t more)
+{
+	return (size_t)fdt_size_dt_struct(fdt) + fdt_size_dt_strings(fdt) +
+	    SPARE + more < MACHINE_FDT_MAX;
+}
+
+static void
+many_nodes(void **state)
+{
+	void *fdt = malloc(MACHINE_FDT_MAX);
+	unsigned i;
+
+	(void)state;
+	begin(fdt);
+	for (i = 0; room(fdt, 0) && fdt_begin_node(fdt, "n") == 0; i++) {
+		fdt_property(fdt, "compatible", "virtio,mmio", 12);
+		fdt_property(fdt, "reg", "\0\0\0\1\0\0\0\0\0\0\0\0\0\0\2", 16);
+		fdt_end_node(fdt);
+	}
+	assert_true(i > 10000);
+	end(fdt, 0);
+	free(fdt);
+}
+
+static void
+many_levels(void **state)
+{
+	void *fdt = malloc(MACHINE_FDT_MAX);
+	unsigned i;
+
+	(void)state;
+	begin(fdt);
+	for (i = 0; i < 60000 && fdt_begin_node(fdt, "n") == 0; i++)
+		;
+	end(fdt, i);
+	free(fdt);
+}
+
+/* Every node asks a parent that has a table of half the tree, and nothing in it fits. */
+static void
+long_ranges(void **state)
+{
+	void *fdt = malloc(MACHINE_FDT_MAX);
+	void *ranges = calloc(1, MACHINE_FDT_MAX / 2);
+
+	(void)state;
+	begin(fdt);
+	fdt_begin_node(fdt, "soc");
+	fdt_property(fdt, "ranges", ranges, MACHINE_FDT_MAX / 2);
+	while (room(fdt, 0) && fdt_begin_node(fdt, "n") == 0) {
+		fdt_property(fdt, "compatible", "virtio,mmio", 12);
+		fdt_property(fdt, "reg", "\1\0\0\1\0\0\0\0\0\0\0\2", 12);
+		fdt_end_node(fdt);
+	}
+	end(fdt, 1);
+	free(ranges);
+	free(fdt);
+}
+
+/* An interrupt-map that goes back and forth between two controllers at the far end. */
+static void
+long_interrupt_map(void **state)
+{
+	void *fdt = malloc(MACHINE_FDT_MAX);
+	uint8_t *map = calloc(1, MACHINE_FDT_MAX / 2);
+	static const uint8_t one[] = { 0, 0, 0, 1 };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i + 24 <= MACHINE_FDT_MAX / 2; i += 24)
+		map[i + 19] = (uint8_t)(1 + i / 24 % 2);
+	begin(fdt);
+	fdt_begin_node(fdt, "pci");
+	fdt_property(fdt, "compatible", "pci-host-ecam-generic", 22);
+	fdt_property(fdt, "reg", "\0\0\0\1\0\0\0\0\0\0\0\0\1\0\0", 16);
+	fdt_property(fdt, "interrupt-map", map, MACHINE_FDT_MAX / 2);
+	fdt_end_node(fdt);
+	while (room(fdt, 4096) && fdt_begin_node(fdt, "n") == 0)
+		fdt_end_node(fdt);
+	for (i = 1; i <= 2; i++) {
+		fdt_begin_node(fdt, i == 1 ? "a" : "b");
+		fdt_property_u32(fdt, "phandle", i);
+		fdt_property(fdt, "#interrupt-cells", one, 4);
+		fdt_end_node(fdt);
+	}
+	end(fdt, 0);
+	free(map);
+	free(fdt);
+}
+
 static void
 memory_ranges(void **state)
 {
@@ -253,6 +379,10 @@ main(void)
 		cmocka_unit_test(flipped_gicv2),
 		cmocka_unit_test(flipped_gicv3),
 		cmocka_unit_test(not_a_tree),
+		cmocka_unit_test(many_nodes),
+		cmocka_unit_test(many_levels),
+		cmocka_unit_test(long_ranges),
+		cmocka_unit_test(long_interrupt_map),
 		cmocka_unit_test(memory_ranges),
 	};
 
