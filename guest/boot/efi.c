@@ -271,7 +271,8 @@ machine_learn(void)
 		return 0;
 	if (rsdp != 0)
 		error = machine_from_acpi(&machine, rsdp, map_table, NULL);
-	return error;
+	/* Without it nothing would run; here a message is still seen. */
+	return machine.m_gic.mg_version == 0 ? -1 : error;
 }
 
 static void

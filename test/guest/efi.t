@@ -108,7 +108,7 @@ def no_config():
             return g.wait() and "QEMU's exit status"
 
 
-def leave_build(tmp):
+def leave_build(tmp, *options):
     """The application that leaves a device running; its path."""
     here = os.path.join(TOP, "test", "guest", "leave")
     elf, out = os.path.join(tmp, "leave.elf"), os.path.join(tmp, "leave.efi")
@@ -117,7 +117,7 @@ def leave_build(tmp):
          "-mgeneral-regs-only", "-mstrict-align", "-fno-builtin",
          "-fno-tree-loop-distribute-patterns", "-fno-asynchronous-unwind-tables",
          "-static", "-no-pie", "-Wl,--build-id=none",
-         "-Wl,--no-warn-rwx-segments", "-Wl,-T," + os.path.join(here, "leave.ld"),
+         "-Wl,--no-warn-rwx-segments", *options, "-Wl,-T," + os.path.join(here, "leave.ld"),
          "-o", elf, os.path.join(here, "leave.c"),
          os.path.join(TOP, "guest", "boot", "efi_header.S"))
     tool(CROSS + "objcopy", "-O", "binary", elf, out)
@@ -211,6 +211,21 @@ def left_running(machine):
             return None
 
 
+def broken_table(name, *said):
+    """ACPI with a table whose checksum is wrong."""
+    with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
+        words = disk(os.path.join(tmp, "disk"), {
+            "/EFI/BOOT/BOOTAA64.EFI":
+                leave_build(tmp, f'-DBREAK_TABLE="{name}"', "-Wno-unused"),
+            "/paravane.efi": IMAGE})
+        with Guest(machine="virt,gic-version=3", cpu="cortex-a72",
+                   devices=[NET], args=words, kernel=False, wait_s=60) as g:
+            g.expect("leave: broken")
+            for pattern in said:
+                g.expect(pattern)
+            return None
+
+
 check("by ACPI, GICv2", boots, "ACPI", "virt,gic-version=2", [NET, RNG])
 check("by device tree, GICv2", boots, "device tree",
       "virt,gic-version=2,acpi=off", [NET, RNG])
@@ -224,4 +239,11 @@ check("a device left running, flooded, by ACPI", left_running,
       "virt,gic-version=2")
 check("a device left running, flooded, by device tree", left_running,
       "virt,gic-version=3,acpi=off")
+check("ACPI with a broken MADT: firmware's console says so", broken_table,
+      "AP", "paravane: this machine can't be understood",
+      "ACPI: APIC: checksum is wrong", "BdsDxe|Shell>")
+check("ACPI with a broken GTDT: the timer is where it always is",
+      broken_table, "GT", "ACPI: GTDT: checksum is wrong", "^paravane: done$")
+check("ACPI with a broken MCFG: no PCI", broken_table, "MC",
+      "ACPI: MCFG: checksum is wrong", "by ACPI from EFI, 0 host bridges")
 tap.done()

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * An EFI application that does what some firmware does: it starts a network device, buffers posted in memory that is free for
- * the operating system after ExitBootServices, and leaves it running. Then it starts \paravane.efi.
+ * the operating system after ExitBootServices, and leaves it running. Then it starts \paravane.efi. With BREAK_TABLE it damages
+ * an ACPI table instead.
  *
  * For QEMU's `virt` alone: the function is looked for on bus 0 at a fixed address, and firmware has assigned the BARs.
  */
@@ -159,6 +160,30 @@ device_start(void)
 	return 1;
 }
 
+#ifdef BREAK_TABLE
+/* The byte after a table's header is changed, and its checksum is not. */
+static void
+table_break(const char *name)
+{
+	const struct efi_table *ct = st->st_tables;
+	uint8_t *rsdp, *xsdt, *table;
+	uint32_t at;
+
+	while (ct->ct_guid.g_a != 0x8868e871)
+		ct++;
+	rsdp = ct->ct_table;
+	xsdt = *(uint8_t **)(rsdp + 24);
+	for (at = 36; at < *(uint32_t *)(xsdt + 4); at += 8) {
+		table = (uint8_t *)(uintptr_t)
+		    (*(uint32_t *)(xsdt + at) |
+		    (uint64_t)*(uint32_t *)(xsdt + at + 4) << 32);
+		if (table[0] == name[0] && table[1] == name[1])
+			table[36] ^= 0x10;
+	}
+	say("leave: broken\r\n");
+}
+#endif
+
 /* \paravane.efi of the volume that we come from. */
 static void *
 file_load(efi_handle image, size_t *size)
@@ -207,7 +232,11 @@ efi_entry(efi_handle image, struct efi_system *system)
 	    (void **)&li);
 	li->li_options = (void *)(uintptr_t)options;
 	li->li_options_size = sizeof(options);
+#ifdef BREAK_TABLE
+	table_break(BREAK_TABLE);
+#else
 	if (!device_start())
 		say("leave: no device\r\n");
+#endif
 	return ((start_image)st->st_boot->bs_start_image)(child, &size, NULL);
 }
