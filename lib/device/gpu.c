@@ -16,7 +16,8 @@
 #define GPU_DEFAULT_WIDTH	1024
 #define GPU_DEFAULT_HEIGHT	768
 #define GPU_MAXENTRIES		16384	/* of a backing: QEMU takes no more */
-#define GPU_MAXLISTSEGS		32	/* of the memory that lists them */
+#define GPU_MAXLISTSEGS		62	/* of the memory that lists them: a
+					 * chain of GPU_CTRL_QUEUE at most */
 #define GPU_BLOCK		128	/* of an EDID */
 
 /*
