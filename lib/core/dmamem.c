@@ -55,7 +55,7 @@ pv_dmamem_alloc(struct pv_dmamem *dm, bus_dma_tag_t tag, bus_size_t size,
 	if (new.dm_mem == NULL)
 		return ENOMEM;
 	error = bus_dmamem_alloc(tag, size, align, 0, new.dm_mem, (int)nsegs,
-	    &new.dm_nmem, BUS_DMA_WAITOK | BUS_DMA_ZERO);
+	    &new.dm_nmem, BUS_DMA_WAITOK);
 	if (error)
 		goto list;
 	error = dmamem_map(&new, flags);
