@@ -168,6 +168,8 @@ shell_main(const char *run)
 {
 	static char line[SHELL_LINE_MAX];
 
+	/* A display that paints for the first time says so, not after this. */
+	console_drain();
 	if (run != NULL && *run != '\0') {
 		wait_for_network();
 		run_active = 1;
