@@ -116,6 +116,14 @@ msi_devid(const struct pci_dev *pd)
 	return rid;
 }
 
+/* The control half of the capability's first word; the other half is written as it was read. */
+static void
+control_write(const struct pci_dev *pd, const struct pci_msix *pm, uint32_t v)
+{
+	pci_conf_write(pd, pm->pm_cap,
+	    (pci_conf_read(pd, pm->pm_cap) & 0xffff) | v);
+}
+
 /* The table's place, checked against its BAR; ENXIO if it is nonsense. */
 static int
 table_map(struct pci_dev *pd, struct pci_msix *pm, unsigned *entries)
@@ -241,7 +249,7 @@ msix_alloc(struct pci_dev *pd, struct pci_msix *pm)
 		pci_unmap_bar(pd, pm->pm_bar);
 		return error;
 	}
-	pci_conf_write(pd, pm->pm_cap, MSIX_ENABLE | MSIX_MASKALL);
+	control_write(pd, pm, MSIX_ENABLE | MSIX_MASKALL);
 	for (i = 0; i < pm->pm_count; i++) {
 		entry_write(pm, i, MSIX_CONTROL, MSIX_MASKED);
 		entry_write(pm, i, MSIX_ADDR_LO,
@@ -250,7 +258,7 @@ msix_alloc(struct pci_dev *pd, struct pci_msix *pm)
 		    (uint32_t)(pm->pm_vec[i].mv_addr >> 32));
 		entry_write(pm, i, MSIX_DATA, pm->pm_vec[i].mv_data);
 	}
-	pci_conf_write(pd, pm->pm_cap, MSIX_ENABLE);
+	control_write(pd, pm, MSIX_ENABLE);
 	return 0;
 }
 
@@ -335,7 +343,7 @@ line_establish(struct pci_dev *pd, unsigned cpu, const char *name,
 		return error;
 	/* The line is only raised while MSI-X is off. */
 	if (pm->pm_count != 0)
-		pci_conf_write(pd, pm->pm_cap, 0);
+		control_write(pd, pm, 0);
 	pm->pm_line.pv_fn = fn;
 	pm->pm_line.pv_arg = arg;
 	error = intr_establish(intr.mi_intid,
@@ -371,7 +379,7 @@ pci_intr_establish(struct pci_dev *pd, int vector, unsigned cpu,
 	if (error != 0)
 		return error;
 	intx_allow(pd, false);
-	pci_conf_write(pd, pm->pm_cap, MSIX_ENABLE);
+	control_write(pd, pm, MSIX_ENABLE);
 	entry_write(pm, (unsigned)vector, MSIX_CONTROL, 0);
 	return 0;
 }
@@ -429,7 +437,7 @@ pci_intr_release(struct pci_dev *pd)
 	if (pm->pm_count != 0) {
 		for (i = 0; i < pm->pm_count; i++)
 			pci_intr_disestablish(pd, (int)i);
-		pci_conf_write(pd, pm->pm_cap, 0);
+		control_write(pd, pm, 0);
 		vectors_free(pm);
 		pci_unmap_bar(pd, pm->pm_bar);
 	}

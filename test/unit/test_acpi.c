@@ -159,6 +159,82 @@ gicv3(void **state)
 	assert_int_equal(m.m_host[0].mh_msi, MACHINE_MSI_ITS);
 }
 
+static void checksum_fix(struct region *);
+
+static void
+put(struct region *r, uint32_t off, uint64_t v, unsigned width)
+{
+	memcpy(r->r_data + off, &v, width);
+}
+
+static struct region *
+table_new(struct dump *d, const char *signature, uint32_t len)
+{
+	struct region *r = &d->d_region[d->d_n];
+
+	r->r_pa = 0x10000 + 0x1000 * d->d_n++;
+	r->r_len = len;
+	r->r_data = calloc(1, len);
+	memcpy(r->r_data, signature, strlen(signature));
+	put(r, 4, len, 4);
+	return r;
+}
+
+/* The tables of a machine as Apple's hypervisor makes it, by what is on record: redistributors by processor, SMC, no SPCR. */
+static void
+apple(void **state)
+{
+	struct dump d = { 0x10000, 0, { { 0, 0, NULL } } };
+	struct region *rsdp, *xsdt, *madt, *fadt, *gtdt;
+	uint32_t i, at = 44;
+
+	(void)state;
+	rsdp = table_new(&d, "RSD PTR ", 36);
+	xsdt = table_new(&d, "XSDT", 36 + 3 * 8);
+	madt = table_new(&d, "APIC", 44 + 24 + 2 * 80 + 24);
+	fadt = table_new(&d, "FACP", 276);
+	gtdt = table_new(&d, "GTDT", 104);
+	memcpy(rsdp->r_data + 4, "PTR ", 4);	/* where others have a length */
+	put(rsdp, 15, 2, 1);
+	put(rsdp, 20, 36, 4);
+	put(rsdp, 24, xsdt->r_pa, 8);
+	put(xsdt, 36, madt->r_pa, 8);
+	put(xsdt, 44, fadt->r_pa, 8);
+	put(xsdt, 52, gtdt->r_pa, 8);
+	put(madt, at, 0x180c, 2);
+	put(madt, at + 8, 0x10000000, 8);
+	put(madt, at + 20, 3, 1);
+	at += 24;
+	for (i = 0; i < 2; i++, at += 80) {
+		put(madt, at, 0x500b, 2);
+		put(madt, at + 12, 1, 4);
+		put(madt, at + 60, 0x10010000 + 0x20000 * i, 8);
+		put(madt, at + 68, i, 8);
+	}
+	put(madt, at, 0x180d, 2);
+	put(madt, at + 8, 0x1fff0000, 8);
+	put(fadt, 129, 1, 2);
+	put(gtdt, 56, 30, 4);
+	put(gtdt, 64, 27, 4);
+	for (i = 0; i < d.d_n; i++)
+		checksum_fix(&d.d_region[i]);
+
+	assert_int_equal(parse(&d), 0);
+	assert_string_equal(m.m_notes, "");
+	assert_int_equal(m.m_ncpus, 2);
+	assert_int_equal(m.m_gic.mg_version, 3);
+	assert_int_equal(m.m_gic.mg_nredist, 1);
+	assert_int_equal(m.m_gic.mg_redist[0].mr_base, 0x10010000);
+	assert_int_equal(m.m_gic.mg_redist[0].mr_size, 0x40000);
+	assert_int_equal(m.m_gic.mg_v2m[0].mv_base, 0x1fff0000);
+	assert_int_equal(m.m_gic.mg_v2m[0].mv_intid_count, 0);
+	assert_int_equal(m.m_psci.mp_conduit, MACHINE_PSCI_SMC);
+	assert_int_equal(m.m_timer.mt_virt.mi_intid, 27);
+	assert_int_equal(m.m_uart.mu_base, 0);
+	while (d.d_n > 0)
+		free(d.d_region[--d.d_n].r_data);
+}
+
 /* Make the sum right again; the RSDP has one of its first 20 bytes, and one of all. */
 static void
 checksum_fix(struct region *r)
@@ -265,6 +341,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gicv2),
 		cmocka_unit_test(gicv3),
+		cmocka_unit_test(apple),
 		cmocka_unit_test(flipped),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(nothing_there),

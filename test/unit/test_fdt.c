@@ -143,6 +143,100 @@ secure(void **state)
 	free(b.b_data);
 }
 
+/* The tree of a machine as Apple's hypervisor makes it, by what is on record. */
+static void
+prop_cells(void *fdt, const char *name, unsigned n, ...)
+{
+	fdt32_t cells[64];
+	va_list ap;
+	unsigned i;
+
+	va_start(ap, n);
+	for (i = 0; i < n; i++)
+		cells[i] = cpu_to_fdt32(va_arg(ap, unsigned));
+	va_end(ap);
+	assert_int_equal(fdt_property(fdt, name, cells, (int)(4 * n)), 0);
+}
+
+static void
+apple_tree(void *fdt)
+{
+	fdt_create(fdt, 65536);
+	fdt_finish_reservemap(fdt);
+	fdt_begin_node(fdt, "");
+	prop_cells(fdt, "#address-cells", 1, 2);
+	prop_cells(fdt, "#size-cells", 1, 2);
+	prop_cells(fdt, "interrupt-parent", 1, 1);
+	fdt_begin_node(fdt, "chosen");
+	fdt_property_string(fdt, "bootargs", "test");
+	fdt_end_node(fdt);
+	fdt_begin_node(fdt, "memory@70000000");
+	fdt_property_string(fdt, "device_type", "memory");
+	prop_cells(fdt, "reg", 4, 0, 0x70000000, 1, 0);
+	fdt_end_node(fdt);
+	fdt_begin_node(fdt, "psci");
+	fdt_property(fdt, "compatible", "arm,psci-1.0\0arm,psci-0.2", 26);
+	fdt_property_string(fdt, "method", "smc");
+	fdt_end_node(fdt);
+	fdt_begin_node(fdt, "intc@10000000");
+	fdt_property_string(fdt, "compatible", "arm,gic-v3");
+	prop_cells(fdt, "reg", 8, 0, 0x10000000, 0, 0x10000, 0, 0x10010000, 0,
+	    0x80000);
+	prop_cells(fdt, "#interrupt-cells", 1, 3);
+	prop_cells(fdt, "#address-cells", 1, 2);
+	prop_cells(fdt, "#size-cells", 1, 2);
+	fdt_property(fdt, "ranges", NULL, 0);
+	fdt_property(fdt, "interrupt-controller", NULL, 0);
+	prop_cells(fdt, "phandle", 1, 1);
+	fdt_begin_node(fdt, "v2m@1fff0000");
+	fdt_property_string(fdt, "compatible", "arm,gic-v2m-frame");
+	prop_cells(fdt, "reg", 4, 0, 0x1fff0000, 0, 0x10000);
+	prop_cells(fdt, "phandle", 1, 2);
+	fdt_end_node(fdt);
+	fdt_end_node(fdt);
+	fdt_begin_node(fdt, "pci@40000000");
+	fdt_property_string(fdt, "compatible", "pci-host-ecam-generic");
+	fdt_property_string(fdt, "device_type", "pci");
+	prop_cells(fdt, "#address-cells", 1, 3);
+	prop_cells(fdt, "#size-cells", 1, 2);
+	prop_cells(fdt, "reg", 4, 0, 0x40000000, 0, 0x10000000);
+	prop_cells(fdt, "ranges", 14, 0x02000000, 0, 0x50000000, 0, 0x50000000,
+	    0, 0x1ffe0000, 0x43000000, 1, 0x80000000, 1, 0x80000000, 4, 0);
+	prop_cells(fdt, "msi-parent", 1, 2);
+	fdt_property(fdt, "dma-coherent", NULL, 0);
+	fdt_end_node(fdt);
+	fdt_end_node(fdt);
+	assert_int_equal(fdt_finish(fdt), 0);
+}
+
+static void
+apple(void **state)
+{
+	const struct machine_host *h = &m.m_host[0];
+	void *fdt = malloc(65536);
+
+	(void)state;
+	apple_tree(fdt);
+	assert_int_equal(machine_from_fdt(&m, fdt, 65536), 0);
+	assert_true(check_machine(&m));
+	assert_string_equal(m.m_notes, "");
+	assert_int_equal(m.m_mem[0].mr_base, 0x70000000);
+	assert_int_equal(m.m_uart.mu_base, 0);
+	assert_int_equal(m.m_psci.mp_conduit, MACHINE_PSCI_SMC);
+	assert_int_equal(m.m_gic.mg_redist[0].mr_size, 0x80000);
+	assert_int_equal(m.m_gic.mg_v2m[0].mv_base, 0x1fff0000);
+	assert_int_equal(m.m_gic.mg_v2m[0].mv_intid_count, 0);
+	assert_int_equal(m.m_gic.mg_nits, 0);
+	assert_int_equal(h->mh_msi, MACHINE_MSI_V2M);
+	assert_int_equal(h->mh_nintmap, 0);
+	assert_true(h->mh_coherent);
+	assert_int_equal(h->mh_nwindows, 2);
+	assert_int_equal(h->mh_window[1].mw_cpu, UINT64_C(0x180000000));
+	assert_int_equal(h->mh_window[1].mw_size, UINT64_C(0x400000000));
+	assert_true(h->mh_window[1].mw_prefetch);
+	free(fdt);
+}
+
 /* Exactly n bytes that end where the sanitizer looks. */
 static int
 parse(const uint8_t *data, size_t n)
@@ -375,6 +469,7 @@ main(void)
 		cmocka_unit_test(gicv2),
 		cmocka_unit_test(gicv3),
 		cmocka_unit_test(secure),
+		cmocka_unit_test(apple),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(flipped_gicv2),
 		cmocka_unit_test(flipped_gicv3),
