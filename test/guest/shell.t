@@ -7,6 +7,7 @@ messages while a line is being typed, and how a run ends.
 """
 
 import os
+import random
 import re
 import sys
 
@@ -164,6 +165,33 @@ def interrupts(g):
     check("what is typed ahead is not lost", type_ahead)
 
 
+WORDS = ["x", "-1", "0", "1", "99999999999999999999", "0x", "-", "--", "-c",
+         "-s", "-6", "-D", "-c-1", "%s%n%p", "a" * 60, "\u00e4", "''", "net0",
+         "net9", "gpu0", "mtu", "up", "dhcp", "127.0.0.1", "::1", "1.2.3.4/33",
+         "256.1.1.1", "1.2.3", "/24", "recv", "send", "65536", "hello",
+         "hostile", "segments", "test", "list", "#", "=", "*"]
+
+
+def nonsense(g, names, count):
+    """Commands with arguments that make no sense: an answer, and a prompt."""
+    rng = random.Random(20260102)
+    names = [n for n in names if n not in ("poweroff", "reboot", "crash")]
+    for _ in range(count):
+        line = " ".join([rng.choice(names)] + rng.choices(
+            WORDS, k=rng.choice([1, 1, 2, 2, 3, 4])))[:60]
+        g.send(line + "\r")
+        try:
+            g.expect("^" + re.escape(PROMPT), 1)
+        except Failure:
+            g.send("\x03")         # some wait for something
+            try:
+                g.expect("^" + re.escape(PROMPT), 10)
+            except Failure as e:
+                return f"after `{line}': {e}"
+    # What was set is set to something that works again.
+    return says(g, "echo still here", "^still here$")
+
+
 def ending():
     def run(append, want, devices=()):
         with Guest(append=append, devices=devices) as g:
@@ -194,6 +222,8 @@ try:
         editing(guest)
         commands(guest)
         interrupts(guest)
+        check("arguments without sense", nonsense, guest, re.findall(
+            r"^  (\S+) +\S", guest.command("help"), re.M), 300)
 except Failure as failure:
     tap.ok(False, "the shell comes up", str(failure))
 ending()
