@@ -149,7 +149,7 @@ void cache_clean_invalidate(void *, size_t);
 void cache_sync_code(const void *va, size_t);
 size_t cache_line_size(void);
 
-/* Bits of physical address that the CPU has, at most 48. */
+/* Bits of physical address that the CPU has and we use, at most 47. */
 unsigned vm_pa_bits(void);
 
 /* Print the kernel's and the direct map's ranges: tests and `mem`. */

@@ -52,15 +52,19 @@ def tree(directory, machine, command, edit, cpu, pad=0):
     return path
 
 
+# mov x2, #E2H|TGE; msr hcr_el2, x2; isb
+VHE = struct.pack("<IIII", 0xd2c00082, 0xf2a10002, 0xd51c1102, 0xd5033fdf)
+
+
 def boot(image=RAM + 0x200000, dtb=RAM + 0x4000000, edit=(),
          machine="virt,gic-version=3", commands=TESTS, words="test",
-         cpu="cortex-a72", pad=0):
+         cpu="cortex-a72", pad=0, before=b""):
     """What the console says."""
     with tempfile.TemporaryDirectory(prefix="paravane-loader-") as d:
         # ldr x0, tree; ldr x1, image; br x1
         stub = os.path.join(d, "stub")
         with open(stub, "wb") as f:
-            f.write(struct.pack("<IIIIQQ", 0x58000080, 0x580000a1,
+            f.write(before + struct.pack("<IIIIQQ", 0x58000080, 0x580000a1,
                                 0xd61f0020, 0xd503201f, dtb, image))
         path = tree(d, machine, f'{words} run="{commands}"', edit, cpu, pad)
         args = []
@@ -111,6 +115,12 @@ boots("a tree of 2 MiB, across three of them", dtb=RAM + 0x3ffff8,
       image=RAM + 0x1000000, pad=0x200000)
 boots("entered at EL2", machine="virt,gic-version=3,virtualization=on",
       image=RAM + 0x3ff000)
+
+boots("entered at EL2 as a host's kernel is", "entered at EL2", before=VHE,
+      machine="virt,gic-version=3,virtualization=on",
+      cpu="max,pauth-impdef=on")
+for cpu in "cortex-a53", "cortex-a76", "neoverse-n1", "a64fx":
+    boots(f"a {cpu}", cpu=cpu)
 
 PIECES = regs((RAM + 0x123, 0x100000), (RAM + 0x300000, 0x2000000),
               (RAM + 0x7000000, 0x800800))
