@@ -75,6 +75,13 @@ struct pci_dev {
  */
 unsigned	pci_rescan(void);
 
+/*
+ * pci_on_eject - fn is called by pci_rescan for each function that is about to go, because its slot's button was pressed
+ *
+ * It gives up all that it has of the function (pci_release), which then is no more.
+ */
+void	pci_on_eject(void (*fn)(struct pci_dev *));
+
 /* The functions one after the other; NULL begins and ends. */
 struct pci_dev	*pci_next(struct pci_dev *);
 

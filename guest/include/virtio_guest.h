@@ -29,6 +29,8 @@ struct virtio_dev {
 	bus_dma_tag_t	vg_dmat;
 	struct pv_virtio vg_virtio;
 	bool		vg_ready;	/* vg_virtio is initialised */
+	bool		vg_listed;
+	bool		vg_gone;	/* taken out of the machine */
 	bool		vg_attached;	/* a driver runs it */
 	int		vg_error;	/* why not: errno; ENODEV: no driver for it */
 	uint64_t	vg_attach_ns;	/* when the driver had it, since the start */

@@ -449,3 +449,51 @@ pci_assign(struct pci_bus *bus)
 		if (pd->pd_bus == bus && pd->pd_below != NULL)
 			pci_assign(pd->pd_below);
 }
+
+/* Whoever comes next may have the place. */
+static void
+window_give_back(struct pci_window *w, uint64_t base)
+{
+	struct pci_used **up, *u;
+
+	for (up = &w->pw_used; (u = *up) != NULL; up = &u->pu_next)
+		if (u->pu_base == base) {
+			*up = u->pu_next;
+			kfree(u);
+			return;
+		}
+}
+
+void
+pci_bars_give_back(struct pci_dev *pd)
+{
+	unsigned n, i;
+
+	for (n = 0; n < PCI_MAXBARS; n++)
+		for (i = 0; pd->pd_bar[n].pb_assigned &&
+		    i < pd->pd_bus->pb_nwindows; i++)
+			if (window_holds(&pd->pd_bus->pb_window[i],
+			    pd->pd_bar[n].pb_bus, pd->pd_bar[n].pb_size))
+				window_give_back(&pd->pd_bus->pb_window[i],
+				    pd->pd_bar[n].pb_bus);
+}
+
+/* A bridge goes: so does all that its windows had, and their place in the windows above. */
+void
+pci_windows_forget(struct pci_bus *below)
+{
+	unsigned i, j;
+
+	for (i = 0; i < below->pb_nwindows; i++) {
+		struct pci_window *w = &below->pb_window[i];
+
+		while (w->pw_used != NULL)
+			window_give_back(w, w->pw_used->pu_base);
+		for (j = 0; w->pw_size != 0 && j < below->pb_up->pb_nwindows;
+		    j++)
+			if (window_holds(&below->pb_up->pb_window[j],
+			    w->pw_base, w->pw_size))
+				window_give_back(&below->pb_up->pb_window[j],
+				    w->pw_base);
+	}
+}

@@ -46,6 +46,12 @@ pci_bus_map(struct pci_bus *bus)
 	return bus->pb_conf == NULL ? ENOMEM : 0;
 }
 
+void
+pci_bus_unmap(struct pci_bus *bus)
+{
+	vm_unmap_device(bus->pb_conf, ECAM_BUS_SIZE);
+}
+
 uint32_t
 pci_bus_read(const struct pci_bus *bus, unsigned slot, unsigned func,
     unsigned reg)

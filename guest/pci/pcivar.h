@@ -39,7 +39,9 @@ struct pci_used {
 #define PCI_SLOTCAP_POWER	0x2
 #define PCI_SLOTCTL_LAMP	0x0300
 #define PCI_SLOTCTL_LAMP_ON	0x0100
+#define PCI_SLOTCTL_LAMP_OFF	0x0300
 #define PCI_SLOTCTL_OFF		0x0400
+#define PCI_SLOTSTA_BUTTON	0x00010000
 #define PCI_SLOTSTA_PRESENT	0x00400000
 
 /* Where addresses come from: a host bridge's window, or a bridge's. Size 0: there is none. */
@@ -58,7 +60,7 @@ struct pci_bus {
 	struct pci_bus	*pb_up;		/* NULL: a host bridge's first bus */
 	struct pci_dev	*pb_bridge;	/* that leads here */
 	uint8_t		pb_number;
-	uint8_t		pb_last;	/* highest number below */
+	uint8_t		pb_last;	/* highest number that it or a bus below may have */
 	bool		pb_single;	/* a PCI Express link: one device */
 	bool		pb_settled;	/* addresses were given out once */
 	volatile void	*pb_conf;	/* its configuration space */
@@ -70,6 +72,7 @@ extern struct pci_bus *pci_buses;
 
 /* conf.c */
 int	pci_bus_map(struct pci_bus *);
+void	pci_bus_unmap(struct pci_bus *);
 uint32_t pci_bus_read(const struct pci_bus *, unsigned slot, unsigned func,
 	    unsigned reg);
 
@@ -78,6 +81,8 @@ void	pci_bars_read(struct pci_dev *);
 void	pci_bridge_windows_read(struct pci_dev *);
 void	pci_host_windows(struct pci_bus *);
 void	pci_assign(struct pci_bus *);
+void	pci_bars_give_back(struct pci_dev *);
+void	pci_windows_forget(struct pci_bus *);
 
 /* intr.c */
 void	pci_intr_release(struct pci_dev *);

@@ -15,6 +15,8 @@
 #include "tty.h"
 #include "vm.h"
 
+#define SPARE_BUSES	2
+
 struct pci_bus *pci_buses;
 static struct pci_dev *pci_devs, **pci_tail = &pci_devs;
 static unsigned pci_ndevs;
@@ -28,7 +30,8 @@ pci_next(struct pci_dev *pd)
 }
 
 static struct pci_bus *
-bus_new(const struct machine_host *h, struct pci_bus *up, unsigned number)
+bus_new(const struct machine_host *h, struct pci_bus *up, unsigned number,
+    unsigned last)
 {
 	struct pci_bus *bus = kzalloc(sizeof(*bus)), **bp;
 
@@ -37,7 +40,7 @@ bus_new(const struct machine_host *h, struct pci_bus *up, unsigned number)
 	bus->pb_host = h;
 	bus->pb_up = up;
 	bus->pb_number = (uint8_t)number;
-	bus->pb_last = (uint8_t)number;
+	bus->pb_last = (uint8_t)last;
 	if (pci_bus_map(bus) != 0) {
 		kfree(bus);
 		return NULL;
@@ -68,15 +71,15 @@ express_type(const struct pci_dev *pd)
 	return at == 0 ? 0xff : pci_conf_read(pd, at) >> 20 & 0xf;
 }
 
-/* The highest bus number in use at a host bridge so far. */
+/* The highest bus number that is taken on a bus or below it. */
 static unsigned
-buses_last(const struct machine_host *h)
+bus_taken(const struct pci_bus *up)
 {
 	const struct pci_bus *bus;
-	unsigned last = h->mh_bus_first;
+	unsigned last = up->pb_number;
 
 	for (bus = pci_buses; bus != NULL; bus = bus->pb_next)
-		if (bus->pb_host == h && bus->pb_last > last)
+		if (bus->pb_up == up && bus->pb_last > last)
 			last = bus->pb_last;
 	return last;
 }
@@ -95,43 +98,62 @@ bridge_numbers(struct pci_dev *pd, unsigned primary, unsigned secondary,
 static bool
 bridge_numbered(const struct pci_dev *pd, uint32_t v)
 {
-	const struct machine_host *h = pd->pd_bus->pb_host;
+	const struct pci_bus *up = pd->pd_bus;
 	unsigned secondary = v >> 8 & 0xff, subordinate = v >> 16 & 0xff;
 
-	return h->mh_assigned && (v & 0xff) == pd->pd_bus->pb_number &&
-	    secondary > buses_last(h) && subordinate >= secondary &&
-	    subordinate <= h->mh_bus_last;
+	return up->pb_host->mh_assigned && (v & 0xff) == up->pb_number &&
+	    secondary > bus_taken(up) && subordinate >= secondary &&
+	    subordinate <= up->pb_last;
 }
 
-static unsigned
-bridge_scan(struct pci_dev *pd, unsigned depth)
+/* A bridge's other side, open to all numbers that are left while it is walked. */
+static struct pci_bus *
+bridge_open(struct pci_dev *pd, bool numbered, uint32_t v)
 {
-	const struct machine_host *h = pd->pd_bus->pb_host;
-	uint32_t v = pci_conf_read(pd, PCI_BUSES);
-	unsigned secondary = v >> 8 & 0xff, found, type, last;
-	struct pci_bus *below, *up;
+	struct pci_bus *up = pd->pd_bus, *below;
+	unsigned secondary = v >> 8 & 0xff, last = v >> 16 & 0xff, type;
 
-	if (!bridge_numbered(pd, v)) {
-		secondary = buses_last(h) + 1;
-		if (secondary > h->mh_bus_last)
-			return 0;
-		/* Open to all numbers while we look what is there. */
-		bridge_numbers(pd, pd->pd_bus->pb_number, secondary,
-		    h->mh_bus_last);
+	if (!numbered) {
+		secondary = bus_taken(up) + 1;
+		last = up->pb_last;
+		if (secondary > last) {
+			klog(LOG_WARN, "pci: %02x:%02x.%x: no bus number is "
+			    "left for what is behind it", up->pb_number,
+			    pd->pd_slot, pd->pd_func);
+			return NULL;
+		}
+		bridge_numbers(pd, up->pb_number, secondary, last);
 	}
-	below = bus_new(h, pd->pd_bus, secondary);
+	below = bus_new(up->pb_host, up, secondary, last);
 	if (below == NULL)
-		return 0;
+		return NULL;
 	type = express_type(pd);
 	below->pb_single = type == PCI_EXPRESS_ROOT_PORT ||
 	    type == PCI_EXPRESS_DOWNSTREAM;
 	below->pb_bridge = pd;
 	pd->pd_below = below;
+	return below;
+}
+
+static unsigned
+bridge_scan(struct pci_dev *pd, unsigned depth)
+{
+	uint32_t v = pci_conf_read(pd, PCI_BUSES);
+	bool numbered = bridge_numbered(pd, v);
+	struct pci_bus *below = bridge_open(pd, numbered, v);
+	unsigned found, last;
+
+	if (below == NULL)
+		return 0;
 	found = bus_scan(below, depth + 1);
-	last = buses_last(h);
-	bridge_numbers(pd, pd->pd_bus->pb_number, secondary, last);
-	for (up = below; up != NULL; up = up->pb_up)
-		up->pb_last = (uint8_t)last;
+	if (numbered)
+		return found;
+	/* A bridge that is plugged into a port later needs numbers, too. */
+	last = bus_taken(below) + (below->pb_single ? SPARE_BUSES : 0);
+	if (last < below->pb_last)
+		below->pb_last = (uint8_t)last;
+	bridge_numbers(pd, pd->pd_bus->pb_number, below->pb_number,
+	    below->pb_last);
 	return found;
 }
 
@@ -226,41 +248,133 @@ dev_log(const struct pci_dev *pd)
 	}
 }
 
+static void (*eject_hook)(struct pci_dev *);
+
+void
+pci_on_eject(void (*fn)(struct pci_dev *))
+{
+	eject_hook = fn;
+}
+
+static void
+bus_forget(struct pci_bus *bus)
+{
+	struct pci_bus **bp;
+
+	for (bp = &pci_buses; *bp != bus;)
+		bp = &(*bp)->pb_next;
+	*bp = bus->pb_next;
+	pci_bus_unmap(bus);
+	kfree(bus);
+}
+
+static void
+dev_forget(struct pci_dev *pd)
+{
+	struct pci_dev **pp;
+
+	for (pp = &pci_devs; *pp != pd;)
+		pp = &(*pp)->pd_next;
+	*pp = pd->pd_next;
+	if (pd->pd_next == NULL)
+		pci_tail = pp;
+	pci_ndevs--;
+	kfree(pd);
+}
+
+/* All functions of a bus, and of those below it, go. */
+static void
+bus_eject(struct pci_bus *bus)
+{
+	struct pci_dev *pd;
+
+	for (;;) {
+		for (pd = pci_devs; pd != NULL && pd->pd_bus != bus;)
+			pd = pd->pd_next;
+		if (pd == NULL)
+			return;
+		if (pd->pd_below != NULL) {
+			bus_eject(pd->pd_below);
+			pci_windows_forget(pd->pd_below);
+			bus_forget(pd->pd_below);
+		} else if (eject_hook != NULL)
+			eject_hook(pd);
+		pci_bars_give_back(pd);
+		dev_forget(pd);
+	}
+}
+
+static bool
+bus_empty(const struct pci_bus *bus)
+{
+	const struct pci_dev *pd;
+
+	for (pd = pci_devs; pd != NULL; pd = pd->pd_next)
+		if (pd->pd_bus == bus)
+			return false;
+	return true;
+}
+
 /*
- * A slot with a power controller is off until someone sees that it is filled (PCI Express, Slot Control Register). What is in it
- * answers some time later, and is found then.
+ * A slot with a power controller is off until someone sees that it is filled (PCI Express, Slot Control Register); what is in it
+ * answers some time later, and is found then. When its button is pressed the user wants out what is in it.
  */
 static void
-slot_power(const struct pci_dev *port)
+slot_service(struct pci_bus *bus)
 {
+	const struct pci_dev *port = bus->pb_bridge;
 	unsigned at = pci_capability(port, PCI_CAP_EXPRESS);
-	uint32_t control;
+	uint32_t slot, control;
 
-	if (at == 0 || (pci_conf_read(port, at) >> 24 & 1) == 0 ||
-	    (pci_conf_read(port, at + 0x14) & PCI_SLOTCAP_POWER) == 0)
+	if (at == 0 || (pci_conf_read(port, at) >> 24 & 1) == 0)
 		return;
-	control = pci_conf_read(port, at + 0x18);
-	if ((control & PCI_SLOTSTA_PRESENT) == 0 ||
-	    (control & PCI_SLOTCTL_OFF) == 0)
+	slot = pci_conf_read(port, at + 0x18);
+	if (slot == UINT32_MAX)
 		return;
 	/* The upper half is status, cleared by ones. */
-	control &= 0xffff & ~(uint32_t)(PCI_SLOTCTL_OFF | PCI_SLOTCTL_LAMP);
+	control = slot & 0xffff;
+	if ((slot & PCI_SLOTSTA_BUTTON) != 0) {
+		pci_conf_write(port, at + 0x18, control | PCI_SLOTSTA_BUTTON);
+		if (bus_empty(bus))
+			return;
+		bus_eject(bus);
+		pci_conf_write(port, at + 0x18, (control &
+		    ~(uint32_t)PCI_SLOTCTL_LAMP) | PCI_SLOTCTL_LAMP_OFF |
+		    PCI_SLOTCTL_OFF);
+		return;
+	}
+	if ((slot & PCI_SLOTSTA_PRESENT) == 0 ||
+	    (control & PCI_SLOTCTL_OFF) == 0 ||
+	    (pci_conf_read(port, at + 0x14) & PCI_SLOTCAP_POWER) == 0)
+		return;
+	control &= ~(uint32_t)(PCI_SLOTCTL_OFF | PCI_SLOTCTL_LAMP);
 	pci_conf_write(port, at + 0x18, control | PCI_SLOTCTL_LAMP_ON);
+}
+
+/* Ports whose slot needs something; each may take buses below it away. */
+static void
+slots_service(void)
+{
+	struct pci_bus *bus;
+
+	for (bus = pci_buses; bus != NULL; bus = bus->pb_next)
+		if (bus->pb_single)
+			slot_service(bus);
 }
 
 unsigned
 pci_rescan(void)
 {
 	struct pci_bus *bus, *last;
-	struct pci_dev **before = pci_tail, *pd;
+	struct pci_dev **before, *pd;
 	unsigned found = 0;
 
+	slots_service();
+	before = pci_tail;
 	/* Buses that are found meanwhile have been walked already. */
 	for (last = pci_buses; last != NULL && last->pb_next != NULL;)
 		last = last->pb_next;
 	for (bus = pci_buses; bus != NULL; bus = bus->pb_next) {
-		if (bus->pb_single)
-			slot_power(bus->pb_bridge);
 		found += bus_scan(bus, 0);
 		if (bus == last)
 			break;
@@ -284,7 +398,7 @@ pci_init(void)
 	for (i = 0; i < machine.m_nhosts; i++) {
 		const struct machine_host *h = &machine.m_host[i];
 
-		bus = bus_new(h, NULL, h->mh_bus_first);
+		bus = bus_new(h, NULL, h->mh_bus_first, h->mh_bus_last);
 		if (bus == NULL) {
 			klog(LOG_WARN, "pci: host bridge %u is out of reach",
 			    i);

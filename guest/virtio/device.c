@@ -76,7 +76,10 @@ transport_of(struct virtio_dev *vg)
 void
 virtio_describe(struct virtio_dev *vg, char *buf, size_t len)
 {
-	transport_ops(vg)->to_describe(transport_of(vg), buf, len);
+	if (vg->vg_gone)
+		snprintf(buf, len, "taken out");
+	else
+		transport_ops(vg)->to_describe(transport_of(vg), buf, len);
 }
 
 const char *
@@ -103,8 +106,29 @@ virtio_wake(void)
 	event_signal(&wake);
 }
 
+/* One that was taken out leaves its name, and its place, to the next of its type. */
 static struct virtio_dev *
-dev_new(unsigned type, bool coherent)
+dev_reuse(unsigned type)
+{
+	struct virtio_dev *vg, *next;
+	char name[sizeof(vg->vg_name)];
+
+	for (vg = devs; vg != NULL; vg = vg->vg_next)
+		if (vg->vg_gone && vg->vg_type == type)
+			break;
+	if (vg == NULL)
+		return NULL;
+	next = vg->vg_next;
+	memcpy(name, vg->vg_name, sizeof(name));
+	memset(vg, 0, sizeof(*vg));
+	vg->vg_next = next;
+	vg->vg_listed = true;
+	memcpy(vg->vg_name, name, sizeof(name));
+	return vg;
+}
+
+static struct virtio_dev *
+dev_named(unsigned type)
 {
 	struct virtio_dev *vg = kzalloc(sizeof(*vg)), *other;
 	const char *kind = pv_virtio_type_name(type);
@@ -120,6 +144,18 @@ dev_new(unsigned type, bool coherent)
 		    n);
 	else
 		snprintf(vg->vg_name, sizeof(vg->vg_name), "%s%u", kind, n);
+	return vg;
+}
+
+static struct virtio_dev *
+dev_new(unsigned type, bool coherent)
+{
+	struct virtio_dev *vg = dev_reuse(type);
+
+	if (vg == NULL)
+		vg = dev_named(type);
+	if (vg == NULL)
+		return NULL;
 	vg->vg_type = type;
 	vg->vg_coherent = coherent && !cmdline_is("dma", "noncoherent");
 	vg->vg_dmat = vg->vg_coherent ? &dma_tag_coherent :
@@ -131,8 +167,11 @@ dev_new(unsigned type, bool coherent)
 static void
 dev_add(struct virtio_dev *vg)
 {
-	*devs_tail = vg;
-	devs_tail = &vg->vg_next;
+	if (!vg->vg_listed) {
+		*devs_tail = vg;
+		devs_tail = &vg->vg_next;
+		vg->vg_listed = true;
+	}
 	vg->vg_error = virtio_attach(vg);
 }
 
@@ -198,6 +237,30 @@ pci_found(struct pci_dev *pd)
 		return;
 	}
 	dev_add(vg);
+}
+
+/* The user wants it out: its driver lets go of it, whatever is under way. */
+static void
+pci_ejected(struct pci_dev *pd)
+{
+	struct virtio_dev *vg = pd->pd_owner;
+	int error;
+
+	if (vg == NULL || !vg->vg_listed) {
+		pci_release(pd);
+		return;
+	}
+	error = virtio_detach(vg);
+	if (error != 0 && error != ENXIO)
+		klog(LOG_WARN, "%s: its driver ends with error %d",
+		    vg->vg_name, error);
+	pv_pci_detach(&vg->vg_transport.vt_pci);
+	pci_release(pd);
+	vg->vg_pci = NULL;
+	vg->vg_ready = false;
+	vg->vg_error = ENXIO;
+	vg->vg_gone = true;
+	klog(LOG_INFO, "%s: taken out", vg->vg_name);
 }
 
 static void
@@ -316,6 +379,7 @@ virtio_init(void)
 {
 	unsigned i;
 
+	pci_on_eject(pci_ejected);
 	pci_look();
 	for (i = 0; i < machine.m_nmmio; i++)
 		mmio_found(&machine.m_mmio[i]);

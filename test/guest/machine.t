@@ -133,6 +133,43 @@ def late(efi):
             return g.wait() and "QEMU's exit status"
 
 
+def plug(g, driver, name, bus, **more):
+    g.qmp("device_add", driver=driver, id=name, bus=bus, **more)
+
+
+def unplug(g, name, said):
+    g.qmp("device_del", id=name)
+    g.expect(rf"^{said}: taken out")
+
+
+def out_and_in():
+    """Devices in use are taken out and put in again, three times."""
+    devices = [["-device", f"pcie-root-port,id=rp{i},chassis={i}"]
+               for i in (1, 2, 3)] + [["-netdev", "user,id=n0"]]
+    with Guest(machine="virt,gic-version=3", cpu=CPU, devices=devices,
+               wait_s=60) as g:
+        g.prompt()
+        plug(g, "virtio-rng-pci", "r", "rp1")
+        plug(g, "virtio-serial-pci", "c", "rp3")
+        for _ in range(3):
+            plug(g, "virtio-net-pci", "n", "rp2", netdev="n0", romfile="")
+            g.expect(r"^net0: 10\.0\.2\.15/24 ")
+            out = g.command("selftest pci;selftest virtio")
+            if "not ok" in out or "SKIP" in out:
+                return out
+            unplug(g, "n", "net0")
+            unplug(g, "r", "entropy0")
+            unplug(g, "c", "console0")
+            out = g.command("devices;pci")
+            if out.count("taken out") != 3 or "1af4:" in out:
+                return out
+            time.sleep(0.5)
+            plug(g, "virtio-rng-pci", "r", "rp1")
+            plug(g, "virtio-serial-pci", "c", "rp3")
+        g.command("poweroff", wait=False)
+        return g.wait() and "QEMU's exit status"
+
+
 def crowd(machine, buses):
     """28 devices on some buses: each works, whatever interrupts are left."""
     devices, count = [], 28
@@ -157,6 +194,7 @@ for what, edits, said, unsaid in TREES:
     check(f"a device tree with {what}", tree, edits, said, unsaid)
 check("devices that appear late", late, False)
 check("devices that appear late, from EFI with ACPI", late, True)
+check("devices that are taken out and put in again", out_and_in)
 check("28 devices on the root bus, GICv2", crowd, GICV2, 0)
 check("28 devices behind bridges, GICv3 with ITS", crowd,
       "virt,gic-version=3", 2)

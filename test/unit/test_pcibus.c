@@ -91,6 +91,12 @@ vm_unmap_device(volatile void *va, size_t size)
 }
 
 void
+pci_bus_unmap(struct pci_bus *bus)
+{
+	(void)bus;
+}
+
+void
 pci_intr_release(struct pci_dev *pd)
 {
 	(void)pd;
@@ -482,6 +488,59 @@ late(void **state)
 	forget();
 }
 
+static unsigned ejected;
+
+static void
+eject(struct pci_dev *pd)
+{
+	ejected++;
+	pci_release(pd);
+}
+
+/* Out and in again, with a bridge in between: its place, its numbers and its addresses are given anew. */
+static void
+out_and_in(void **state)
+{
+	struct func *port;
+	unsigned n, round;
+	int rp, br, i;
+
+	(void)state;
+	host(0x10000000, 0x2000000, UINT64_C(0x8000000000), 0x2000000);
+	rp = add_bridge(-1, 1, true);
+	port = &funcs[rp];
+	port->f_conf[16] |= 1u << 24;
+	port->f_conf[17] = 0;
+	port->f_conf[21] = PCI_SLOTCAP_POWER;
+	port->f_writable[22] = 0x0000ffff;
+	port->f_conf[22] = PCI_SLOTSTA_PRESENT;
+	br = add_bridge(rp, 0, false);
+	for (i = 0; i < 3; i++) {
+		add_bar(add(br, (unsigned)i, 0, 0), 0, 0x100000, false, false);
+		add_bar(nfuncs - 1, 2, 0x40000, true, true);
+	}
+	pci_on_eject(eject);
+	pci_init();
+	assert_int_equal(pci_ndevs, 5);
+	for (round = 1; round <= 50; round++) {
+		port->f_conf[22] |= PCI_SLOTSTA_BUTTON;
+		funcs[br].f_hidden = true;
+		assert_int_equal(pci_rescan(), 0);
+		assert_int_equal(ejected, round * 3);
+		assert_int_equal(pci_ndevs, 1);
+		assert_int_equal(port->f_conf[22] & PCI_SLOTCTL_OFF,
+		    PCI_SLOTCTL_OFF);
+		port->f_conf[22] &= ~(uint32_t)PCI_SLOTSTA_BUTTON;
+		funcs[br].f_hidden = false;
+		assert_int_equal(pci_rescan(), 4);
+		assert_int_equal(port->f_conf[22] & PCI_SLOTCTL_OFF, 0);
+		check_bars(&n);
+		assert_int_equal(n, 6);
+	}
+	pci_on_eject(NULL);
+	forget();
+}
+
 /* Without windows (ACPI) firmware's addresses are believed, but not those of memory. */
 static void
 believed(void **state)
@@ -560,6 +619,7 @@ main(void)
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(buses_run_out),
 		cmocka_unit_test(late),
+		cmocka_unit_test(out_and_in),
 		cmocka_unit_test(believed),
 		cmocka_unit_test(anything),
 	};
