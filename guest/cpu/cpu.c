@@ -129,6 +129,16 @@ cpu_init(unsigned entry_el)
 	restrict_el0();
 }
 
+void
+cpu_init_emergency(void)
+{
+	vaddr_t spare = vm_stack_alloc();
+
+	if (spare == 0)
+		panic("no memory for a stack");
+	cpus[0].c_emergency = spare + KSTACK_SIZE;
+}
+
 /* SMC Calling Convention: x0 function and result, x1-x3 arguments. */
 static int64_t
 psci(uint32_t function, uint64_t a1, uint64_t a2, uint64_t a3)
@@ -320,10 +330,7 @@ cpu_start_all(void)
 	uint64_t max = cmdline_get_number("maxcpus", MAXCPUS);
 	const struct machine_cpu *mc;
 	struct intr *unused;
-	vaddr_t spare = vm_stack_alloc();
 
-	if (spare != 0)
-		cpus[0].c_emergency = spare + KSTACK_SIZE;
 	intr_establish(0, INTR_EDGE, 0, call_intr, NULL, "call", &unused);
 	intr_establish(1, INTR_EDGE, 0, stop_intr, NULL, "stop", &unused);
 	if (max > MAXCPUS)

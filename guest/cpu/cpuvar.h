@@ -85,7 +85,8 @@ bool vm_user_range(uint64_t addr, size_t len);
 
 /* cpu.c */
 void cpu_init(unsigned entry_el);
-void cpu_identify(void);
+/* Where CPU 0 goes on when a stack has overflowed; after vm_init. */
+void cpu_init_emergency(void);
 
 /* intr.c, called with interrupts masked */
 void intr_dispatch(void);

@@ -91,6 +91,7 @@ boot_main(paddr_t dtb, paddr_t image, unsigned entry_el, unsigned efi)
 	/* What goes wrong from here on can be said. */
 	run_inits(0, INIT_TTY);
 	vm_init();
+	cpu_init_emergency();
 	if (machine.m_notes[0] != '\0')
 		kprintf("%s", machine.m_notes);
 	intr_init();
