@@ -30,6 +30,8 @@ struct cpu;
 #define GICD_SGIR	0x0f00
 #define GICD_IROUTER	0x6000
 
+#define GIC_PIDR2	0xffe8	/* GICD, GICR and GITS of version 3 */
+
 #define GIC_PRIORITY	0xa0a0a0a0u
 
 struct gic {
@@ -59,8 +61,11 @@ void	gicd_trigger(volatile char *regs, uint32_t intid, bool edge);
 void	gicd_pend(uint32_t intid);
 void	gic_init_private(volatile char *regs);
 
-/* Map registers where something answers; NULL where nothing does. */
-volatile char *gic_map(paddr_t, size_t);
+/*
+ * Map registers where something answers a 32-bit read at `probe`, which is a
+ * register that every driver reads; NULL where nothing does.
+ */
+volatile char *gic_map(paddr_t, size_t, size_t probe);
 
 /* GICv3 for the ITS: the redistributor's registers of a CPU. */
 struct gicr {

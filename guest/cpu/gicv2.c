@@ -20,13 +20,13 @@ static uint8_t target[MAXCPUS];
 
 /* What firmware says of an address is a claim; an abort refutes it. */
 volatile char *
-gic_map(paddr_t pa, size_t size)
+gic_map(paddr_t pa, size_t size, size_t probe)
 {
 	volatile char *regs = vm_map_device(pa, size);
 	uint32_t value;
 
 	if (regs != NULL &&
-	    vm_probe_read((volatile uint32_t *)regs, &value) != 0) {
+	    vm_probe_read((volatile uint32_t *)(regs + probe), &value) != 0) {
 		vm_unmap_device(regs, size);
 		regs = NULL;
 	}
@@ -90,8 +90,8 @@ v2_init(struct gic *g)
 {
 	const struct machine_gic *mg = &machine.m_gic;
 
-	gicd = gic_map(mg->mg_dist, 0x1000);
-	gicc = gic_map(mg->mg_cpu, 0x1000);
+	gicd = gic_map(mg->mg_dist, 0x1000, GICD_TYPER);
+	gicc = gic_map(mg->mg_cpu, 0x1000, GICC_PMR);
 	if (gicd == NULL || gicc == NULL)
 		return ENXIO;
 	g->g_lines = ((mmio_read32(gicd + GICD_TYPER) & 31) + 1) * 32;

@@ -58,7 +58,7 @@ v3_route(uint32_t intid, struct cpu *c)
 static int
 v3_init(struct gic *g)
 {
-	gicd = gic_map(machine.m_gic.mg_dist, 0x10000);
+	gicd = gic_map(machine.m_gic.mg_dist, 0x10000, GIC_PIDR2);
 	if (gicd == NULL)
 		return ENXIO;
 	g->g_lines = ((mmio_read32(gicd + GICD_TYPER) & 31) + 1) * 32;
@@ -87,7 +87,7 @@ packed_affinity(uint64_t mpidr)
 static bool
 try_frame(paddr_t pa, uint32_t affinity, struct gicr *gr)
 {
-	gr->gr_regs = gic_map(pa, GICR_FRAME);
+	gr->gr_regs = gic_map(pa, GICR_FRAME, GIC_PIDR2);
 	if (gr->gr_regs == NULL)
 		return false;
 	gr->gr_pa = pa;

@@ -302,7 +302,7 @@ its_init(void)
 	if (mg->mg_nits == 0)
 		return ENXIO;
 	gits_pa = mg->mg_its[0].mi_base;
-	gits = gic_map(gits_pa, GITS_SIZE);
+	gits = gic_map(gits_pa, GITS_SIZE, GIC_PIDR2);
 	if (gits == NULL)
 		return ENXIO;
 	/* QEMU's MADT has one even where the machine is made without it. */

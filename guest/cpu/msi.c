@@ -55,7 +55,7 @@ frame_init(struct frame *f, const struct machine_v2m *mv)
 	f->f_base = mv->mv_intid_base;
 	f->f_count = mv->mv_intid_count;
 	if (f->f_count == 0) {
-		regs = gic_map(mv->mv_base, 0x1000);
+		regs = gic_map(mv->mv_base, 0x1000, V2M_TYPER);
 		if (regs == NULL)
 			return false;
 		typer = mmio_read32(regs + V2M_TYPER);

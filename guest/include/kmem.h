@@ -51,8 +51,8 @@ size_t page_free_count(void);
  *
  * Aligned to 16 bytes; from 128 bytes on to 128, so that what a device
  * writes shares no cache line with anything else if the caller rounds its
- * sizes to 128 too; from a page on to a page.  NULL: ENOMEM.  kzalloc clears it.
- * kfree(NULL) does nothing; freeing what was not allocated is a panic.
+ * sizes to 128 too; from a page on to a page.  NULL: ENOMEM.  kzalloc clears
+ * it.  kfree(NULL) does nothing; freeing what was not allocated is a panic.
  */
 void *kmalloc(size_t);
 void *kzalloc(size_t);

@@ -142,6 +142,8 @@ TIMER = r"(0x01 0x0e (0x[0-9a-f]+) )0x01 0x0b"
 boots("a timer whose interrupt does not come", "clock is polled",
       edit=[(TIMER, r"\g<1>0x01 0x06")],
       commands="selftest time_is;selftest thread;poweroff")
+for hz in 24000000, 1000000000:
+    boots(f"a counter of {hz} Hz", f"{hz} Hz", cpu=f"cortex-a72,cntfrq={hz}")
 boots("the physical timer, as asked", "physical timer",
       words="test timer=physical")
 boots("one processor of two, as asked", "cpu: 1 of 2", words="test maxcpus=1")

@@ -26,8 +26,9 @@ static bool its, mapped;
 static const char *word;
 
 volatile char *
-gic_map(paddr_t pa, size_t size)
+gic_map(paddr_t pa, size_t size, size_t probe)
 {
+	assert_int_equal(probe, 8);
 	assert_int_equal(size, sizeof(regs));
 	assert_false(mapped);
 	if (pa == 0xdead0000)
