@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmdline.h"
+#include "init.h"
 #include "ktime.h"
 #include "log.h"
 #include "spin.h"
@@ -16,7 +18,7 @@ static struct spin log_spin;
 static char log_ring[LOG_SIZE];
 static unsigned long long log_end;	/* bytes ever written */
 static int log_midline;
-static enum log_level log_level = LOG_INFO;
+static enum log_level log_level = LOG_INFO;	/* what consoles show */
 
 static void
 log_put(const char *s, size_t len)
@@ -85,11 +87,13 @@ log_read(unsigned long long *pos, char *buf, size_t len)
 	return n;
 }
 
-void
-log_set_level(enum log_level level)
+static void
+log_init(void)
 {
-	log_level = level;
+	if (cmdline_get("debug") != NULL)
+		log_level = LOG_DEBUG;
 }
+INIT(INIT_CONSOLE, log_init);
 
 /* vsnprintf's result as the length of what is in the buffer. */
 static size_t

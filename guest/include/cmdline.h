@@ -8,6 +8,7 @@
  *
  * run="CMD;CMD;..."	the shell runs these after start-up
  * test			a panic ends the run by powering off
+ * debug		consoles show what otherwise dmesg alone does
  * console=WHICH	where the shell is: pl011, fb, virtio (default: all that exist)
  * dma=noncoherent	treat devices' DMA as not coherent with the caches, whatever firmware says
  * segsize=BYTES	longest contiguous run that bus_dmamem_alloc gives in one segment

@@ -22,7 +22,8 @@ enum log_level {
 	LOG_ERR,	/* something is lost that was asked for */
 	LOG_WARN,	/* wrong, and dealt with */
 	LOG_INFO,	/* what kprintf() says */
-	LOG_DEBUG	/* only dmesg shows it, unless `debug` is given */
+	LOG_DEBUG	/* only dmesg shows it, without `debug` as a word of
+			 * the command line */
 };
 
 /*
@@ -43,9 +44,6 @@ void	kvprintf(const char *fmt, va_list ap)
  */
 void	klog(enum log_level, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
-
-/* log_set_level - lines at levels above this one go to the log alone */
-void	log_set_level(enum log_level);
 
 /*
  * log_read - copy a part of the log
