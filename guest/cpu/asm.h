@@ -5,7 +5,6 @@
 
 #define BTI_C	hint	#34
 #define BTI_J	hint	#36
-#define BTI_JC	hint	#38
 
 #define ENTRY(name)							\
 	.globl	name;							\

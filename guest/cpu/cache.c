@@ -2,7 +2,7 @@
 #include "vm.h"
 #include "cpuvar.h"
 
-size_t
+static size_t
 cache_line_size(void)
 {
 	return 4ul << ((sysreg_read("ctr_el0") >> 16) & 15);

@@ -77,7 +77,6 @@ extern volatile bool probing;
 void vm_init_early(paddr_t image);
 void *vm_fixmap(paddr_t, size_t len);
 void vm_init(void);
-paddr_t vm_boot_page(void);
 vaddr_t vm_stack_alloc(void);		/* the base; 0: ENOMEM */
 void vm_stack_free(vaddr_t);
 bool vm_stack_holds(vaddr_t fp);

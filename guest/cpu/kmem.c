@@ -55,7 +55,10 @@ map_of(paddr_t pa, size_t npages, size_t *index)
 	return NULL;
 }
 
-/* Take what is not ours to give out of the range [base, end). */
+/*
+ * The first part of [base, end) that is not ours to give: what the machine
+ * reserves, or the image. It may reach beyond the end.
+ */
 static bool
 first_reserved(paddr_t base, paddr_t end, paddr_t *rbase, paddr_t *rend)
 {
@@ -400,35 +403,6 @@ slab_of(void *p, unsigned *index)
 	    pagemap_bit(sl->sl_free, *index))
 		panic("kfree: %p is not in use", p);
 	return sl;
-}
-
-static size_t
-alloc_size(void *p)
-{
-	unsigned index;
-
-	if (((vaddr_t)p & PAGE_MASK) == 0)
-		return large_pages(p) << PAGE_SHIFT;
-	return class_size[slab_of(p, &index)->sl_class];
-}
-
-void *
-krealloc(void *p, size_t size)
-{
-	size_t old;
-	void *q;
-
-	if (p == NULL)
-		return kmalloc(size);
-	old = alloc_size(p);
-	if (size <= old && (old <= 64 || size > old / 2))
-		return p;
-	q = kmalloc(size);
-	if (q == NULL)
-		return size <= old ? p : NULL;
-	memcpy(q, p, old < size ? old : size);
-	kfree(p);
-	return q;
 }
 
 static void

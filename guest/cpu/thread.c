@@ -54,12 +54,6 @@ thread_self(void)
 	return current;
 }
 
-const char *
-thread_name(const struct thread *t)
-{
-	return t->t_name;
-}
-
 /* Interrupts are off in all that touches the queues. */
 static void
 make_ready(struct thread *t)
@@ -380,12 +374,6 @@ thread_setspace(struct vmspace *vs)
 	current->t_space = vs;
 	vm_space_activate(vs);
 	intr_restore(daif);
-}
-
-struct vmspace *
-thread_space(void)
-{
-	return current->t_space;
 }
 
 void

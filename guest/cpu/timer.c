@@ -16,7 +16,6 @@
 #define TICK_NS		(100 * NS_PER_MS)
 #define CHECK_NS	(200 * NS_PER_MS)
 #define CTL_ENABLE	1
-#define CTL_IMASK	2
 
 static uint64_t freq;
 static uint64_t mult;		/* nanoseconds a tick, 32 fraction bits */
@@ -33,12 +32,6 @@ time_counter(void)
 	isb();
 	return physical ? sysreg_read("cntpct_el0") :
 	    sysreg_read("cntvct_el0");
-}
-
-uint64_t
-time_frequency(void)
-{
-	return freq;
 }
 
 void
@@ -72,18 +65,12 @@ uptime_ns(void)
 }
 
 void
-delay_ns(uint64_t ns)
+delay_us(uint64_t us)
 {
 	uint64_t start = uptime_ns();
 
-	while (uptime_ns() - start < ns)
+	while (uptime_ns() - start < us * NS_PER_US)
 		__asm__ volatile("yield");
-}
-
-void
-delay_us(uint64_t us)
-{
-	delay_ns(us * NS_PER_US);
 }
 
 /* Program this CPU's comparator for an uptime. */

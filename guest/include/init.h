@@ -16,10 +16,8 @@
 #define INIT_CONSOLE	10	/* PL011; before kmalloc and interrupts */
 #define INIT_TTY	20	/* line discipline, log to consoles */
 #define INIT_BUS	30	/* PCI, MMIO: enumerate, assign */
-#define INIT_DEVICE	40	/* attach virtio devices */
-#define INIT_DISPLAY	50	/* text console on the framebuffer */
+#define INIT_DEVICE	40	/* attach virtio devices, consoles on them */
 #define INIT_NET	60	/* lwIP, interfaces */
-#define INIT_USER	70
 #define INIT_SHELL	80
 
 struct initcall {

@@ -56,7 +56,6 @@ size_t page_free_count(void);
  */
 void *kmalloc(size_t);
 void *kzalloc(size_t);
-void *krealloc(void *, size_t);
 void kfree(void *);
 
 #endif

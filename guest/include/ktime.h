@@ -24,13 +24,11 @@ void time_init_cpu(void);
  * years whatever CNTFRQ says.
  */
 uint64_t uptime_ns(void);
-/* The counter itself and its frequency in Hz. */
+/* The counter itself. */
 uint64_t time_counter(void);
-uint64_t time_frequency(void);
 
 /* Spin. For short waits and for contexts that cannot sleep. */
 void delay_us(uint64_t);
-void delay_ns(uint64_t);
 
 /* Timer interrupts that a CPU has taken. */
 uint64_t time_ticks(unsigned cpu);

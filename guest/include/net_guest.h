@@ -60,7 +60,6 @@ void	net_kick(void);
 
 /* net_next - the interfaces one after the other; NULL begins and ends */
 struct net_if	*net_next(struct net_if *);
-const char	*net_name(const struct net_if *);
 struct pv_net	*net_driver(struct net_if *);
 
 /*

@@ -62,14 +62,13 @@ int	shell_number(const char *what, const char *text,
  */
 int	shell_run(const char *line);
 
-/*
- * shell_fail - make the run end in `paravane: failed`
- * shell_failed - whether anything did
- */
+/* shell_fail - make the run end in `paravane: failed` */
 void	shell_fail(void);
-int	shell_failed(void);
 
-/* shell_end - print how the run ended and turn the machine off or restart */
+/*
+ * shell_poweroff, shell_reboot - print how the run ended, stop the devices, and
+ * turn the machine off or start it again
+ */
 _Noreturn void	shell_poweroff(void);
 _Noreturn void	shell_reboot(void);
 

@@ -25,7 +25,6 @@ void	thread_exit(void) __attribute__((noreturn));
 void	thread_yield(void);
 void	thread_sleep(uint64_t ns);
 struct thread *thread_self(void);
-const char *thread_name(const struct thread *);
 
 /*
  * The program's side of a thread. The space is loaded into TTBR0 whenever
@@ -33,7 +32,6 @@ const char *thread_name(const struct thread *);
  * vm_space_free.  The pointer is one word for guest/user.
  */
 void	thread_setspace(struct vmspace *);
-struct vmspace *thread_space(void);
 void	thread_setdata(void *);
 void	*thread_data(void);
 

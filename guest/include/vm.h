@@ -147,7 +147,6 @@ void cache_invalidate(void *, size_t);
 void cache_clean_invalidate(void *, size_t);
 /* Make instructions that were written through `va` visible to fetches. */
 void cache_sync_code(const void *va, size_t);
-size_t cache_line_size(void);
 
 /* Bits of physical address that the CPU has and we use, at most 47. */
 unsigned vm_pa_bits(void);

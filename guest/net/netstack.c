@@ -62,7 +62,8 @@ net_random(void)
 	return (u32_t)(z >> 32);
 }
 
-void
+/* Add to what random numbers come from. */
+static void
 net_stir(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
@@ -549,12 +550,6 @@ struct net_if *
 net_next(struct net_if *ifp)
 {
 	return ifp == NULL ? net_list : ifp->if_next;
-}
-
-const char *
-net_name(const struct net_if *ifp)
-{
-	return ifp->if_name;
 }
 
 struct pv_net *

@@ -38,9 +38,6 @@ unsigned int	net_prefix(const ip4_addr_t *mask);
 /* net_ntoa - an address as RFC 5952 has it; good until the next call */
 const char	*net_ntoa(const ip_addr_t *);
 
-/* net_stir - add to what random numbers come from */
-void	net_stir(const void *, size_t);
-
 /* net_services - iperf's and the HTTP server */
 void	net_services(void);
 

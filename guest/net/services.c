@@ -3,16 +3,11 @@
  * What the guest offers on the network: iperf's server on port 5001, and one
  * page that tells everything on port 80.
  */
-#include <string.h>
-
-#include "lwip/apps/fs.h"
 #include "lwip/apps/httpd.h"
 #include "lwip/apps/lwiperf.h"
 
 #include "log.h"
 #include "netstack.h"
-#include "shell.h"
-#include "tty.h"
 
 static void
 iperf_report(void *arg, enum lwiperf_report_type type,

@@ -2,7 +2,7 @@
 /*
  * The last of start-up: say what the machine is, and start the shell. What
  * comes before is in the order of init.h: consoles that need no bus, the tty,
- * buses, devices, the display, the network, programs.
+ * buses, devices, the network.
  */
 
 #include <stdio.h>

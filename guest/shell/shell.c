@@ -61,12 +61,6 @@ shell_fail(void)
 	run_failed = 1;
 }
 
-int
-shell_failed(void)
-{
-	return run_failed;
-}
-
 static int
 run_command(int argc, char **argv)
 {
