@@ -304,19 +304,19 @@ dmamem_alloc(bus_dma_tag_t t, bus_size_t size, bus_size_t align,
     int flags)
 {
 	size_t left = round_page(size) / PAGE_SIZE, got;
-	bool one = nsegs == 1 || align > PAGE_SIZE;
+	bool one = nsegs == 1 || align > PAGE_SIZE || boundary != 0;
 	int n = 0;
 
 	if (size == 0 || nsegs <= 0 || (align & (align - 1)) != 0 ||
 	    (boundary != 0 && boundary < size))
 		return EINVAL;
-	/* Where one run is asked for it is what the device needs. */
+	/* One run where that is asked for, or alone keeps the constraints. */
 	while (left > 0 && n < nsegs) {
 		if (one) {
 			got = left;
-			/* Aligned to its size it crosses no boundary. */
-			segs[n].ds_addr = page_alloc(got, boundary != 0 ?
-			    boundary : align < PAGE_SIZE ? 0 : align, 0);
+			/* Aligned to the boundary it does not cross it. */
+			segs[n].ds_addr = page_alloc(got,
+			    boundary > align ? boundary : align, 0);
 		} else
 			segs[n].ds_addr = run_alloc(left, &got);
 		if (segs[n].ds_addr == 0)

@@ -185,6 +185,24 @@ SELFTEST(dma_memory_uncached)
 	dmamem_test(st, &dma_tag_coherent, BUS_DMA_NOCACHE);
 }
 
+SELFTEST(dma_memory_within_a_boundary)
+{
+	bus_dma_tag_t t = &dma_tag_coherent;
+	bus_dma_segment_t segs[8];
+	bus_size_t boundary = 16 * PAGE_SIZE, last;
+	int nsegs, i;
+
+	ST_EQ(st, bus_dmamem_alloc(t, 5 * PAGE_SIZE, 0, boundary, segs, 8,
+	    &nsegs, 0), 0);
+	for (i = 0; i < nsegs; i++) {
+		last = segs[i].ds_addr + segs[i].ds_len - 1;
+		ST_EQ(st, segs[i].ds_addr / boundary, last / boundary);
+	}
+	bus_dmamem_free(t, segs, nsegs);
+	ST_EQ(st, bus_dmamem_alloc(t, 5 * PAGE_SIZE, 0, 4 * PAGE_SIZE, segs, 8,
+	    &nsegs, 0), EINVAL);
+}
+
 /* Entropy is the device that can be asked at will. Returns whether it answered. */
 static bool
 entropy_answers(void)

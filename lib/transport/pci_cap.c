@@ -37,7 +37,7 @@ pv_pci_match(uint32_t id, uint32_t subsystem)
 	if ((id & 0xffff) != PV_PCI_VENDOR || device < PV_PCI_DEVICE_MIN ||
 	    device > PV_PCI_DEVICE_MAX)
 		return 0;
-	if (device > PV_PCI_DEVICE_MODERN)
+	if (device >= PV_PCI_DEVICE_MODERN)
 		return device - PV_PCI_DEVICE_MODERN;
 	type = subsystem >> 16;
 	if (type != 0 && type < 64)

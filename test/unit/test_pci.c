@@ -79,6 +79,7 @@ test_ids_name_the_type(void **state)
 		{ 0x10011af4, 0x00021af4, PV_TYPE_BLK },
 		{ 0x10051af4, 0xffff0000, PV_TYPE_ENTROPY },
 		{ 0x10401af4, 0, 0 },
+		{ 0x10401af4, 0x00011af4, 0 },
 		{ 0x10061af4, 0, 0 },
 		{ 0x103f1af4, 0, 0 },
 		{ 0x10801af4, 0, 0 },
