@@ -219,9 +219,13 @@ pci_bars_read(struct pci_dev *pd)
 	uint32_t command = pci_conf_read(pd, PCI_COMMAND) & 0xffff;
 	unsigned n, nbars = pd->pd_below != NULL ? 2 : PCI_MAXBARS;
 
-	/* While a BAR is all ones it must not decode. */
-	pci_conf_write(pd, PCI_COMMAND, command & ~(uint32_t)(PCI_COMMAND_IO |
-	    PCI_COMMAND_MEM | PCI_COMMAND_MASTER));
+	/*
+	 * While a BAR is all ones it must not decode; and a function that nobody drives must not hold a line that another
+	 * one shares.
+	 */
+	command &= ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEM |
+	    PCI_COMMAND_MASTER);
+	pci_conf_write(pd, PCI_COMMAND, command | PCI_COMMAND_INTX_OFF);
 	for (n = 0; n < nbars;)
 		n += bar_size(pd, n, nbars);
 }
