@@ -9,12 +9,15 @@
 
 #include "bootinfo.h"
 #include "efi.h"
+#include "efi_log.h"
 #include "efi_quiesce.h"
 #include "machine.h"
 
 #define MAXEXITS	8
 #define MAP_SLACK	4096	/* the map grows by what allocating it takes */
 #define CFG_NAME	"paravane.cfg"
+#define LOG_NAME	"paravane.log"	/* as long as that */
+#define LOG_SIZE	8192
 #define MAXPATH		256
 
 static struct {
@@ -233,25 +236,57 @@ file_read(struct efi_file *root, const uint16_t *path, char *to, size_t room)
 	return n > 0;
 }
 
-static bool
-config_get(char *to, size_t room)
+/* The directory's volume that we were loaded from, and the path of a file in it. */
+static struct efi_file *
+beside(const char *name, uint16_t *path)
 {
 	struct efi_file_system *fs;
 	struct efi_file *root;
-	uint16_t path[MAXPATH];
 	size_t dir;
-	bool found;
 
 	if (efi.e_loaded->li_device == NULL ||
 	    efi.e_boot->bs_handle_protocol(efi.e_loaded->li_device,
 	    &guid_file_system, (void **)&fs) != EFI_SUCCESS ||
 	    fs->fs_open_volume(fs, &root) != EFI_SUCCESS)
-		return false;
+		return NULL;
 	dir = path_directory(path, MAXPATH - sizeof(CFG_NAME));
-	path_append(path, dir, MAXPATH, CFG_NAME);
+	path_append(path, dir, MAXPATH, name);
+	return root;
+}
+
+static bool
+config_get(char *to, size_t room)
+{
+	uint16_t path[MAXPATH];
+	struct efi_file *root = beside(CFG_NAME, path);
+	bool found;
+
+	if (root == NULL)
+		return false;
 	found = file_read(root, path, to, room);
 	root->ef_close(root);
 	return found;
+}
+
+/* Only who has put a file there wants one written. */
+static void
+log_write(void)
+{
+	static char buf[LOG_SIZE];
+	uint16_t path[MAXPATH];
+	struct efi_file *root = beside(LOG_NAME, path), *file;
+	size_t n = efi_log(&machine, buf, sizeof(buf));
+
+	if (root == NULL)
+		return;
+	if (root->ef_open(root, &file, path, EFI_FILE_READ | EFI_FILE_WRITE,
+	    0) == EFI_SUCCESS && file->ef_delete(file) == EFI_SUCCESS &&
+	    root->ef_open(root, &file, path, EFI_FILE_READ | EFI_FILE_WRITE |
+	    EFI_FILE_CREATE, 0) == EFI_SUCCESS) {
+		file->ef_write(file, &n, buf);
+		file->ef_close(file);
+	}
+	root->ef_close(root);
 }
 
 /* The machine */
@@ -341,6 +376,7 @@ efi_entry(efi_handle image, struct efi_system *system)
 	if (status != EFI_SUCCESS)
 		return status;
 	if (machine_learn() != 0) {
+		log_write();
 		say("paravane: this machine can't be understood\n");
 		say(machine.m_notes);
 		return EFI_LOAD_ERROR;
@@ -350,6 +386,8 @@ efi_entry(efi_handle image, struct efi_system *system)
 	machine.m_efi = true;
 	for (i = 0; i < machine.m_nhosts; i++)
 		machine.m_host[i].mh_assigned = true;
+	memory_take();
+	log_write();
 	status = boot_services_exit();
 	if (status != EFI_SUCCESS) {
 		say("paravane: firmware doesn't let go\n");

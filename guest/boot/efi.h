@@ -130,11 +130,14 @@ struct efi_file {
 	efi_status	(*ef_open)(struct efi_file *, struct efi_file **,
 			    const uint16_t *, uint64_t mode, uint64_t attr);
 	efi_status	(*ef_close)(struct efi_file *);
-	void		*ef_delete;
+	efi_status	(*ef_delete)(struct efi_file *);	/* closes it, too */
 	efi_status	(*ef_read)(struct efi_file *, size_t *, void *);
+	efi_status	(*ef_write)(struct efi_file *, size_t *, const void *);
 };
 
 #define EFI_FILE_READ		1
+#define EFI_FILE_WRITE		2
+#define EFI_FILE_CREATE		(UINT64_C(1) << 63)
 
 struct efi_file_system {
 	uint64_t	fs_revision;

@@ -108,6 +108,36 @@ def no_config():
             return g.wait() and "QEMU's exit status"
 
 
+def log():
+    """A file paravane.log beside the application says what it found."""
+    with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
+        empty = os.path.join(tmp, "empty")
+        with open(empty, "w", encoding="utf-8") as f:
+            f.write("x" * 20000)
+        path = os.path.join(tmp, "disk")
+        words = disk(path, {"/EFI/BOOT/BOOTAA64.EFI": IMAGE,
+                            "/EFI/BOOT/paravane.log": empty})
+        words = [w.replace(",readonly=on", "") for w in words]
+        with Guest(args=words, kernel=False, wait_s=60, cpu="cortex-a72",
+                   machine="virt,gic-version=3") as g:
+            g.prompt()
+            g.command("poweroff", wait=False)
+            g.wait()
+        text = subprocess.run(
+            ["mtype", "-i", f"{path}@@{START * 512}",
+             "::/EFI/BOOT/paravane.log"], check=True, text=True,
+            capture_output=True).stdout
+        for line in ("paravane: machine by ACPI, ", "processors: 1",
+                     "psci: hvc", "timer: virtual, intid 27",
+                     "gic: distributor 0x8000000 + 0x10000",
+                     "gic: ITS 0x8080000 + 0x20000",
+                     "pci: configuration space 0x4010000000 + 0x10000000",
+                     "memory: 0x4"):
+            if line not in text:
+                return f"{line!r} is not in it:\n{text}"
+        return len(text) > 8192 and "something old is left in it"
+
+
 def leave_build(tmp, *options):
     """The application that leaves a device running; its path."""
     here = os.path.join(TOP, "test", "guest", "leave")
@@ -235,6 +265,7 @@ check("by ACPI, GICv3 with ITS, EL2, 2 processors, display, behind a root port",
                   "-device", "virtio-net-pci,netdev=n0,romfile=,bus=rp"]], 2)
 check("options on the firmware's part are the command line", options)
 check("without options or paravane.cfg", no_config)
+check("paravane.log", log)
 check("a device left running, flooded, by ACPI", left_running,
       "virt,gic-version=2")
 check("a device left running, flooded, by device tree", left_running,
