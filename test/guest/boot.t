@@ -104,6 +104,38 @@ def display_edits():
         shown(g, "^paravane>$")
 
 
+def colours():
+    with Guest(devices=[GPU]) as g:
+        g.prompt()
+        if b"\x1b[1mParavane\x1b[m" not in g.data:
+            return "the banner is not bold"
+        lines = shown(g, "^Paravane on")
+        width, height, rgb = g.screen()
+        top = next(i for i, line in enumerate(lines)
+                   if line.startswith("Paravane on")) * FONT.height
+        rows = rgb[top * width * 3:(top + FONT.height) * width * 3]
+        points = {rows[i:i + 3] for i in range(0, len(rows), 3)}
+        if points != {b"\0\0\0", b"\xaa\xaa\xaa", b"\xff\xff\xff"}:
+            return f"its colours are {points}"
+    with Guest(append="run=poweroff") as g:
+        g.wait()
+        if b"\x1b" in g.data:
+            return "there are escape sequences in a test run"
+
+
+def debug_shows_more():
+    """What only the log has is on the console if asked for."""
+    with Guest(append='run="dmesg;poweroff"') as g:
+        g.wait()
+        said, _, logged = g.text.partition("\n[")
+        if "pci 0000:" in said or "pci 0000:" not in logged:
+            return "without `debug':\n" + g.text
+    with Guest(append='debug run="poweroff"') as g:
+        g.wait()
+        if not re.search("^pci 0000:", g.text, re.M):
+            return "with `debug':\n" + g.text
+
+
 def test_picture():
     with Guest(devices=[GPU]) as g:
         g.prompt()
@@ -198,6 +230,8 @@ for console in "pl011", "virtio", "virtio-mmio":
 check("text on the display", on_display)
 check("the display scrolls", display_scrolls)
 check("the editor on the display", display_edits)
+check("colours, but not in a test run", colours)
+check("more messages with `debug'", debug_shows_more)
 check("the test picture, pixel by pixel", test_picture)
 check("a panic ends the run with an error", panic_ends_the_run)
 check("a panic is said on all consoles", panic_on_all_consoles)
