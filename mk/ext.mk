@@ -56,15 +56,17 @@ $(G)/libfdt.a: $(FDT_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^
 
 LWIP := $(SRC)/lwip/src
-LWIP_APPS := lwiperf/lwiperf http/httpd http/fs
+LWIP_APPS := http/httpd http/fs
 LWIP_SRC := $(wildcard $(LWIP)/core/*.c $(LWIP)/core/ipv4/*.c $(LWIP)/core/ipv6/*.c) \
 	$(LWIP)/netif/ethernet.c $(LWIP_APPS:%=$(LWIP)/apps/%.c)
 LWIP_OBJ := $(patsubst $(LWIP)/%,$(G)/lwip/%.o,$(LWIP_SRC))
 DEPS += $(LWIP_OBJ:.o=.d)
 
+LWIP_FLAGS = $(if $(filter %/core/tcp_in.c,$<),-include guest/net/tcpfix.h)
+
 $(G)/lwip/%.c.o: $(LWIP)/%.c $(BUILD_FILES)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(EXTFLAGS) $(EXT_OPTIMISE) -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(EXTFLAGS) $(LWIP_FLAGS) $(EXT_OPTIMISE) -MD -MP -c -o $@ $<
 
 $(G)/liblwip.a: $(LWIP_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^

@@ -45,7 +45,7 @@ HOST_LWIP_OBJ := $(patsubst $(LWIP)/%,$(H)/lwip/%.o,$(LWIP_SRC))
 
 $(H)/lwip/%.c.o: $(LWIP)/%.c mk/build.mk mk/host.mk
 	$(Q)mkdir -p $(@D)
-	$(Q)$(HOST) $(HOST_CFLAGS) -w -Iguest/net -isystem $(LWIP)/include -MD -MP -c -o $@ $<
+	$(Q)$(HOST) $(HOST_CFLAGS) -w $(LWIP_FLAGS) -Iguest/net -isystem $(LWIP)/include -MD -MP -c -o $@ $<
 
 $(H)/liblwip.a: $(HOST_LWIP_OBJ)
 	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Where lwIP asks us: initial sequence numbers, TCP segments, and DHCP options that it doesn't know. */
+/*
+ * Where lwIP asks us: initial sequence numbers, what to keep from it (guard.c), DHCP options that it doesn't know.
+ */
 #ifndef PARAVANE_LWIP_HOOKS_H
 #define PARAVANE_LWIP_HOOKS_H
 
@@ -15,6 +17,9 @@ struct tcp_pcb;
 err_t	net_tcp_segment(const struct tcp_pcb *, const struct tcp_hdr *,
 	    unsigned len);
 
+/* net_ip6_packet - 1 if a packet was dropped */
+int	net_ip6_packet(struct pbuf *);
+
 void	net_dhcp_option(struct netif *, unsigned msg_type, unsigned option,
 	    unsigned len, struct pbuf *, unsigned offset);
 
@@ -22,6 +27,7 @@ void	net_dhcp_option(struct netif *, unsigned msg_type, unsigned option,
 	net_random()
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)	\
 	net_tcp_segment(pcb, hdr, (p)->tot_len)
+#define LWIP_HOOK_IP6_INPUT(p, netif)	net_ip6_packet(p)
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, msg_type,	\
     option, len, pbuf, offset)						\
 	do {								\

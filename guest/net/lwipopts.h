@@ -125,8 +125,6 @@
 #define HTTPD_FSDATA_FILE		"pages.h"
 #define HTTPD_SERVER_AGENT		"paravane"
 
-#define LWIPERF_CHECK_RX_DATA		0
-
 #define PBUF_LINK_ENCAPSULATION_HLEN	16	/* virtio's header, and alignment */
 
 #define LWIP_STATS			1

@@ -4,30 +4,26 @@
  * page that tells everything on port 80.
  */
 #include "lwip/apps/httpd.h"
-#include "lwip/apps/lwiperf.h"
 
+#include "iperf.h"
 #include "log.h"
 #include "netstack.h"
 
-static void
-iperf_report(void *arg, enum lwiperf_report_type type,
-    const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
-    u16_t remote_port, u32_t bytes, u32_t ms, u32_t kbits)
+void
+iperf_report(const ip_addr_t *from, uint16_t port, uint64_t bytes,
+    uint64_t ms, int whole)
 {
-	(void)arg;
-	(void)local;
-	(void)local_port;
-	klog(LOG_INFO, "iperf: %s:%u: %u bytes in %u ms, %u kbit/s%s",
-	    net_ntoa(remote), remote_port, (unsigned int)bytes,
-	    (unsigned int)ms, (unsigned int)kbits,
-	    type == LWIPERF_TCP_DONE_SERVER ||
-	    type == LWIPERF_TCP_DONE_CLIENT ? "" : " (aborted)");
+	klog(LOG_INFO, "iperf: %s:%u: %llu bytes in %llu ms, %llu kbit/s%s",
+	    net_ntoa(from), port, (unsigned long long)bytes,
+	    (unsigned long long)ms,
+	    (unsigned long long)(ms == 0 ? 0 : bytes * 8 / ms),
+	    whole ? "" : " (broken off)");
 }
 
 void
 net_services(void)
 {
-	if (lwiperf_start_tcp_server_default(iperf_report, NULL) == NULL)
+	if (iperf_start() != 0)
 		klog(LOG_WARN, "iperf: the server can't listen");
 	httpd_init();
 }

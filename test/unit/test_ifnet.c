@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/net/ifnet.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/tcpguard.c */
+/* UNIT: guest/net/ifnet.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c */
 /* UNIT-CFLAGS: -Iguest/net -isystem $(SRC)/lwip/src/include */
 /* UNIT-LIBS: lwip */
 /*

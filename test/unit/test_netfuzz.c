@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/net/ifnet.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/tcpguard.c */
+/* UNIT: guest/net/ifnet.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c guest/net/iperf.c */
 /* UNIT-CFLAGS: -Iguest/net -isystem $(SRC)/lwip/src/include */
 /* UNIT-LIBS: lwip */
 /*
@@ -10,14 +10,17 @@
  * comes back.
  */
 #include "net_fake.h"
+#include "iperf.h"
 
+#include "lwip/apps/fs.h"
+#include "lwip/apps/httpd.h"
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"
 #include "lwip/nd6.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 
-#define ROUNDS		200000
+#define ROUNDS		1000000
 #define ROUNDS_LONG	5000000		/* with PARAVANE_LONG */
 #define FRAME_MAX	1514
 
@@ -187,6 +190,22 @@ make_dns(uint8_t *f)
 	return len;
 }
 
+/* What the servers understand, more or less. */
+static void
+say(uint8_t *p, size_t n)
+{
+	static const char *const texts[] = {
+		"GET / HTTP/1.0\r\n\r\n", "GET /dmesg HTTP/1.1\r\nHost: a",
+		"GET ", "POST / HTTP/1.0\r\nContent-Length: 9\r\n\r\nx",
+		"\r\n\r\n", "\x80\0\0\1\0\0\0\1\0\0\x13\x89",
+		"GET /%00..\\\xff?a=b&c HTTP/0.9\r\n", "",
+	};
+	const char *text = texts[rnd() % 8];
+	size_t len = text[0] == '\x80' ? 12 : strlen(text);
+
+	memcpy(p, text, len < n ? len : n);
+}
+
 /* For whichever connection there is, or to a port that listens. */
 static size_t
 make_tcp(uint8_t *f)
@@ -200,9 +219,10 @@ make_tcp(uint8_t *f)
 	while (pcb != NULL && skip-- > 0 && pcb->next != NULL)
 		pcb = pcb->next;
 	put16(t, 1024 + rnd() % 4);
-	put16(t + 2, 80);
+	put16(t + 2, rnd() % 3 == 0 ? 80 : rnd() % 2 ? 81 : 5001);
 	if (pcb != NULL && rnd() % 8) {
 		put16(t, pcb->remote_port);
+		put16(t + 2, pcb->local_port);
 		put16(t + 4, (pcb->rcv_nxt + rnd() % 3 * 100) >> 16);
 		put16(t + 6, pcb->rcv_nxt + rnd() % 3 * 100);
 		put16(t + 8, pcb->snd_nxt >> 16);
@@ -213,6 +233,8 @@ make_tcp(uint8_t *f)
 	if (rnd() % 8 == 0)
 		t[13] = 0x02;
 	put16(t + 14, rnd());
+	if (rnd() % 2)
+		say(t + 20 + opts, n - 20 - opts);
 	return len;
 }
 
@@ -362,10 +384,44 @@ server(void)
 {
 	struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
 
-	tcp_bind(pcb, IP_ANY_TYPE, 80);
+	tcp_bind(pcb, IP_ANY_TYPE, 81);
 	pcb = tcp_listen(pcb);
 	tcp_accept(pcb, server_accept);
 	return pcb;
+}
+
+void
+iperf_report(const ip_addr_t *from, uint16_t port_no, uint64_t bytes,
+    uint64_t ms, int whole)
+{
+	(void)from;
+	(void)port_no;
+	(void)bytes;
+	(void)ms;
+	(void)whole;
+}
+
+/* A page, in memory of its own. */
+int
+fs_open_custom(struct fs_file *file, const char *name)
+{
+	char *page;
+
+	if (strcmp(name, "/index.html") != 0)
+		return 0;
+	page = malloc(5000);
+	memset(page, 'x', 5000);
+	memset(file, 0, sizeof(*file));
+	file->data = page;
+	file->len = file->index = 5000;
+	file->flags = FS_FILE_FLAGS_HEADER_INCLUDED;
+	return 1;
+}
+
+void
+fs_close_custom(struct fs_file *file)
+{
+	free((void *)(uintptr_t)file->data);
 }
 
 static void
@@ -426,6 +482,7 @@ live(unsigned int round)
 		dns_gethostbyname_addrtype("peer.test", &addr, found, NULL,
 		    LWIP_DNS_ADDRTYPE_IPV4);
 	}
+	netif_poll_all();
 	if_flush(ifp);
 	dev_complete();
 	if_poll(ifp);
@@ -447,6 +504,8 @@ nothing_is_harmed(void **state)
 		seed = strtoull(getenv("PARAVANE_SEED"), NULL, 0);
 	up();
 	listener = server();
+	httpd_init();
+	assert_int_equal(iperf_start(), 0);
 	udp = udp_new_ip_type(IPADDR_TYPE_ANY);
 	udp_bind(udp, IP_ANY_TYPE, 7);
 	udp_recv(udp, discard, NULL);
