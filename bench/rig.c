@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bench.h>
+
 #include "rig.h"
 
 #define DESC_NEXT	1
@@ -256,6 +258,7 @@ rig_new(struct rig *rg, unsigned int type)
 {
 	unsigned int i;
 
+	bench_environment();
 	memset(rg, 0, sizeof(*rg));
 	rg->rg_offered = PV_F_BIT(PV_F_VERSION_1);
 	rg->rg_configlen = 64;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include <bench.h>
+
 #include "stand.h"
 
 void
 stand_init(struct stand *st, enum stand_kind kind, unsigned int type,
     unsigned int nqueues)
 {
+	bench_environment();
 	port_reset();
 	memset(st, 0, sizeof(*st));
 	st->st_kind = kind;

@@ -32,5 +32,6 @@ all: image
 include mk/guest.mk
 include mk/ext.mk
 include mk/host.mk
+include mk/bench.mk
 
 -include $(DEPS)

@@ -15,7 +15,7 @@ H := $(if $(filter gcc,$(HOST)),$(B)/host-gcc,$(B)/host)
 # gcc's is for its warnings: it needs no sanitizers, which take most of the time.
 SANITIZE := $(if $(filter gcc,$(HOST)),,-fsanitize=address,undefined -fno-sanitize-recover=all)
 HOST_CFLAGS := -std=gnu11 $(if $(filter gcc,$(HOST)),-O1,-O2) -g -fno-omit-frame-pointer $(SANITIZE) -Iinclude \
-	-Iport/posix -Ibench -iquote guest/include \
+	-Iport/posix -Ibench/include -Ibench -iquote guest/include \
 	-isystem $(SRC)/device-tree-compiler/libfdt -idirafter guest/include
 HOST_LIBS := -lcmocka
 

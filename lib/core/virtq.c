@@ -431,6 +431,9 @@ pv_virtq_restart(struct pv_virtq *vq)
 	virtq_alloc_tables(vq);
 	vq->vq_drained = 0;
 	vq->vq_lost = 0;
+	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
+	    vq->vq_mem.dm_size - vq->vq_used_off,
+	    BUS_DMASYNC_POSTREAD | BUS_DMASYNC_POSTWRITE);
 	split_reset(vq);
 	return 0;
 }

@@ -113,7 +113,9 @@ split_reset(struct pv_virtq *vq)
 	unsigned int i, size = virtq_size(vq);
 
 	memset(vq->vq_mem.dm_kva, 0, (size_t)vq->vq_mem.dm_size);
-	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_mem.dm_size,
+	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_used_off, BUS_DMASYNC_PREWRITE);
+	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
+	    vq->vq_mem.dm_size - vq->vq_used_off,
 	    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
 	memset(vq->vq_entries, 0, size * sizeof(*vq->vq_entries));
 	for (i = 0; i < size; i++)

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the compiler's tracing tells: each load and store of the library's,
+ * before it happens. And the order in which a device sees stores to coherent
+ * memory: any, until a barrier.
+ */
+#include <string.h>
+
+#include "bench_var.h"
+
+#define MAXPENDING	128
+#define MAXINCOMING	1024
+#define MAXOLD		16
+
+/* Stores to coherent memory since the last barrier that orders stores. */
+struct pending {
+	uintptr_t pe_addr;
+	uint64_t pe_seq;
+	uint8_t pe_len;
+	uint8_t pe_seen;		/* the device sees it already */
+	uint8_t pe_old[MAXOLD];		/* what it sees until then */
+};
+
+/* What the device wrote since the last barrier that orders loads. */
+struct incoming {
+	uintptr_t in_addr;
+	size_t in_len;
+	uint64_t in_seq;
+};
+
+static struct pending pending[MAXPENDING];
+static unsigned int npending;
+static struct incoming incoming[MAXINCOMING];
+static unsigned int nincoming;
+static uint64_t seq;
+static uint16_t epoch;		/* of indices shown: buffers may go round */
+static uint64_t device_seen;	/* the newest store that the device has read */
+static uint64_t cpu_seen;	/* the newest index that the CPU has read */
+
+/* A store to an index, event or flag, and no full barrier after it yet. */
+static uintptr_t unchecked;
+static uint16_t unchecked_kind;
+
+static void (*step)(void *);
+static void *step_arg;
+static unsigned int step_one_in;
+int bench_stepping;
+
+static int traced;
+static int active;		/* anything is loaded, or was */
+
+int
+bench_traced(void)
+{
+	return traced;
+}
+
+void
+bench_step_use(void (*fn)(void *), void *arg, unsigned int one_in)
+{
+	step = fn;
+	step_arg = arg;
+	step_one_in = one_in != 0 ? one_in : 1;
+}
+
+void
+order_reset(void)
+{
+	npending = nincoming = 0;
+	device_seen = cpu_seen = 0;
+	unchecked = 0;
+	step = NULL;
+	bench_stepping = 0;
+	active = 1;
+}
+
+void
+order_barrier(bool outer, char kind)
+{
+	(void)outer;
+	if (kind != 'r') {
+		npending = 0;
+		device_seen = 0;
+	}
+	if (kind != 'w') {
+		nincoming = 0;
+		cpu_seen = 0;
+	}
+	if (kind == 'm')
+		unchecked = 0;
+}
+
+static int
+overlap(uintptr_t a, size_t alen, uintptr_t b, size_t blen)
+{
+	return a < b + blen && b < a + alen;
+}
+
+/* Stores to the same byte stay in order: what is older goes along. */
+static void
+deliver(unsigned int n)
+{
+	unsigned int i;
+
+	pending[n].pe_seen = 1;
+	for (i = 0; i < n; i++)
+		if (!pending[i].pe_seen && overlap(pending[i].pe_addr,
+		    pending[i].pe_len, pending[n].pe_addr, pending[n].pe_len))
+			deliver(i);
+}
+
+static void
+deliver_some(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < npending; i++)
+		if (!pending[i].pe_seen && bench_random(4) == 0)
+			deliver(i);
+}
+
+static void
+order_store(uintptr_t addr, size_t len)
+{
+	struct pending *pe;
+
+	if (len > MAXOLD)
+		return;
+	if (npending == MAXPENDING) {
+		npending--;
+		memmove(&pending[0], &pending[1],
+		    npending * sizeof(pending[0]));
+	}
+	pe = &pending[npending++];
+	pe->pe_addr = addr;
+	pe->pe_len = (uint8_t)len;
+	pe->pe_seq = ++seq;
+	pe->pe_seen = 0;
+	memcpy(pe->pe_old, (const void *)addr, len);
+	deliver_some();
+}
+
+/* What the device reads of a store that it does not see yet is what was there. */
+static void
+hide(const struct pending *pe, uintptr_t cpu, uint8_t *data, size_t len)
+{
+	unsigned int k;
+
+	for (k = 0; k < pe->pe_len; k++)
+		if (pe->pe_addr + k - cpu < len)
+			data[pe->pe_addr + k - cpu] = pe->pe_old[k];
+}
+
+void
+order_device_read(uintptr_t cpu, uint8_t *data, size_t len)
+{
+	const struct pending *pe;
+	const struct chunk *ck = chunk_find(cpu);
+	struct about ab;
+	unsigned int i;
+	int late = 0, in_bell;
+
+	/* Flags are a hint: they may be seen late. */
+	in_bell = port_bell && !bench_stepping &&
+	    !(ck != NULL && (ck->ck_own[cpu % CHUNK] & O_FLAGS));
+	deliver_some();
+	for (i = npending; i-- > 0;) {
+		pe = &pending[i];
+		if (!overlap(pe->pe_addr, pe->pe_len, cpu, len))
+			continue;
+		if (pe->pe_seen) {
+			if (device_seen < pe->pe_seq)
+				device_seen = pe->pe_seq;
+		} else {
+			hide(pe, cpu, data, len);
+			late |= pe->pe_seq < device_seen;
+		}
+		late |= in_bell;
+	}
+	if (!late)
+		return;
+	about_cpu(cpu, &ab);
+	finding(BENCH_STORE_ORDER, &ab, "device reads %zu bytes at %p that the "
+	    "CPU has stored, but without a barrier before %s", len,
+	    (void *)cpu, port_bell ? "the doorbell" :
+	    "what told the device of them");
+}
+
+void
+order_device_write(uintptr_t cpu, size_t len)
+{
+	if (!traced)
+		return;
+	if (nincoming == MAXINCOMING) {
+		nincoming--;
+		memmove(&incoming[0], &incoming[1],
+		    nincoming * sizeof(incoming[0]));
+	}
+	incoming[nincoming++] = (struct incoming){ cpu, len, ++seq };
+}
+
+/* Accesses of traced code */
+
+struct access {
+	uintptr_t ac_addr;
+	size_t ac_len;
+	struct chunk *ac_ck;
+	unsigned int ac_i;
+};
+
+static int
+any_own(const struct access *ac, uint16_t own)
+{
+	size_t k;
+
+	for (k = 0; k < ac->ac_len; k++)
+		if (ac->ac_ck->ck_own[ac->ac_i + k] & own)
+			return 1;
+	return 0;
+}
+
+static void
+judge_load_order(const struct access *ac)
+{
+	struct about ab;
+	unsigned int i;
+	int polled = any_own(ac, O_POLLED);
+
+	for (i = 0; i < nincoming; i++) {
+		if (!overlap(incoming[i].in_addr, incoming[i].in_len,
+		    ac->ac_addr, ac->ac_len))
+			continue;
+		if (polled && cpu_seen < incoming[i].in_seq)
+			cpu_seen = incoming[i].in_seq;
+		if (polled || incoming[i].in_seq > cpu_seen)
+			continue;
+		about_cpu(ac->ac_addr, &ab);
+		finding(BENCH_LOAD_ORDER, &ab, "the CPU reads %zu bytes at %p "
+		    "after the index that shows them, without a barrier in "
+		    "between", ac->ac_len, (void *)ac->ac_addr);
+		return;
+	}
+}
+
+static void
+judge_full_order(const struct access *ac)
+{
+	struct about ab;
+
+	if (unchecked == 0 || !any_own(ac, O_POLLED) ||
+	    chunk_find(unchecked) == NULL)
+		return;
+	/* Flags that say "no interrupts" need nothing after them. */
+	if (unchecked_kind == O_FLAGS && *(const uint8_t *)unchecked != 0)
+		return;
+	unchecked = 0;
+	about_cpu(ac->ac_addr, &ab);
+	finding(BENCH_FULL_ORDER, &ab, "the CPU looks at %zu bytes at %p, which "
+	    "the device writes, after it stored an index, an event or a flag, "
+	    "without a full barrier in between", ac->ac_len,
+	    (void *)ac->ac_addr);
+}
+
+static void
+judge_fetch(const struct access *ac)
+{
+	const uint16_t want = O_FROMDEV | O_FETCHED;
+	uint16_t *own = &ac->ac_ck->ck_own[ac->ac_i];
+	uint16_t *when = &ac->ac_ck->ck_epoch[ac->ac_i];
+	struct about ab;
+	size_t k;
+	int twice = 0;
+
+	for (k = 0; k < ac->ac_len; k++) {
+		if (own[k] & O_POLLED)
+			continue;
+		twice |= (own[k] & want) == want && when[k] == epoch;
+		if (own[k] & O_FROMDEV) {
+			own[k] |= O_FETCHED;
+			when[k] = epoch;
+		}
+	}
+	if (!twice)
+		return;
+	about_cpu(ac->ac_addr, &ab);
+	finding(BENCH_DOUBLE_FETCH, &ab, "the CPU reads %zu bytes at %p a second "
+	    "time since the device wrote them", ac->ac_len,
+	    (void *)ac->ac_addr);
+	if (bench_config.bd_change && ac->ac_len <= 8) {
+		*(uint8_t *)ac->ac_addr ^= (uint8_t)(1u << bench_random(8));
+		ac->ac_ck->ck_snap[ac->ac_i] = *(uint8_t *)ac->ac_addr;
+	}
+}
+
+static void
+on_load(const struct access *ac)
+{
+	struct about ab;
+
+	bench_count.bc_loads++;
+	if (any_own(ac, O_COHERENT)) {
+		judge_load_order(ac);
+		judge_full_order(ac);
+	} else if (any_own(ac, O_READ)) {
+		about_cpu(ac->ac_addr, &ab);
+		finding(BENCH_CPU_LOAD, &ab, "the CPU reads %zu bytes at %p, "
+		    "which are the device's", ac->ac_len,
+		    (void *)ac->ac_addr);
+	}
+	judge_fetch(ac);
+}
+
+/* An index shows what was stored before it: all of that is ordered by now. */
+static void
+judge_index(const struct access *ac)
+{
+	struct about ab;
+	unsigned int i;
+
+	for (i = 0; i < npending; i++)
+		if (!overlap(pending[i].pe_addr, pending[i].pe_len,
+		    ac->ac_addr, ac->ac_len))
+			break;
+	if (i == npending)
+		return;
+	about_cpu(ac->ac_addr, &ab);
+	finding(BENCH_STORE_ORDER, &ab, "the CPU stores an index at %p, and no "
+	    "barrier stands between it and an earlier store, at %p",
+	    (void *)ac->ac_addr, (void *)pending[i].pe_addr);
+	npending = 0;
+}
+
+static void
+on_store_coherent(const struct access *ac)
+{
+	const uint16_t fields = O_INDEX | O_EVENT | O_FLAGS;
+
+	/* Long ones clear memory, before there are fields in it. */
+	if (ac->ac_len > MAXOLD)
+		return;
+	if (any_own(ac, O_INDEX))
+		judge_index(ac);
+	if (any_own(ac, fields)) {
+		unchecked = ac->ac_addr;
+		unchecked_kind = ac->ac_ck->ck_own[ac->ac_i] & fields;
+	}
+	order_store(ac->ac_addr, ac->ac_len);
+}
+
+static void
+on_store(const struct access *ac)
+{
+	struct about ab;
+	size_t k;
+
+	bench_count.bc_stores++;
+	if (any_own(ac, O_INDEX))
+		epoch++;
+	if (any_own(ac, O_COHERENT))
+		on_store_coherent(ac);
+	else if (any_own(ac, O_READ)) {
+		about_cpu(ac->ac_addr, &ab);
+		finding(BENCH_CPU_STORE, &ab, "the CPU stores %zu bytes at %p, "
+		    "which are the device's", ac->ac_len,
+		    (void *)ac->ac_addr);
+	}
+	for (k = 0; k < ac->ac_len; k++)
+		ac->ac_ck->ck_own[ac->ac_i + k] &=
+		    (uint16_t)~(O_FROMDEV | O_FETCHED);
+	if (any_own(ac, O_LINE))
+		for (k = 0; k < ac->ac_len; k += 64 - (ac->ac_i + k) % 64)
+			ac->ac_ck->ck_dirty |= 1ull << ((ac->ac_i + k) / 64);
+}
+
+static void
+maybe_step(void)
+{
+	if (step == NULL || bench_stepping || bench_random(step_one_in) != 0)
+		return;
+	bench_stepping = 1;
+	step(step_arg);
+	bench_stepping = 0;
+}
+
+static void
+on_access(const void *p, size_t len, int store)
+{
+	struct access ac = { .ac_addr = (uintptr_t)p };
+	size_t left = len;
+
+	traced = 1;
+	if (!active || chunk_find(ac.ac_addr) == NULL)
+		return;
+	maybe_step();
+	for (; left > 0; left -= ac.ac_len, ac.ac_addr += ac.ac_len) {
+		ac.ac_ck = chunk_find(ac.ac_addr);
+		ac.ac_i = ac.ac_addr % CHUNK;
+		ac.ac_len = CHUNK - ac.ac_i < left ? CHUNK - ac.ac_i : left;
+		if (ac.ac_ck == NULL || !any_own(&ac, O_LOADED))
+			continue;
+		chunk_touch(ac.ac_ck, ac.ac_i, (unsigned int)ac.ac_len, 0);
+		if (store)
+			on_store(&ac);
+		else
+			on_load(&ac);
+	}
+}
+
+/* What the compiler calls, and what mem.h's functions are in traced code. */
+
+#define TRACED(n)							\
+void __sanitizer_cov_load##n(const void *);				\
+void __sanitizer_cov_store##n(const void *);				\
+void									\
+__sanitizer_cov_load##n(const void *p)					\
+{									\
+	on_access(p, n, 0);						\
+}									\
+void									\
+__sanitizer_cov_store##n(const void *p)					\
+{									\
+	on_access(p, n, 1);						\
+}
+
+TRACED(1)
+TRACED(2)
+TRACED(4)
+TRACED(8)
+TRACED(16)
+
+void *bench_memcpy(void *, const void *, size_t);
+void *bench_memmove(void *, const void *, size_t);
+void *bench_memset(void *, int, size_t);
+int bench_memcmp(const void *, const void *, size_t);
+
+void *
+bench_memcpy(void *to, const void *from, size_t len)
+{
+	on_access(from, len, 0);
+	on_access(to, len, 1);
+	return memcpy(to, from, len);
+}
+
+void *
+bench_memmove(void *to, const void *from, size_t len)
+{
+	on_access(from, len, 0);
+	on_access(to, len, 1);
+	return memmove(to, from, len);
+}
+
+void *
+bench_memset(void *to, int c, size_t len)
+{
+	on_access(to, len, 1);
+	return memset(to, c, len);
+}
+
+int
+bench_memcmp(const void *a, const void *b, size_t len)
+{
+	on_access(a, len, 0);
+	on_access(b, len, 0);
+	return memcmp(a, b, len);
+}

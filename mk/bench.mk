@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: ISC
+#
+# The bench (bench/include/bench.h), with clang alone: build/bench/NAME a program each.
+#
+#	test/bench/test_*.c	cmocka programs, with the library traced
+#	unit tests		once more, as they are, with the library traced
+#
+# Traced: each load and store of lib/ passes the sanitizer.
+
+BH := $(B)/bench
+BENCH_TRACE_CFLAGS := -fsanitize-coverage=edge,trace-loads,trace-stores \
+	-Dmemcpy=bench_memcpy -Dmemmove=bench_memmove -Dmemset=bench_memset -Dmemcmp=bench_memcmp
+
+BENCH_SRC := $(wildcard port/posix/*.c bench/*.c)
+TRACED_OBJ := $(patsubst %,$(BH)/%.o,$(LIB_SRC))
+BENCH_OBJ := $(patsubst %,$(B)/host/%.o,$(BENCH_SRC))
+BENCH_TEST_SRC := $(wildcard test/bench/test_*.c)
+BENCH_TEST := $(patsubst test/bench/%.c,$(BH)/%,$(BENCH_TEST_SRC))
+# Those of the library; the guest's have nothing to be traced.
+BENCH_UNIT := $(patsubst test/unit/%.c,$(BH)/unit/%,$(wildcard \
+	$(patsubst %,test/unit/test_%.c,console entropy gpu hostile mmio net pci virtio virtq)))
+DEPS += $(TRACED_OBJ:.o=.d) $(BENCH_TEST:%=%.c.d)
+
+$(BH)/lib/%.c.o: lib/%.c mk/build.mk mk/host.mk mk/bench.mk
+	$(call say,TRACECC $<)mkdir -p $(@D)
+	$(Q)clang $(HOST_CFLAGS) $(WARN) $(BENCH_TRACE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BH)/libtraced.a: $(TRACED_OBJ) $(BENCH_OBJ)
+	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+$(BH)/%.c.o: test/bench/%.c mk/build.mk mk/host.mk mk/bench.mk
+	$(call say,HOSTCC  $<)mkdir -p $(@D)
+	$(Q)clang $(HOST_CFLAGS) $(WARN) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(BENCH_TEST): $(BH)/%: $(BH)/%.c.o $(BH)/libtraced.a
+	$(call say,HOSTLD  $@)clang $(HOST_CFLAGS) -o $@ $^ $(HOST_LIBS)
+
+define bench_unit_rules
+$(BH)/unit/$(1): $(B)/host/$(1).d/test/unit/$(1).c.o $(BH)/libtraced.a
+	$$(call say,HOSTLD  $$@)mkdir -p $$(@D)
+	$(Q)clang $(HOST_CFLAGS) -o $$@ $$^ $(HOST_LIBS)
+endef
+$(foreach t,$(BENCH_UNIT),$(eval $(call bench_unit_rules,$(notdir $t))))
+
+.PHONY: bench-tests
+bench-tests: $(BENCH_TEST) $(BENCH_UNIT)
