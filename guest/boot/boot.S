@@ -193,12 +193,19 @@ LOCAL(drop_to_el1)
 	mrs	x2, S3_4_C12_C9_5
 	tbz	x2, #0, 7f
 	msr	S3_4_C12_C11_0, xzr	/* ICH_HCR_EL2 */
-7:	msr	S3_4_C1_C1_4, xzr	/* HFGRTR_EL2 */
+7:	mrs	x1, id_aa64mmfr0_el1
+	ubfx	x1, x1, #56, #4		/* fine-grained traps */
+	cbz	x1, 8f
+	msr	S3_4_C1_C1_4, xzr	/* HFGRTR_EL2 */
 	msr	S3_4_C1_C1_5, xzr	/* HFGWTR_EL2 */
 	msr	S3_4_C1_C1_6, xzr	/* HFGITR_EL2 */
 	msr	S3_4_C3_C1_4, xzr	/* HDFGRTR_EL2 */
 	msr	S3_4_C3_C1_5, xzr	/* HDFGWTR_EL2 */
+8:	mrs	x1, id_aa64mmfr1_el1
+	ubfx	x1, x1, #40, #4
+	cbz	x1, 9f
 	msr	S3_4_C1_C2_2, xzr	/* HCRX_EL2 */
+9:
 
 	mov	x1, #0x3c5		/* EL1h, all masked */
 	msr	spsr_el2, x1

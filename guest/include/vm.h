@@ -30,7 +30,10 @@
 #define VM_EXEC		0x4
 #define VM_USER		0x8
 
-/* Memory attributes. Two mappings of one page carry the same. */
+/*
+ * Memory attributes. Mappings of one page carry the same; only the direct map
+ * stays write-back, and is not touched while a page is mapped otherwise.
+ */
 #define VM_WB		0	/* Normal, write-back, inner shareable */
 #define VM_NC		1	/* Normal, non-cacheable */
 #define VM_DEV		2	/* Device-nGnRnE */
