@@ -4,12 +4,12 @@
  */
 #include "efi_quiesce.h"
 #include "machine.h"
+#include "mmio.h"
+#include "pci.h"
 
 #define MAXCAPS		48
 #define RESET_TENTHS	5		/* of a second */
 
-#define PCI_COMMAND_MEM		0x2
-#define PCI_COMMAND_MASTER	0x4
 #define CAP_VENDOR		0x09
 #define VIRTIO_VENDOR		0x1af4
 #define VIRTIO_CFG_COMMON	1
@@ -38,35 +38,29 @@ mapped(uint64_t va)
 	return (par & 1) == 0;
 }
 
+/* Firmware's map is the identity. */
 static uint32_t
 read32(uint64_t pa)
 {
-	uint32_t v;
-
-	__asm__ volatile("ldr %w0, [%1]" : "=r"(v) : "r"(pa) : "memory");
-	return v;
+	return mmio_read32((const volatile void *)pa);
 }
 
 static void
 write32(uint64_t pa, uint32_t v)
 {
-	__asm__ volatile("str %w0, [%1]" : : "r"(v), "r"(pa) : "memory");
+	mmio_write32((volatile void *)pa, v);
 }
 
 static uint8_t
 read8(uint64_t pa)
 {
-	uint32_t v;
-
-	__asm__ volatile("ldrb %w0, [%1]" : "=r"(v) : "r"(pa) : "memory");
-	return (uint8_t)v;
+	return mmio_read8((const volatile void *)pa);
 }
 
 static void
 write8(uint64_t pa, uint8_t v)
 {
-	__asm__ volatile("strb %w0, [%1]"
-	    : : "r"((uint32_t)v), "r"(pa) : "memory");
+	mmio_write8((volatile void *)pa, v);
 }
 
 static uint64_t
@@ -119,12 +113,12 @@ bar_address(uint64_t conf, unsigned bar)
 
 	if (bar > 5)
 		return 0;
-	low = read32(conf + 0x10 + 4 * bar);
+	low = read32(conf + PCI_BAR(bar));
 	if ((low & 1) != 0)
 		return 0;
 	v = low & ~0xfu;
 	if ((low & 6) == 4 && bar < 5)
-		v |= (uint64_t)read32(conf + 0x14 + 4 * bar) << 32;
+		v |= (uint64_t)read32(conf + PCI_BAR(bar + 1)) << 32;
 	return v;
 }
 
@@ -153,7 +147,7 @@ status_find(const struct machine_host *h, uint64_t conf)
 static void
 function_quiet(const struct machine_host *h, uint64_t conf, uint32_t id)
 {
-	uint32_t command = read32(conf + 4) & 0xffff;
+	uint32_t command = read32(conf + PCI_COMMAND) & 0xffff;
 	uint64_t status;
 
 	/* A function that doesn't decode memory aborts the access. */
@@ -162,7 +156,7 @@ function_quiet(const struct machine_host *h, uint64_t conf, uint32_t id)
 		if (status != 0 && mapped(status))
 			status_reset(status, 1);
 	}
-	write32(conf + 4, command & ~(uint32_t)PCI_COMMAND_MASTER);
+	write32(conf + PCI_COMMAND, command & ~(uint32_t)PCI_COMMAND_MASTER);
 }
 
 static void

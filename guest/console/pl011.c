@@ -11,6 +11,7 @@
 #include "intr.h"
 #include "log.h"
 #include "machine.h"
+#include "mmio.h"
 #include "vm.h"
 
 #define UARTDR		0x000
@@ -41,18 +42,13 @@ static int pl011_stuck;		/* the last wait for room was in vain */
 static uint32_t
 pl011_read(unsigned int reg)
 {
-	uint32_t v;
-
-	__asm__ volatile("ldr %w0, [%1]" : "=r"(v)
-	    : "r"((volatile char *)pl011_regs + reg) : "memory");
-	return v;
+	return mmio_read32((volatile char *)pl011_regs + reg);
 }
 
 static void
 pl011_write(unsigned int reg, uint32_t v)
 {
-	__asm__ volatile("str %w0, [%1]" : : "r"(v),
-	    "r"((volatile char *)pl011_regs + reg) : "memory");
+	mmio_write32((volatile char *)pl011_regs + reg, v);
 }
 
 /* How many characters fit for sure, waiting for one, with a bound. */

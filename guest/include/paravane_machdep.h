@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "mmio.h"
 #include "mtypes.h"
 
 #ifndef PROT_READ
@@ -30,38 +31,26 @@ typedef uintptr_t	bus_space_handle_t;
 #define BUS_SPACE_BARRIER_READ	0x1
 #define BUS_SPACE_BARRIER_WRITE	0x2
 
-/*
- * One plain load or store of a general register from a base register, nothing else: a hypervisor emulates the access from
- * its syndrome, which is only valid for these.
- */
+/* Each is one access of just that width: mmio.h. */
 static inline uint8_t
 bus_space_read_1(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o)
 {
-	uint32_t v;
-
 	(void)t;
-	__asm__ volatile("ldrb %w0, [%1]" : "=r"(v) : "r"(h + o) : "memory");
-	return (uint8_t)v;
+	return mmio_read8((const volatile void *)(h + o));
 }
 
 static inline uint16_t
 bus_space_read_2(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o)
 {
-	uint32_t v;
-
 	(void)t;
-	__asm__ volatile("ldrh %w0, [%1]" : "=r"(v) : "r"(h + o) : "memory");
-	return (uint16_t)v;
+	return mmio_read16((const volatile void *)(h + o));
 }
 
 static inline uint32_t
 bus_space_read_4(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o)
 {
-	uint32_t v;
-
 	(void)t;
-	__asm__ volatile("ldr %w0, [%1]" : "=r"(v) : "r"(h + o) : "memory");
-	return v;
+	return mmio_read32((const volatile void *)(h + o));
 }
 
 static inline void
@@ -69,8 +58,7 @@ bus_space_write_1(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o,
     uint8_t v)
 {
 	(void)t;
-	__asm__ volatile("strb %w0, [%1]"
-	    : : "r"((uint32_t)v), "r"(h + o) : "memory");
+	mmio_write8((volatile void *)(h + o), v);
 }
 
 static inline void
@@ -78,8 +66,7 @@ bus_space_write_2(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o,
     uint16_t v)
 {
 	(void)t;
-	__asm__ volatile("strh %w0, [%1]"
-	    : : "r"((uint32_t)v), "r"(h + o) : "memory");
+	mmio_write16((volatile void *)(h + o), v);
 }
 
 static inline void
@@ -87,8 +74,7 @@ bus_space_write_4(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o,
     uint32_t v)
 {
 	(void)t;
-	__asm__ volatile("str %w0, [%1]"
-	    : : "r"(v), "r"(h + o) : "memory");
+	mmio_write32((volatile void *)(h + o), v);
 }
 
 /* Device-nGnRnE accesses are in order among themselves; this orders them with memory. */

@@ -6,31 +6,19 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "mmio.h"
 #include "pcivar.h"
 #include "vm.h"
 
 #define ECAM_BUS_SIZE	(1u << 20)
 #define MAXCAPS		48
 
-static uint32_t
-ecam_read(volatile void *conf, unsigned slot, unsigned func, unsigned reg)
+static volatile void *
+ecam_place(const struct pci_bus *bus, unsigned slot, unsigned func,
+    unsigned reg)
 {
-	volatile char *p = (volatile char *)conf + (slot << 15 | func << 12 |
+	return (volatile char *)bus->pb_conf + (slot << 15 | func << 12 |
 	    (reg & 0xffc));
-	uint32_t v;
-
-	__asm__ volatile("ldr %w0, [%1]" : "=r"(v) : "r"(p) : "memory");
-	return v;
-}
-
-static void
-ecam_write(volatile void *conf, unsigned slot, unsigned func, unsigned reg,
-    uint32_t v)
-{
-	volatile char *p = (volatile char *)conf + (slot << 15 | func << 12 |
-	    (reg & 0xffc));
-
-	__asm__ volatile("str %w0, [%1]" : : "r"(v), "r"(p) : "memory");
 }
 
 int
@@ -56,7 +44,7 @@ uint32_t
 pci_bus_read(const struct pci_bus *bus, unsigned slot, unsigned func,
     unsigned reg)
 {
-	return ecam_read(bus->pb_conf, slot, func, reg);
+	return mmio_read32(ecam_place(bus, slot, func, reg));
 }
 
 uint32_t
@@ -64,7 +52,7 @@ pci_conf_read(const struct pci_dev *pd, unsigned reg)
 {
 	if (reg > 4092 || (reg & 3) != 0)
 		return UINT32_MAX;
-	return ecam_read(pd->pd_bus->pb_conf, pd->pd_slot, pd->pd_func, reg);
+	return pci_bus_read(pd->pd_bus, pd->pd_slot, pd->pd_func, reg);
 }
 
 void
@@ -75,7 +63,7 @@ pci_conf_write(const struct pci_dev *pd, unsigned reg, uint32_t v)
 	/* Status bits are cleared by writing ones. */
 	if (reg == PCI_COMMAND)
 		v &= 0xffff;
-	ecam_write(pd->pd_bus->pb_conf, pd->pd_slot, pd->pd_func, reg, v);
+	mmio_write32(ecam_place(pd->pd_bus, pd->pd_slot, pd->pd_func, reg), v);
 }
 
 unsigned

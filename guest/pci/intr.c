@@ -9,6 +9,7 @@
 #include "intr.h"
 #include "kmem.h"
 #include "log.h"
+#include "mmio.h"
 #include "pcivar.h"
 #include "vm.h"
 
@@ -60,9 +61,7 @@ static void
 entry_write(const struct pci_msix *pm, unsigned vector, unsigned field,
     uint32_t v)
 {
-	volatile char *p = pm->pm_table + vector * MSIX_ENTRY + field;
-
-	__asm__ volatile("str %w0, [%1]" : : "r"(v), "r"(p) : "memory");
+	mmio_write32(pm->pm_table + vector * MSIX_ENTRY + field, v);
 }
 
 static bool
