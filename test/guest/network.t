@@ -110,7 +110,8 @@ def malformed(g, peer, name):
 
 def flood(g, peer, name):
     sent = peer.flood(100000, seconds=4)
-    check(g, peer.ping(1000, seconds=10),
+    # They all come before the ping, and each is answered.
+    check(g, any(peer.ping(1000, seconds=5) for _ in range(8)),
           f"{name}: nor do {sent} frames in a burst")
     answer = g.command("ifconfig;sockets")
     check(g, " 0 errors" in answer and "running" in answer,
