@@ -152,7 +152,7 @@ wait_for_network(void)
 {
 	if (net_next(NULL) == NULL || cmdline_is("net", "off"))
 		return;
-	if (net_wait(LEASE_WAIT_NS) != 0)
+	if (net_wait(LEASE_WAIT_NS) == ETIMEDOUT)
 		klog(LOG_WARN, "shell: no network after %u s",
 		    (unsigned int)(LEASE_WAIT_NS / NS_PER_S));
 }
