@@ -26,12 +26,29 @@
 #include <paravane/pci.h>
 
 #include "port.h"
+#include "strict.h"
 
 #define FAKE_MAXQUEUES	64
 #define FAKE_MAXSEGS	1100
 #define FAKE_CONFIGLEN	256
 
 struct fake_dev;
+
+/* A field of the device's configuration. */
+struct fake_field {
+	uint16_t ff_off;
+	uint8_t ff_width;	/* of one access: 1, 2, 4 */
+	uint8_t ff_count;
+	uint8_t ff_writable;
+	int8_t ff_feature;	/* there only with this; -1: always */
+};
+
+/* A feature, and those that it asks for: all, and one of the others. */
+struct fake_depend {
+	uint8_t fp_bit;
+	uint64_t fp_all;
+	uint64_t fp_any;	/* 0: none */
+};
 
 struct fake_queue {
 	unsigned int fq_max;		/* entries; 0: no such queue */
@@ -48,6 +65,12 @@ struct fake_queue {
 	unsigned int fq_doorbells;	/* counters */
 	unsigned int fq_interrupts;
 	uint32_t fq_notify_data;	/* of the last doorbell */
+	uint16_t fq_seen;		/* available index, as last looked at */
+	uint16_t fq_rung;		/* and when the last doorbell came */
+	int fq_ordered;			/* a barrier since then */
+	int fq_checked;			/* a full one after the index */
+	int fq_vector_unread;		/* written, and not read back */
+	int fq_told;			/* an interrupt was sent; fake_noticed */
 };
 
 struct fake_dev {
@@ -65,6 +88,17 @@ struct fake_dev {
 	int fd_lenient;			/* ring contents are not judged */
 	int fd_refuse_queues;		/* enabling one has no effect */
 	int fd_legacy;			/* set by fake_mmio_init */
+	/*
+	 * Judge all that strict.h names, behave as the specification allows at
+	 * its worst, and know what the configuration and features are.
+	 */
+	int fd_strict;
+	uint64_t fd_known;		/* features of this type and of rings */
+	uint64_t fd_should;		/* a driver should take these */
+	const struct fake_field *fd_fields;
+	unsigned int fd_nfields;
+	const struct fake_depend *fd_depends;
+	unsigned int fd_ndepends;
 
 	/* hooks; NULL: none */
 	void (*fd_notify)(struct fake_dev *, unsigned int queue);
@@ -85,6 +119,13 @@ struct fake_dev {
 	unsigned int fd_nqueues;
 	int fd_pending_config;		/* with fd_defer */
 	uint64_t fd_pending_queues;
+	int fd_refused;			/* the last FEATURES_OK was */
+	int fd_was_ok;			/* DRIVER_OK was set once */
+	int fd_gave_up;			/* FAILED was set */
+	int fd_needs_told;		/* NEEDS_RESET, and the driver knows */
+	int fd_changed;			/* configuration, not looked at since */
+	int fd_reads;			/* of configuration, since a generation */
+	int fd_generation_read;		/* before those */
 
 	/* set by the transport */
 	void (*fd_signal)(struct fake_dev *, int queue);	/* -1: config */
@@ -95,6 +136,28 @@ struct fake_dev {
  * Queues of at most 256 entries; offers VERSION_1, INDIRECT_DESC, EVENT_IDX.
  */
 void fake_init(struct fake_dev *, unsigned int type, unsigned int nqueues);
+
+/*
+ * Between two calls of the driver, when it owes nothing: a doorbell that is
+ * missing, a change of configuration that nobody looked at, used buffers that
+ * nobody was told of.
+ */
+void fake_settle(struct fake_dev *);
+
+/* The driver told its owner of this queue (or of the configuration: -1). */
+void fake_noticed(struct fake_dev *, int queue);
+
+/* The device is at its end, and asks for a reset. */
+void fake_needs_reset(struct fake_dev *);
+
+/* At the end of a driver that could have driven this device, or could not. */
+void fake_judge(struct fake_dev *, int drivable);
+
+/*
+ * Look at each barrier of the driver's, until the next port_reset or
+ * fake_watch(NULL): where CPU and device see one memory.
+ */
+void fake_watch(struct fake_dev *);
 
 /* Whether the driver and device agreed on a feature. */
 int fake_has(const struct fake_dev *, unsigned int bit);
@@ -116,6 +179,9 @@ struct fake_chain {
 		bus_addr_t addr;
 		uint32_t len;
 	} fc_segs[FAKE_MAXSEGS];	/* outs, then ins */
+	uint64_t fc_sum;		/* of its descriptors, if strict */
+	unsigned int fc_ndescs;
+	int fc_bad;			/* could not be followed */
 };
 
 /* Take the next chain: 1, or 0 if there is none. */
@@ -152,6 +218,8 @@ void fake_no_notify(struct fake_dev *, unsigned int queue, int on);
 unsigned int fake_available(struct fake_dev *, unsigned int queue);
 
 /* For transports */
+void fake_access(struct fake_dev *);	/* other than to configuration */
+uint32_t fake_generation_read(struct fake_dev *);
 uint8_t fake_status_read(struct fake_dev *);
 void fake_status_write(struct fake_dev *, uint8_t);
 uint32_t fake_features_read(struct fake_dev *);
@@ -190,6 +258,10 @@ struct fake_pci {
 	int fp_no_line;			/* no INTx */
 	uint8_t fp_isr;
 	unsigned int fp_config_vector;
+	int fp_config_unread;		/* as fq_vector_unread */
+	int fp_odd;
+	unsigned int fp_cfg_cap;	/* where the PCI access capability is */
+	unsigned int fp_vendor_cap;	/* and the vendor data */
 	int fp_mapped;			/* outstanding po_map_bar */
 	int fp_established;		/* outstanding handlers */
 	struct {
@@ -203,6 +275,16 @@ extern const struct pv_pci_ops fake_pci_ops;	/* cookie: struct fake_pci * */
 
 void fake_pci_init(struct fake_pci *, struct fake_dev *);
 
+/*
+ * What the specification allows a function to be and few are: structures of
+ * unknown type, in reserved BARs, twice, longer than they need be; vendor data;
+ * another revision. What may not be touched of it reports itself.
+ */
+void fake_pci_odd(struct fake_pci *, unsigned int seed);
+
+/* The bus says: this function was not matched by a driver for its type. */
+void fake_pci_declined(struct fake_pci *);
+
 /* Handlers or BARs left: 0 if none. */
 int fake_pci_check(const struct fake_pci *);
 
@@ -215,6 +297,12 @@ struct fake_mmio {
 	uint32_t fm_page_size;
 	uint32_t fm_align;
 	uint32_t fm_status;		/* of interrupts */
+	unsigned int fm_known;		/* identification read: 1 magic, 2
+					 * version, 4 device id */
+	int fm_sel, fm_driver_sel;	/* written */
+	uint32_t fm_undefined;		/* bits set in the status besides */
+	int fm_looked;			/* in this interrupt */
+	int fm_stopping;		/* QueueReady is to be read back */
 	int fm_no_intr;
 	int (*fm_fn)(void *);
 	void *fm_arg;
@@ -226,5 +314,8 @@ struct fake_mmio {
 extern const struct pv_mmio_ops fake_mmio_ops;	/* cookie: struct fake_mmio * */
 
 void fake_mmio_init(struct fake_mmio *, struct fake_dev *, unsigned int version);
+
+/* After a driver looked at it: what it said of a place without a device. */
+void fake_mmio_judge(const struct fake_mmio *);
 
 #endif

@@ -45,6 +45,7 @@ fake_config_change(struct fake_dev *fd, unsigned int off, const void *p,
 {
 	fake_config_set(fd, off, p, len);
 	fd->fd_generation++;
+	fd->fd_changed = 1;
 	fake_config_interrupt(fd);
 }
 
@@ -56,6 +57,7 @@ reset(struct fake_dev *fd)
 
 	fd->fd_status = 0;
 	fd->fd_accepted = 0;
+	fd->fd_refused = fd->fd_needs_told = fd->fd_changed = 0;
 	fd->fd_resets++;
 	fd->fd_pending_queues = 0;
 	fd->fd_pending_config = 0;
@@ -69,6 +71,9 @@ reset(struct fake_dev *fd)
 			fq->fq_desc = fq->fq_driver = fq->fq_device = 0;
 		fq->fq_avail = fq->fq_used = fq->fq_signalled = 0;
 		fq->fq_no_notify = 0;
+		fq->fq_seen = fq->fq_rung = 0;
+		fq->fq_ordered = fq->fq_checked = 0;
+		fq->fq_vector_unread = fq->fq_told = 0;
 	}
 	if (fd->fd_reset != NULL)
 		fd->fd_reset(fd);
@@ -79,6 +84,8 @@ fake_status_read(struct fake_dev *fd)
 {
 	if (fd->fd_gone)
 		return 0xff;
+	if (fd->fd_status & PV_STATUS_NEEDS_RESET)
+		fd->fd_needs_told = 1;
 	if (fd->fd_resetting > 0) {
 		if (!fd->fd_reset_never && --fd->fd_resetting == 0)
 			reset(fd);
@@ -89,14 +96,55 @@ fake_status_read(struct fake_dev *fd)
 }
 
 static void
+judge_depends(const struct fake_dev *fd)
+{
+	const struct fake_depend *fp = fd->fd_depends;
+	unsigned int i;
+
+	for (i = 0; i < fd->fd_ndepends; i++, fp++) {
+		if ((fd->fd_accepted & PV_F_BIT(fp->fp_bit)) == 0)
+			continue;
+		if ((fp->fp_all & ~fd->fd_accepted) != 0 || (fp->fp_any != 0 &&
+		    (fp->fp_any & fd->fd_accepted) == 0))
+			strict_broken(STRICT_FEATURE_DEPENDS, "bit %u of 0x%llx",
+			    fp->fp_bit, (unsigned long long)fd->fd_accepted);
+	}
+}
+
+static void
+judge_features(const struct fake_dev *fd)
+{
+	uint64_t got = fd->fd_accepted, lacks;
+
+	if (got & PV_F_BIT(PV_F_SR_IOV))
+		strict_broken(STRICT_SR_IOV, "accepted");
+	else if (got & ~fd->fd_known)
+		strict_broken(STRICT_FEATURE_UNKNOWN, "accepted 0x%llx",
+		    (unsigned long long)(got & ~fd->fd_known));
+	if ((fd->fd_features & PV_F_BIT(PV_F_VERSION_1)) &&
+	    (got & PV_F_BIT(PV_F_VERSION_1)) == 0)
+		strict_broken(STRICT_VERSION_1, "accepted 0x%llx",
+		    (unsigned long long)got);
+	judge_depends(fd);
+	/* A device that refuses a set may have good reason to be asked again. */
+	lacks = fd->fd_features & fd->fd_should & ~got;
+	if (lacks != 0 && fd->fd_refuses == 0)
+		strict_broken(STRICT_SHOULD_ACCEPT, "0x%llx is left",
+		    (unsigned long long)lacks);
+}
+
+static void
 check_features(struct fake_dev *fd)
 {
 	if (fd->fd_accepted & ~fd->fd_features)
-		port_violation("features accepted that were not offered: %llx",
+		strict_broken(STRICT_FEATURE_OFFERED, "accepted 0x%llx",
 		    (unsigned long long)(fd->fd_accepted & ~fd->fd_features));
+	if (fd->fd_strict)
+		judge_features(fd);
 	if ((fd->fd_accepted & fd->fd_needs) != fd->fd_needs ||
 	    (fd->fd_accepted & fd->fd_refuses) != 0)
 		fd->fd_status &= (uint8_t)~PV_STATUS_FEATURES_OK;
+	fd->fd_refused = (fd->fd_status & PV_STATUS_FEATURES_OK) == 0;
 }
 
 static void
@@ -105,17 +153,21 @@ check_status(const struct fake_dev *fd, uint8_t status)
 	uint8_t old = fd->fd_status, new = status & (uint8_t)~old;
 
 	if (old & ~status)
-		port_violation("status bits cleared: 0x%x after 0x%x", status,
+		strict_broken(STRICT_STATUS_CLEARED, "0x%x after 0x%x", status,
+		    old);
+	if ((old & PV_STATUS_FAILED) && new != 0)
+		strict_broken(STRICT_STATUS_FAILED, "0x%x after 0x%x", status,
 		    old);
 	if ((new & PV_STATUS_DRIVER) && !(status & PV_STATUS_ACKNOWLEDGE))
-		port_violation("DRIVER without ACKNOWLEDGE");
+		strict_broken(STRICT_STATUS_ORDER, "DRIVER without ACKNOWLEDGE");
 	if ((new & PV_STATUS_FEATURES_OK) && !(old & PV_STATUS_DRIVER))
-		port_violation("FEATURES_OK without DRIVER");
+		strict_broken(STRICT_STATUS_ORDER, "FEATURES_OK without DRIVER");
 	if ((new & PV_STATUS_FEATURES_OK) && fd->fd_legacy)
-		port_violation("FEATURES_OK on a legacy device");
+		strict_broken(STRICT_STATUS_ORDER, "FEATURES_OK on a legacy device");
 	if ((new & PV_STATUS_DRIVER_OK) && !fd->fd_legacy &&
 	    !(old & PV_STATUS_FEATURES_OK))
-		port_violation("DRIVER_OK without FEATURES_OK");
+		strict_broken(fd->fd_refused ? STRICT_REFUSED_GOES_ON :
+		    STRICT_STATUS_ORDER, "DRIVER_OK without FEATURES_OK");
 }
 
 void
@@ -130,8 +182,13 @@ fake_status_write(struct fake_dev *fd, uint8_t status)
 		return;
 	}
 	if (fd->fd_resetting > 0)
-		port_violation("status written during a reset");
+		strict_broken(STRICT_RESET_AWAITED, "status 0x%x written",
+		    status);
 	check_status(fd, status);
+	if (status & PV_STATUS_DRIVER_OK)
+		fd->fd_was_ok = 1;
+	if (status & PV_STATUS_FAILED)
+		fd->fd_gave_up = 1;
 	if ((status & PV_STATUS_FEATURES_OK) &&
 	    !(fd->fd_status & PV_STATUS_FEATURES_OK)) {
 		fd->fd_status = status;
@@ -160,13 +217,124 @@ fake_features_write(struct fake_dev *fd, uint32_t val)
 	if (fd->fd_gone)
 		return;
 	if (!(fd->fd_status & PV_STATUS_DRIVER))
-		port_violation("features written before DRIVER");
+		strict_broken(STRICT_STATUS_ORDER,
+		    "features written before DRIVER");
 	if (fd->fd_status & PV_STATUS_FEATURES_OK)
-		port_violation("features written after FEATURES_OK");
+		strict_broken(STRICT_FEATURE_LATE, "written after FEATURES_OK");
 	if (fd->fd_driver_sel > 1)
 		return;
 	fd->fd_accepted &= ~((uint64_t)UINT32_MAX << shift);
 	fd->fd_accepted |= (uint64_t)val << shift;
+}
+
+static const struct fake_field *
+field_of(const struct fake_dev *fd, unsigned int off)
+{
+	const struct fake_field *ff = fd->fd_fields;
+	unsigned int i;
+
+	for (i = 0; i < fd->fd_nfields; i++, ff++)
+		if (off >= ff->ff_off &&
+		    off - ff->ff_off < (unsigned int)ff->ff_width * ff->ff_count)
+			return ff;
+	return NULL;
+}
+
+static void
+judge_field(const struct fake_dev *fd, unsigned int off, unsigned int width,
+    int write)
+{
+	const struct fake_field *ff = field_of(fd, off);
+
+	if (ff == NULL) {
+		strict_broken(STRICT_MMIO_PLACE,
+		    "the configuration has no field at %u", off);
+		return;
+	}
+	if (width != ff->ff_width || (off - ff->ff_off) % width != 0)
+		strict_broken(STRICT_CONFIG_WIDTH, "%u bytes at %u", width, off);
+	if (ff->ff_feature >= 0 && (fd->fd_features &
+	    PV_F_BIT(ff->ff_feature)) == 0)
+		strict_broken(STRICT_CONFIG_OPTIONAL,
+		    "the field at %u needs bit %d", off, ff->ff_feature);
+	if (write && !ff->ff_writable)
+		strict_broken(STRICT_CONFIG_WRITE, "the field at %u", off);
+}
+
+void
+fake_access(struct fake_dev *fd)
+{
+	if (fd->fd_reads > 1 && fd->fd_strict && !fd->fd_legacy)
+		strict_broken(STRICT_CONFIG_GENERATION,
+		    "none was read after %d fields", fd->fd_reads);
+	fd->fd_reads = 0;
+	fd->fd_generation_read = 0;
+}
+
+uint32_t
+fake_generation_read(struct fake_dev *fd)
+{
+	fd->fd_reads = 0;
+	fd->fd_generation_read = 1;
+	return fd->fd_generation;
+}
+
+void
+fake_needs_reset(struct fake_dev *fd)
+{
+	fd->fd_status |= PV_STATUS_NEEDS_RESET;
+	fake_config_interrupt(fd);
+}
+
+void
+fake_noticed(struct fake_dev *fd, int queue)
+{
+	if (queue >= 0)
+		fd->fd_queues[queue].fq_told = 0;
+	else
+		fd->fd_changed = 0;
+}
+
+static void
+settle_queue(struct fake_dev *fd, unsigned int queue)
+{
+	struct fake_queue *fq = &fd->fd_queues[queue];
+
+	if (fq->fq_ready && !fq->fq_no_notify && fd->fd_notify != NULL &&
+	    fake_available(fd, queue) > 0)
+		strict_broken(STRICT_NOTIFY_MISSING, "queue %u", queue);
+	if (fq->fq_told)
+		strict_broken(STRICT_USED_UNSEEN, "queue %u", queue);
+	fq->fq_told = 0;
+}
+
+void
+fake_settle(struct fake_dev *fd)
+{
+	unsigned int i;
+
+	if (!fd->fd_strict || fd->fd_gone ||
+	    !(fd->fd_status & PV_STATUS_DRIVER_OK))
+		return;
+	if (fd->fd_changed && !fd->fd_defer)
+		strict_broken(STRICT_CONFIG_CHANGE, "nobody looked");
+	fd->fd_changed = 0;
+	for (i = 0; i < fd->fd_nqueues; i++)
+		settle_queue(fd, i);
+}
+
+void
+fake_judge(struct fake_dev *fd, int drivable)
+{
+	if (drivable && !fd->fd_was_ok)
+		strict_broken(STRICT_GAVE_UP, "no DRIVER_OK, features 0x%llx",
+		    (unsigned long long)fd->fd_features);
+	else if (drivable && fd->fd_gave_up)
+		strict_broken(STRICT_GAVE_UP, "FAILED, features 0x%llx",
+		    (unsigned long long)fd->fd_features);
+	if (!drivable && !fd->fd_gave_up && !fd->fd_gone)
+		strict_broken(STRICT_FAILED_UNSAID, "features 0x%llx",
+		    (unsigned long long)fd->fd_features);
 }
 
 uint32_t
@@ -179,8 +347,14 @@ fake_config_read(struct fake_dev *fd, unsigned int off, unsigned int width)
 	if (fd->fd_config_reading != NULL)
 		fd->fd_config_reading(fd, off);
 	if (off % width != 0)
-		port_violation("configuration read of %u bytes at %u", width,
-		    off);
+		strict_broken(STRICT_CONFIG_WIDTH, "%u bytes at %u", width, off);
+	if (fd->fd_strict)
+		judge_field(fd, off, width, 0);
+	if (fd->fd_reads++ == 1 && fd->fd_strict && !fd->fd_legacy &&
+	    !fd->fd_generation_read)
+		strict_broken(STRICT_CONFIG_GENERATION,
+		    "none was read before %u", off);
+	fd->fd_changed = 0;
 	if (off < FAKE_CONFIGLEN && width <= FAKE_CONFIGLEN - off)
 		memcpy(&val, fd->fd_config + off, width);
 	return val;
@@ -193,8 +367,12 @@ fake_config_write(struct fake_dev *fd, unsigned int off, unsigned int width,
 	if (fd->fd_gone)
 		return;
 	if (off % width != 0)
-		port_violation("configuration write of %u bytes at %u", width,
-		    off);
+		strict_broken(STRICT_CONFIG_WIDTH, "%u bytes at %u", width, off);
+	if (fd->fd_strict)
+		judge_field(fd, off, width, 1);
+	if (fd->fd_strict && !fd->fd_legacy &&
+	    !(fd->fd_status & PV_STATUS_FEATURES_OK))
+		strict_broken(STRICT_CONFIG_EARLY, "%u written", off);
 	if (off < FAKE_CONFIGLEN && width <= FAKE_CONFIGLEN - off)
 		memcpy(fd->fd_config + off, &val, width);
 	if (fd->fd_config_written != NULL)

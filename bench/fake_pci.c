@@ -25,7 +25,7 @@ static const uint8_t common_width[0x38] = {
 static uint32_t
 queue_field(struct fake_dev *fd, bus_size_t off)
 {
-	const struct fake_queue *fq = selected(fd);
+	struct fake_queue *fq = selected(fd);
 
 	if (fq == NULL)
 		return 0;
@@ -33,6 +33,7 @@ queue_field(struct fake_dev *fd, bus_size_t off)
 	case 0x18:
 		return fq->fq_size;
 	case 0x1a:
+		fq->fq_vector_unread = 0;
 		return fq->fq_vector;
 	case 0x1c:
 		return (uint32_t)fq->fq_ready;
@@ -58,6 +59,8 @@ common_read(struct fake_pci *fp, bus_size_t off)
 {
 	struct fake_dev *fd = fp->fp_dev;
 
+	if (off != 0x15)
+		fake_access(fd);
 	switch (off) {
 	case 0x00:
 		return fd->fd_feature_sel;
@@ -69,13 +72,14 @@ common_read(struct fake_pci *fp, bus_size_t off)
 		return (uint32_t)(fd->fd_accepted >>
 		    (32 * (fd->fd_driver_sel & 1)));
 	case 0x10:
+		fp->fp_config_unread = 0;
 		return fp->fp_config_vector;
 	case 0x12:
 		return fd->fd_nqueues;
 	case 0x14:
 		return fake_status_read(fd);
 	case 0x15:
-		return fd->fd_generation & 0xff;
+		return fake_generation_read(fd) & 0xff;
 	case 0x16:
 		return fd->fd_queue_sel;
 	default:
@@ -87,7 +91,8 @@ static unsigned int
 take_vector(const struct fake_pci *fp, uint32_t val)
 {
 	if (val != 0xffff && val >= fp->fp_vectors)
-		port_violation("vector %u of %u", val, fp->fp_vectors);
+		strict_broken(STRICT_MSIX_RANGE, "%u of %u", val,
+		    fp->fp_vectors);
 	return val < fp->fp_vectors && val < fp->fp_refuse_vectors ? val :
 	    0xffff;
 }
@@ -101,31 +106,52 @@ set_half(bus_addr_t *addr, unsigned int high, uint32_t val)
 		*addr = (*addr & ~(bus_addr_t)UINT32_MAX) | val;
 }
 
+/* Each vector that was written is looked at before the device starts. */
+static void
+judge_vectors(struct fake_pci *fp)
+{
+	struct fake_dev *fd = fp->fp_dev;
+	unsigned int i;
+
+	if (fp->fp_config_unread)
+		strict_broken(STRICT_MSIX_VERIFY, "config_msix_vector");
+	fp->fp_config_unread = 0;
+	for (i = 0; i < fd->fd_nqueues; i++) {
+		if (fd->fd_queues[i].fq_vector_unread)
+			strict_broken(STRICT_MSIX_VERIFY, "queue %u", i);
+		fd->fd_queues[i].fq_vector_unread = 0;
+	}
+}
+
 static void
 queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 {
 	struct fake_queue *fq = selected(fp->fp_dev);
 
 	if (fq == NULL) {
-		port_violation("queue field 0x%x written: no such queue",
-		    (unsigned int)off);
+		strict_broken(STRICT_QUEUE_LIFE, "field 0x%x of queue %u",
+		    (unsigned int)off, fp->fp_dev->fd_queue_sel);
 		return;
 	}
-	if (fq->fq_ready && off != 0x1a)
-		port_violation("queue field 0x%x written while enabled",
+	if (fq->fq_ready && off != 0x1a && !(off == 0x1c && val == 0))
+		strict_broken(STRICT_QUEUE_LATE, "field 0x%x, enabled",
 		    (unsigned int)off);
 	switch (off) {
 	case 0x18:
-		if (!fp->fp_refuse_size)
+		if (val == 0 || (val & (val - 1)) != 0)
+			strict_broken(STRICT_QUEUE_SIZE, "%u", val);
+		else if (!fp->fp_refuse_size)
 			fq->fq_size = val;
 		break;
 	case 0x1a:
 		fq->fq_vector = fp->fp_refuse_queue_vectors ? 0xffff :
 		    take_vector(fp, val);
+		fq->fq_vector_unread = val != 0xffff;
 		break;
 	case 0x1c:
-		if (val != 1)
-			port_violation("queue_enable written %u", val);
+		if (val == 0)
+			strict_broken(STRICT_QUEUE_ENABLE_0, "queue %u",
+			    fp->fp_dev->fd_queue_sel);
 		else
 			fake_queue_enable(fp->fp_dev,
 			    fp->fp_dev->fd_queue_sel);
@@ -143,8 +169,7 @@ queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 		set_half(&fq->fq_device, off & 4, val);
 		break;
 	default:
-		port_violation("read-only field 0x%x written",
-		    (unsigned int)off);
+		strict_broken(STRICT_PCI_READ_ONLY, "0x%x", (unsigned int)off);
 	}
 }
 
@@ -153,6 +178,7 @@ common_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 {
 	struct fake_dev *fd = fp->fp_dev;
 
+	fake_access(fd);
 	switch (off) {
 	case 0x00:
 		fd->fd_feature_sel = val;
@@ -165,8 +191,16 @@ common_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 		break;
 	case 0x10:
 		fp->fp_config_vector = take_vector(fp, val);
+		fp->fp_config_unread = val != 0xffff;
+		break;
+	case 0x04:
+	case 0x12:
+	case 0x15:
+		strict_broken(STRICT_PCI_READ_ONLY, "0x%x", (unsigned int)off);
 		break;
 	case 0x14:
+		if (val & PV_STATUS_DRIVER_OK)
+			judge_vectors(fp);
 		fake_status_write(fd, (uint8_t)val);
 		if (val == 0)
 			fp->fp_config_vector = 0xffff;
@@ -185,9 +219,25 @@ is_common(bus_size_t off, unsigned int width)
 	if (off >= FAKE_PCI_COMMON + sizeof(common_width))
 		return 0;
 	if (common_width[off] != width)
-		port_violation("common configuration 0x%x, width %u",
+		strict_broken(STRICT_PCI_WIDTH, "0x%x, %u bytes",
 		    (unsigned int)off, width);
 	return common_width[off] != 0;
+}
+
+/* Where what is to be passed over says that it lies. */
+#define TRAP_TYPE	0x5000
+#define TRAP_SECOND	0x6000
+#define TRAP_BAR	0x7000
+
+static int
+trapped(bus_size_t off)
+{
+	if (off < TRAP_TYPE)
+		return 0;
+	strict_broken(off < TRAP_SECOND ? STRICT_PCI_CAP_TYPE :
+	    off < TRAP_BAR ? STRICT_PCI_CAP_FIRST : STRICT_PCI_CAP_BAR,
+	    "0x%x", (unsigned int)off);
+	return 1;
 }
 
 static uint32_t
@@ -197,15 +247,17 @@ bar_read(void *v, bus_size_t off, unsigned int width)
 	uint32_t isr;
 
 	if (off % width != 0)
-		port_violation("unaligned register read 0x%x",
-		    (unsigned int)off);
+		strict_broken(STRICT_PCI_WIDTH, "0x%x read by %u bytes",
+		    (unsigned int)off, width);
 	if (fp->fp_dev->fd_gone)
 		return UINT32_MAX >> (32 - 8 * width);
+	if (trapped(off))
+		return 0;
 	if (is_common(off, width))
 		return common_read(fp, off);
 	if (off == FAKE_PCI_ISR && width == 1) {
 		if (fp->fp_established > 0 && fp->fp_line.fn == NULL)
-			port_violation("ISR status read with MSI-X");
+			strict_broken(STRICT_ISR_MSIX, "read");
 		isr = fp->fp_isr;
 		fp->fp_isr = 0;
 		return isr;
@@ -213,8 +265,8 @@ bar_read(void *v, bus_size_t off, unsigned int width)
 	if (off >= FAKE_PCI_DEVICE && off < FAKE_PCI_NOTIFY)
 		return fake_config_read(fp->fp_dev,
 		    (unsigned int)(off - FAKE_PCI_DEVICE), width);
-	port_violation("register read 0x%x, width %u", (unsigned int)off,
-	    width);
+	strict_broken(STRICT_PCI_WINDOW, "read 0x%x, %u bytes",
+	    (unsigned int)off, width);
 	return 0;
 }
 
@@ -225,9 +277,9 @@ bar_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 	bus_size_t slot;
 
 	if (off % width != 0)
-		port_violation("unaligned register write 0x%x",
-		    (unsigned int)off);
-	if (fp->fp_dev->fd_gone)
+		strict_broken(STRICT_PCI_WIDTH, "0x%x written by %u bytes",
+		    (unsigned int)off, width);
+	if (fp->fp_dev->fd_gone || trapped(off))
 		return;
 	if (is_common(off, width)) {
 		common_write(fp, off, val);
@@ -238,19 +290,25 @@ bar_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 		    (unsigned int)(off - FAKE_PCI_DEVICE), width, val);
 		return;
 	}
-	if (off < FAKE_PCI_NOTIFY || off >= FAKE_PCI_BARLEN || width !=
-	    (fake_has(fp->fp_dev, PV_F_NOTIFICATION_DATA) ? 4u : 2u)) {
-		port_violation("register write 0x%x, width %u",
-		    (unsigned int)off, width);
+	if (off < FAKE_PCI_NOTIFY || off >= FAKE_PCI_BARLEN) {
+		strict_broken(off >= FAKE_PCI_ISR && off < FAKE_PCI_DEVICE ?
+		    STRICT_PCI_READ_ONLY : STRICT_PCI_WINDOW,
+		    "write 0x%x, %u bytes", (unsigned int)off, width);
+		return;
+	}
+	fake_access(fp->fp_dev);
+	if (width != (fake_has(fp->fp_dev, PV_F_NOTIFICATION_DATA) ? 4u : 2u)) {
+		strict_broken(STRICT_NOTIFY_WIDTH, "%u bytes", width);
 		return;
 	}
 	slot = fp->fp_multiplier == 0 ? 0 :
 	    (off - FAKE_PCI_NOTIFY) / fp->fp_multiplier;
 	if (fp->fp_multiplier != 0 && ((val & 0xffff) >= fp->fp_dev->fd_nqueues
 	    || fp->fp_dev->fd_queues[val & 0xffff].fq_notify_off != slot))
-		port_violation("doorbell of queue %u at slot %u", val & 0xffff,
-		    (unsigned int)slot);
-	fake_doorbell(fp->fp_dev, val);
+		strict_broken(STRICT_NOTIFY_VALUE, "queue %u at slot %u",
+		    val & 0xffff, (unsigned int)slot);
+	else
+		fake_doorbell(fp->fp_dev, val);
 }
 
 static void
@@ -322,6 +380,55 @@ fake_pci_init(struct fake_pci *fp, struct fake_dev *fd)
 	fd->fd_transport = fp;
 }
 
+void
+fake_pci_odd(struct fake_pci *fp, unsigned int seed)
+{
+	static const struct {
+		uint8_t type, bar, len;
+		uint32_t off, length;
+	} caps[] = {
+		{ 77, 4, 16, TRAP_TYPE, 0x1000 },
+		{ 1, 6, 16, TRAP_BAR, 0x1000 },
+		{ 1, 4, 20, FAKE_PCI_COMMON, 0x1000 },
+		{ 9, 4, 16, 0, 0 },
+		{ 2, 4, 24, FAKE_PCI_NOTIFY, 0x2000 },
+		{ 5, 0, 20, 0, 0 },
+		{ 1, 4, 16, TRAP_SECOND, 0x800 },
+		{ 3, 4, 24, FAKE_PCI_ISR, 0x1000 },
+		{ 4, 4, 16, FAKE_PCI_DEVICE, 0x1000 },
+		{ 2, 4, 20, TRAP_SECOND, 0x800 },
+	};
+	unsigned int i, reg = FAKE_PCI_CAPS, n = sizeof(caps) / sizeof(caps[0]);
+
+	for (i = 0; i < n; i++) {
+		set32(fp, reg, 0x09u | (i + 1 < n ? reg + caps[i].len : 0) << 8 |
+		    (uint32_t)caps[i].len << 16 | (uint32_t)caps[i].type << 24);
+		set32(fp, reg + 4, caps[i].bar);
+		set32(fp, reg + 8, caps[i].off);
+		set32(fp, reg + 12, caps[i].length);
+		if (caps[i].type == 2)
+			set32(fp, reg + 16, fp->fp_multiplier);
+		if (caps[i].type == 5)
+			fp->fp_cfg_cap = reg;
+		if (caps[i].type == 9)
+			fp->fp_vendor_cap = reg;
+		reg += caps[i].len;
+	}
+	fp->fp_barlen = 0x8000;
+	fp->fp_odd = 1;
+	set32(fp, 0x08, 0x02000000 | (1 + seed % 255));
+}
+
+void
+fake_pci_declined(struct fake_pci *fp)
+{
+	uint32_t id;
+
+	memcpy(&id, fp->fp_conf, sizeof(id));
+	strict_broken(STRICT_PCI_MATCH, "0x%08x, revision %u", id,
+	    fp->fp_conf[8]);
+}
+
 int
 fake_pci_check(const struct fake_pci *fp)
 {
@@ -336,6 +443,11 @@ conf_read(void *v, unsigned int reg)
 
 	if (fp->fp_dev->fd_gone)
 		return UINT32_MAX;
+	if (fp->fp_cfg_cap != 0 && reg == fp->fp_cfg_cap + 16)
+		strict_broken(STRICT_PCI_CFG_ACCESS, "read");
+	if (fp->fp_vendor_cap != 0 && reg > fp->fp_vendor_cap &&
+	    reg < fp->fp_vendor_cap + 16)
+		strict_broken(STRICT_PCI_VENDOR, "read at 0x%x", reg);
 	if (reg % 4 != 0 || reg > sizeof(fp->fp_conf) - 4) {
 		port_violation("configuration space read at 0x%x", reg);
 		return UINT32_MAX;
@@ -347,8 +459,13 @@ conf_read(void *v, unsigned int reg)
 static void
 conf_write(void *v, unsigned int reg, uint32_t val)
 {
-	(void)v;
-	port_violation("configuration space written at 0x%x: 0x%x", reg, val);
+	struct fake_pci *fp = v;
+
+	if (fp->fp_cfg_cap != 0 && reg >= fp->fp_cfg_cap &&
+	    reg < fp->fp_cfg_cap + 20)
+		strict_broken(STRICT_PCI_CFG_ACCESS, "written at 0x%x", reg);
+	else
+		strict_broken(STRICT_PCI_CAP_WRITE, "0x%x at 0x%x", val, reg);
 }
 
 static int
@@ -357,8 +474,10 @@ map_bar(void *v, unsigned int bar, bus_space_tag_t *tag,
 {
 	struct fake_pci *fp = v;
 
-	if (bar > 5)
-		port_violation("BAR %u mapped", bar);
+	if (bar > 5) {
+		strict_broken(STRICT_PCI_CAP_BAR, "BAR %u mapped", bar);
+		return ENXIO;
+	}
 	if (!(fp->fp_bars & (1u << bar)))
 		return ENXIO;
 	fp->fp_mapped++;

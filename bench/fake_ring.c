@@ -58,6 +58,23 @@ check_overlap(bus_addr_t a, bus_size_t alen, bus_addr_t b, bus_size_t blen,
 		    (unsigned int)line);
 }
 
+/* What the memory of a new ring holds, and where it is. */
+static int
+judge_ring(const struct fake_queue *fq, unsigned int queue)
+{
+	unsigned int n = fq->fq_size;
+
+	if (port_dma_kva(fq->fq_desc, 16 * n) == NULL ||
+	    port_dma_kva(fq->fq_driver, 6 + 2 * n) == NULL ||
+	    port_dma_kva(fq->fq_device, 6 + 8 * n) == NULL) {
+		strict_broken(STRICT_ADDRESS, "the ring of queue %u", queue);
+		return 0;
+	}
+	if (load16(fq->fq_device) != 0 || load16(fq->fq_device + 2) != 0)
+		strict_broken(STRICT_USED_INITIAL, "queue %u", queue);
+	return 1;
+}
+
 void
 fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 {
@@ -67,13 +84,21 @@ fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 	if (fd->fd_refuse_queues)
 		return;
 	if (!fd->fd_legacy && !(fd->fd_status & PV_STATUS_FEATURES_OK))
-		port_violation("queue enabled before FEATURES_OK");
+		strict_broken(fd->fd_refused ? STRICT_REFUSED_GOES_ON :
+		    STRICT_QUEUE_LIFE, "queue %u before FEATURES_OK", queue);
 	if (fd->fd_status & PV_STATUS_DRIVER_OK)
-		port_violation("queue enabled after DRIVER_OK");
-	if (n == 0 || n > fq->fq_max || (n & (n - 1)) != 0)
-		port_violation("queue size %u", n);
-	if ((fq->fq_desc & 15) || (fq->fq_driver & 1) || (fq->fq_device & 3))
-		port_violation("ring alignment");
+		strict_broken(STRICT_QUEUE_LIFE, "queue %u after DRIVER_OK",
+		    queue);
+	if (n == 0 || n > fq->fq_max || (n & (n - 1)) != 0) {
+		strict_broken(STRICT_QUEUE_SIZE, "queue %u: %u", queue, n);
+		return;
+	}
+	if ((fq->fq_desc & 15) || (fq->fq_driver & 1) || (fq->fq_device & 3)) {
+		strict_broken(STRICT_RING_ALIGN, "queue %u", queue);
+		return;
+	}
+	if (fd->fd_strict && !judge_ring(fq, queue))
+		return;
 	check_overlap(fq->fq_driver, 6 + 2 * n, fq->fq_device, 6 + 8 * n,
 	    128, "driver and device area");
 	check_overlap(fq->fq_desc, 16 * n, fq->fq_device, 6 + 8 * n, 128,
@@ -88,6 +113,85 @@ fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 	fake_no_notify(fd, queue, fq->fq_no_notify);
 }
 
+static struct fake_dev *watched;
+
+static void
+watch_queue(struct fake_queue *fq, char kind)
+{
+	if (!fq->fq_ready)
+		return;
+	if (load16(fq->fq_driver + 2) == fq->fq_seen) {
+		if (kind != 'r')
+			fq->fq_ordered = 1;
+	} else if (kind == 'm')
+		fq->fq_checked = 1;
+}
+
+/*
+ * Each barrier of the driver's: what of the available index it has stored by
+ * then, seen in memory that is the same for both.
+ */
+static void
+watch(char kind, bool outer)
+{
+	struct fake_dev *fd = watched;
+	unsigned int i;
+
+	if (fd == NULL || fd->fd_gone ||
+	    !(fd->fd_status & PV_STATUS_DRIVER_OK))
+		return;
+	if (!outer && fake_has(fd, PV_F_ORDER_PLATFORM))
+		strict_broken(STRICT_BARRIER_PLATFORM, "'%c'", kind);
+	for (i = 0; i < fd->fd_nqueues; i++)
+		watch_queue(&fd->fd_queues[i], kind);
+}
+
+static int
+can_watch(void)
+{
+	return port_bus == &port_plain_bus && !port.po_shadow;
+}
+
+void
+fake_watch(struct fake_dev *fd)
+{
+	watched = fd;
+	port_barrier_hook = fd != NULL && can_watch() ? watch : NULL;
+}
+
+/* The index is another than it was: what came before it is to be seen. */
+static void
+judge_index(struct fake_dev *fd, unsigned int queue, uint16_t idx)
+{
+	struct fake_queue *fq = &fd->fd_queues[queue];
+
+	if (idx == fq->fq_seen)
+		return;
+	if ((uint16_t)(idx - fq->fq_seen) > fq->fq_size)
+		strict_broken(STRICT_AVAIL_BACK, "queue %u: %u after %u", queue,
+		    idx, fq->fq_seen);
+	if (port_barrier_hook == watch && !fq->fq_ordered)
+		strict_broken(STRICT_BARRIER_INDEX, "queue %u", queue);
+	fq->fq_seen = idx;
+	fq->fq_ordered = 0;
+}
+
+static void
+judge_doorbell(struct fake_dev *fd, unsigned int queue)
+{
+	struct fake_queue *fq = &fd->fd_queues[queue];
+	uint16_t idx = load16(fq->fq_driver + 2);
+
+	if (fq->fq_no_notify && idx != fq->fq_rung)
+		strict_broken(STRICT_NOTIFY_UNWANTED, "queue %u", queue);
+	if (port_barrier_hook == watch && idx != fq->fq_rung &&
+	    !fq->fq_checked)
+		strict_broken(STRICT_BARRIER_NOTIFY, "queue %u", queue);
+	fq->fq_checked = 0;
+	fq->fq_rung = idx;
+	judge_index(fd, queue, idx);
+}
+
 void
 fake_doorbell(struct fake_dev *fd, uint32_t data)
 {
@@ -97,11 +201,11 @@ fake_doorbell(struct fake_dev *fd, uint32_t data)
 	if (fd->fd_gone)
 		return;
 	if (!(fd->fd_status & PV_STATUS_DRIVER_OK)) {
-		port_violation("doorbell before DRIVER_OK");
+		strict_broken(STRICT_NOTIFY_EARLY, "data 0x%x", data);
 		return;
 	}
 	if (queue >= fd->fd_nqueues || !fd->fd_queues[queue].fq_ready) {
-		port_violation("doorbell of queue %u", queue);
+		strict_broken(STRICT_NOTIFY_VALUE, "queue %u", queue);
 		return;
 	}
 	fq = &fd->fd_queues[queue];
@@ -109,7 +213,13 @@ fake_doorbell(struct fake_dev *fd, uint32_t data)
 	fq->fq_notify_data = data;
 	if (fake_has(fd, PV_F_NOTIFICATION_DATA) &&
 	    data >> 16 != load16(fq->fq_driver + 2))
-		port_violation("notification data %x", data);
+		strict_broken(STRICT_NOTIFY_VALUE, "data 0x%x", data);
+	else if (!fake_has(fd, PV_F_NOTIFICATION_DATA) && data >> 16 != 0)
+		strict_broken(STRICT_NOTIFY_VALUE, "0x%x", data);
+	if (fd->fd_needs_told)
+		strict_broken(STRICT_STATUS_NEEDS_RESET, "a doorbell");
+	if (fd->fd_strict)
+		judge_doorbell(fd, queue);
 	if (fd->fd_notify != NULL)
 		fd->fd_notify(fd, queue);
 }
@@ -120,11 +230,17 @@ fake_no_notify(struct fake_dev *fd, unsigned int queue, int on)
 	struct fake_queue *fq = &fd->fd_queues[queue];
 
 	fq->fq_no_notify = on;
-	if (fake_has(fd, PV_F_EVENT_IDX))
+	if (fake_has(fd, PV_F_EVENT_IDX)) {
 		store16(avail_event(fq),
 		    (uint16_t)(on ? fq->fq_avail - 1 : fq->fq_avail));
-	else
-		store16(fq->fq_device, on ? 1 : 0);
+		/* Has no meaning then. */
+		if (fd->fd_strict)
+			store16(fq->fq_device, !on);
+		return;
+	}
+	store16(fq->fq_device, on ? 1 : 0);
+	if (fd->fd_strict)
+		store16(avail_event(fq), (uint16_t)(fq->fq_avail - 2));
 }
 
 unsigned int
@@ -137,10 +253,12 @@ fake_available(struct fake_dev *fd, unsigned int queue)
 		return 0;
 	n = (uint16_t)(load16(fq->fq_driver + 2) - fq->fq_avail);
 	if (n > fq->fq_size && !fd->fd_lenient) {
-		port_violation("available index is %u ahead of a queue of %u",
-		    n, fq->fq_size);
+		strict_broken(STRICT_AVAIL_BACK,
+		    "queue %u: %u ahead of %u entries", queue, n, fq->fq_size);
 		return 0;
 	}
+	if (fd->fd_strict)
+		judge_index(fd, queue, (uint16_t)(n + fq->fq_avail));
 	return n;
 }
 
@@ -166,7 +284,7 @@ add_seg(struct fake_chain *fc, const struct desc *d)
 		return -1;
 	}
 	if (d->len == 0)
-		port_violation("a descriptor of length 0");
+		strict_broken(STRICT_DESC_FLAGS, "a descriptor of length 0");
 	fc->fc_segs[n].addr = d->addr;
 	fc->fc_segs[n].len = d->len;
 	if (d->flags & F_WRITE) {
@@ -174,10 +292,46 @@ add_seg(struct fake_chain *fc, const struct desc *d)
 		fc->fc_inlen += d->len;
 	} else {
 		if (fc->fc_nin != 0)
-			port_violation("a piece to read after one to write");
+			strict_broken(STRICT_CHAIN_ORDER, "descriptor %u", n);
 		fc->fc_nout++;
 		fc->fc_outlen += d->len;
 	}
+	return 0;
+}
+
+/* What its descriptors are, in one number. */
+static void
+add_sum(struct fake_chain *fc, const struct desc *d)
+{
+	uint64_t words[2];
+	unsigned int i;
+
+	memcpy(&words[0], &d->addr, 8);
+	memcpy(&words[1], &d->len, 8);
+	for (i = 0; i < 2; i++)
+		fc->fc_sum = (fc->fc_sum ^ words[i]) * 0x100000001b3ull;
+	fc->fc_ndescs++;
+}
+
+static int
+good_indirect(const struct fake_dev *fd, const struct fake_chain *fc,
+    const struct desc *d, unsigned int count)
+{
+	enum strict_rule rule = STRICT_NRULES;
+
+	if (!fake_has(fd, PV_F_INDIRECT_DESC))
+		rule = STRICT_INDIRECT_UNASKED;
+	else if (fc->fc_indirect)
+		rule = STRICT_INDIRECT_NESTED;
+	else if (d->flags & F_NEXT)
+		rule = STRICT_INDIRECT_NEXT;
+	else if ((d->flags & ~F_INDIRECT) || d->len == 0 || d->len % 16 != 0 ||
+	    count != 1)
+		rule = STRICT_DESC_FLAGS;
+	if (rule == STRICT_NRULES)
+		return 1;
+	strict_broken(rule, "flags 0x%x, length %u, descriptor %u", d->flags,
+	    d->len, count);
 	return 0;
 }
 
@@ -191,21 +345,26 @@ walk(struct fake_dev *fd, bus_addr_t table, unsigned int n, unsigned int i,
 
 	for (;;) {
 		if (i >= n || count++ == most) {
-			port_violation("chain leaves its table, or loops");
+			strict_broken(i >= n ? STRICT_DESC_FLAGS : most == n ?
+			    STRICT_CHAIN_LONG : STRICT_CHAIN_SIZE,
+			    "descriptor %u of %u, after %u", i, n, count);
+			fc->fc_bad = 1;
 			return -1;
 		}
 		load_desc(table, i, &d);
 		if (d.flags & ~(F_NEXT | F_WRITE | F_INDIRECT))
-			port_violation("descriptor flags 0x%x", d.flags);
+			strict_broken(STRICT_DESC_FLAGS, "flags 0x%x", d.flags);
+		if (fd->fd_strict)
+			add_sum(fc, &d);
 		if (d.flags & F_INDIRECT) {
-			if (fc->fc_indirect || (d.flags & ~F_INDIRECT) ||
-			    d.len == 0 || d.len % 16 != 0 || count != 1 ||
-			    !fake_has(fd, PV_F_INDIRECT_DESC)) {
-				port_violation("a wrong indirect descriptor");
+			if (!good_indirect(fd, fc, &d, count)) {
+				fc->fc_bad = 1;
 				return -1;
 			}
 			if (d.len / 16 > most)
-				port_violation("table longer than the queue");
+				strict_broken(STRICT_CHAIN_SIZE,
+				    "a table of %u, a queue of %u", d.len / 16,
+				    most);
 			fc->fc_indirect = 1;
 			return walk(fd, d.addr, d.len / 16, 0, fc, d.len / 16);
 		}
@@ -220,6 +379,73 @@ walk(struct fake_dev *fd, bus_addr_t table, unsigned int n, unsigned int i,
 	return 0;
 }
 
+/* Two neighbours that are one, in address and direction. */
+static unsigned int
+joined(const struct fake_chain *fc)
+{
+	unsigned int i, n = 0;
+
+	for (i = 1; i < fc->fc_nout + fc->fc_nin; i++)
+		if (i != fc->fc_nout && fc->fc_segs[i - 1].addr +
+		    fc->fc_segs[i - 1].len == fc->fc_segs[i].addr)
+			n++;
+	return n;
+}
+
+static int
+held(const struct fake_chain *fc)
+{
+	unsigned int i;
+
+	for (i = 0; i < fc->fc_nout + fc->fc_nin; i++)
+		if (port_dma_kva(fc->fc_segs[i].addr, fc->fc_segs[i].len) ==
+		    NULL)
+			return 0;
+	return 1;
+}
+
+static void
+judge_chain(const struct fake_dev *fd, const struct fake_queue *fq,
+    struct fake_chain *fc)
+{
+	uint16_t flags = load16(fq->fq_driver);
+
+	if (fake_has(fd, PV_F_EVENT_IDX) ? flags != 0 : flags > 1)
+		strict_broken(fake_has(fd, PV_F_EVENT_IDX) ?
+		    STRICT_AVAIL_FLAGS_EVENT : STRICT_AVAIL_FLAGS, "0x%x",
+		    flags);
+	if (fc->fc_outlen + fc->fc_inlen > 1ull << 32) {
+		strict_broken(STRICT_CHAIN_LONG, "%llu bytes",
+		    (unsigned long long)(fc->fc_outlen + fc->fc_inlen));
+		fc->fc_bad = 1;
+	} else if (!fc->fc_bad && !held(fc)) {
+		strict_broken(STRICT_ADDRESS, "a descriptor's");
+		fc->fc_bad = 1;
+	}
+	if (joined(fc) > 1)
+		strict_broken(STRICT_CHAIN_EXCESS, "%u more than it takes",
+		    joined(fc));
+}
+
+/* Before the device says that it is done with a chain. */
+static void
+judge_return(struct fake_dev *fd, const struct fake_queue *fq,
+    const struct fake_chain *fc)
+{
+	static struct fake_chain now;
+
+	if (fc->fc_bad)
+		return;
+	if (!held(fc)) {
+		strict_broken(STRICT_ENTRY_REMOVED, "chain %u", fc->fc_head);
+		return;
+	}
+	memset(&now, 0, sizeof(now));
+	if (walk(fd, fq->fq_desc, fq->fq_size, fc->fc_head, &now,
+	    fq->fq_size) || now.fc_sum != fc->fc_sum)
+		strict_broken(STRICT_ENTRY_ALTERED, "chain %u", fc->fc_head);
+}
+
 int
 fake_pop(struct fake_dev *fd, unsigned int queue, struct fake_chain *fc)
 {
@@ -228,12 +454,17 @@ fake_pop(struct fake_dev *fd, unsigned int queue, struct fake_chain *fc)
 	if (fd->fd_gone || fake_available(fd, queue) == 0)
 		return 0;
 	memset(fc, 0, offsetof(struct fake_chain, fc_segs));
+	fc->fc_sum = 0;
+	fc->fc_ndescs = 0;
+	fc->fc_bad = 0;
 	fc->fc_head = load16(fq->fq_driver + 4 +
 	    2 * (bus_addr_t)(fq->fq_avail & (fq->fq_size - 1)));
 	fq->fq_avail++;
 	if (!fq->fq_no_notify && fake_has(fd, PV_F_EVENT_IDX))
 		store16(avail_event(fq), fq->fq_avail);
 	walk(fd, fq->fq_desc, fq->fq_size, fc->fc_head, fc, fq->fq_size);
+	if (fd->fd_strict)
+		judge_chain(fd, fq, fc);
 	return 1;
 }
 
@@ -319,6 +550,8 @@ fake_interrupt(struct fake_dev *fd, unsigned int queue, int force)
 		return;
 	}
 	fq->fq_interrupts++;
+	if (wanted)
+		fq->fq_told = 1;
 	if (fd->fd_signal != NULL)
 		fd->fd_signal(fd, (int)queue);
 }
@@ -329,6 +562,8 @@ fake_push(struct fake_dev *fd, unsigned int queue, const struct fake_chain *fc,
 {
 	struct fake_queue *fq = &fd->fd_queues[queue];
 
+	if (fd->fd_strict)
+		judge_return(fd, fq, fc);
 	fake_push_raw(fd, queue, fc->fc_head, len);
 	fake_set_used_idx(fd, queue, fq->fq_used);
 	fake_interrupt(fd, queue, 0);

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: ISC
 #
-# The bench (bench/include/bench.h), with clang alone: build/bench/NAME a program each.
+# The bench (bench/include/bench.h), with clang alone: build/traced/NAME a program each.
 #
 #	test/bench/test_*.c	cmocka programs, with the library traced
 #	unit tests		once more, as they are, with the library traced
 #
 # Traced: each load and store of lib/ passes the sanitizer.
 
-BH := $(B)/bench
+BH := $(B)/traced
 BENCH_TRACE_CFLAGS := -fsanitize-coverage=edge,trace-loads,trace-stores \
 	-Dmemcpy=bench_memcpy -Dmemmove=bench_memmove -Dmemset=bench_memset -Dmemcmp=bench_memcmp
 
@@ -44,3 +44,10 @@ $(foreach t,$(BENCH_UNIT),$(eval $(call bench_unit_rules,$(notdir $t))))
 
 .PHONY: bench-tests
 bench-tests: $(BENCH_TEST) $(BENCH_UNIT)
+
+# Planted violations against the strict model (test/conform), and drivers by hand.
+CONFORM_OBJ := $(patsubst %,$(B)/host/%.o,$(wildcard test/conform/*.c))
+DEPS += $(CONFORM_OBJ:.o=.d)
+
+$(B)/host/conform: $(CONFORM_OBJ) $(B)/host/libparavane.a
+	$(call say,HOSTLD  $@)clang $(HOST_CFLAGS) -o $@ $^

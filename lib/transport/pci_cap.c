@@ -135,7 +135,7 @@ take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
 	struct pv_pci_window *pw = window_of(pp, cp->cp_type);
 	const char *fault;
 
-	if (pw == NULL || pw->pw_len != 0)
+	if (pw->pw_len != 0)
 		return;
 	fault = cap_fault(pp, br, cp);
 	if (fault != NULL) {
@@ -161,7 +161,8 @@ read_cap(const struct pv_pci *pp, unsigned int reg, uint32_t head,
 	cp->cp_bar = conf_read(pp, reg + VIRTIO_CAP_BAR) & 0xff;
 	cp->cp_off = conf_read(pp, reg + VIRTIO_CAP_OFFSET);
 	cp->cp_length = conf_read(pp, reg + VIRTIO_CAP_LENGTH);
-	if (cp->cp_len >= VIRTIO_CAP_NOTIFY_LEN &&
+	if (cp->cp_type == VIRTIO_CAP_NOTIFY &&
+	    cp->cp_len >= VIRTIO_CAP_NOTIFY_LEN &&
 	    reg + VIRTIO_CAP_NOTIFY_LEN <= PCI_CAP_END)
 		cp->cp_multiplier = conf_read(pp, reg + VIRTIO_CAP_MULTIPLIER);
 }
@@ -186,8 +187,14 @@ walk_caps(struct pv_pci *pp, struct bars *br)
 		    ((head >> 16) & 0xff) >= VIRTIO_CAP_LEN &&
 		    reg + ((head >> 16) & 0xff) <= PCI_CAP_END) {
 			seen++;
-			read_cap(pp, reg, head, &cap);
-			take_cap(pp, br, &cap);
+			/*
+			 * Others are not even read: behind one of them is a
+			 * window to registers.
+			 */
+			if (window_of(pp, head >> 24) != NULL) {
+				read_cap(pp, reg, head, &cap);
+				take_cap(pp, br, &cap);
+			}
 		}
 		reg = (head >> 8) & 0xfc;
 	}
