@@ -12,12 +12,15 @@
 #include "log.h"
 #include "pcivar.h"
 #include "shell.h"
+#include "thread.h"
 #include "tty.h"
 #include "vm.h"
 
 #define SPARE_BUSES	2
 
 struct pci_bus *pci_buses;
+/* Functions go while who lists them is waiting for a console. */
+static struct mutex pci_mutex;
 static struct pci_dev *pci_devs, **pci_tail = &pci_devs;
 static unsigned pci_ndevs;
 
@@ -362,8 +365,8 @@ slots_service(void)
 			slot_service(bus);
 }
 
-unsigned
-pci_rescan(void)
+static unsigned
+rescan(void)
 {
 	struct pci_bus *bus, *last;
 	struct pci_dev **before, *pd;
@@ -386,6 +389,17 @@ pci_rescan(void)
 			pci_assign(bus);
 	for (pd = *before; pd != NULL; pd = pd->pd_next)
 		dev_log(pd);
+	return found;
+}
+
+unsigned
+pci_rescan(void)
+{
+	unsigned found;
+
+	mutex_lock(&pci_mutex);
+	found = rescan();
+	mutex_unlock(&pci_mutex);
 	return found;
 }
 
@@ -542,6 +556,7 @@ cmd_pci(int argc, char **argv)
 
 	if (argc != 1)
 		return shell_usage(argv[0]);
+	mutex_lock(&pci_mutex);
 	for (pd = pci_devs; pd != NULL; pd = pd->pd_next) {
 		pci_name(pd, name, sizeof(name));
 		tty_printf("%s  %04x:%04x  class %06x  command %04x\n", name,
@@ -550,6 +565,7 @@ cmd_pci(int argc, char **argv)
 		    (unsigned)(pci_conf_read(pd, PCI_COMMAND) & 0xffff));
 		bars_show(pd);
 	}
+	mutex_unlock(&pci_mutex);
 	return 0;
 }
 COMMAND(pci, cmd_pci, "pci", "list what is on the PCI buses");
