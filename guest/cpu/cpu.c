@@ -13,7 +13,6 @@
 #include "vm.h"
 #include "cpuvar.h"
 
-#define MPIDR_AFF	0xff00ffffffull
 #define START_NS	(1000 * NS_PER_MS)
 #define CALL_NS		NS_PER_S
 
@@ -123,7 +122,7 @@ void
 cpu_init(unsigned entry_el)
 {
 	entered_at = entry_el;
-	cpus[0].c_mpidr = sysreg_read("mpidr_el1") & MPIDR_AFF;
+	cpus[0].c_mpidr = sysreg_read("mpidr_el1") & MACHINE_MPIDR_MASK;
 	cpus[0].c_online = true;
 	sysreg_write("tpidr_el1", &cpus[0]);
 	restrict_el0();
@@ -278,46 +277,70 @@ cpu_secondary(struct cpu *c)
 }
 
 static bool
-start_cpu(struct cpu *c, const struct machine_cpu *mc)
+stacks_alloc(struct cpu *c)
 {
-	uint64_t start;
-	vaddr_t stack, spare;
+	vaddr_t stack = vm_stack_alloc(), spare = vm_stack_alloc();
+
+	if (stack != 0 && spare != 0) {
+		c->c_stack = stack + KSTACK_SIZE;
+		c->c_emergency = spare + KSTACK_SIZE;
+		return true;
+	}
+	if (stack != 0)
+		vm_stack_free(stack);
+	if (spare != 0)
+		vm_stack_free(spare);
+	return false;
+}
+
+static void
+stacks_free(struct cpu *c)
+{
+	vm_stack_free(c->c_stack - KSTACK_SIZE);
+	vm_stack_free(c->c_emergency - KSTACK_SIZE);
+	c->c_stack = 0;
+}
+
+/* Have PSCI start it. False: it will not run. */
+static bool
+launch_cpu(struct cpu *c)
+{
 	int64_t r;
 
-	stack = vm_stack_alloc();
-	spare = vm_stack_alloc();
-	if (stack == 0 || spare == 0)
-		return false;
-	c->c_index = (unsigned)(c - cpus);
-	c->c_mpidr = mc->mc_mpidr;
-	c->c_stack_base = stack;
-	c->c_stack = stack + KSTACK_SIZE;
-	c->c_emergency = spare + KSTACK_SIZE;
-	c->c_online = false;
 	if (intr_prepare_cpu(c) != 0) {
 		klog(LOG_WARN, "cpu: the interrupt controller has nothing for "
 		    "%llx", (unsigned long long)c->c_mpidr);
-		c->c_stack = 0;
-		vm_stack_free(stack);
-		vm_stack_free(spare);
 		return false;
 	}
 	dsb(ish);
-	r = psci(machine.m_psci.mp_cpu_on, mc->mc_mpidr,
+	r = psci(machine.m_psci.mp_cpu_on, c->c_mpidr,
 	    vm_physical((void *)(vaddr_t)boot_secondary), (uint64_t)c);
-	if (r != 0) {
+	if (r != 0)
 		klog(LOG_WARN, "cpu: PSCI does not start %llx: %lld",
-		    (unsigned long long)mc->mc_mpidr, (long long)(int32_t)r);
-		c->c_stack = 0;
-		vm_stack_free(stack);
-		vm_stack_free(spare);
+		    (unsigned long long)c->c_mpidr, (long long)(int32_t)r);
+	return r == 0;
+}
+
+/* False with stacks, in c_stack: it may still come up. */
+static bool
+start_cpu(struct cpu *c, const struct machine_cpu *mc)
+{
+	uint64_t start;
+
+	if (!stacks_alloc(c))
+		return false;
+	c->c_index = (unsigned)(c - cpus);
+	c->c_mpidr = mc->mc_mpidr;
+	c->c_online = false;
+	if (!launch_cpu(c)) {
+		stacks_free(c);
 		return false;
 	}
 	start = uptime_ns();
 	while (!__atomic_load_n(&c->c_online, __ATOMIC_ACQUIRE)) {
 		if (uptime_ns() - start > START_NS) {
 			klog(LOG_WARN, "cpu: %llx does not come up",
-			    (unsigned long long)mc->mc_mpidr);
+			    (unsigned long long)c->c_mpidr);
 			return false;
 		}
 	}

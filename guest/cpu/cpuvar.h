@@ -20,7 +20,6 @@ struct cpu {
 	volatile unsigned c_intr_depth;
 	uint64_t	c_ticks;
 	uint64_t	c_next_tick;
-	vaddr_t		c_stack_base;
 	/* cpu_call */
 	void		(*c_call_fn)(void *);
 	void		*c_call_arg;

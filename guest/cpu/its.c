@@ -197,6 +197,20 @@ page_bytes(uint64_t base)
 	return size[BASE_PAGE(base)];
 }
 
+static void
+note_devtable(void *table, size_t bytes, size_t pagesize, unsigned esize,
+    bool indirect, uint64_t ids)
+{
+	devtable.t_first = table;
+	devtable.t_indirect = indirect;
+	devtable.t_esize = esize;
+	devtable.t_pagesize = pagesize;
+	devtable.t_ids = indirect ?
+	    bytes / sizeof(uint64_t) * (pagesize / esize) : bytes / esize;
+	if (devtable.t_ids > ids)
+		devtable.t_ids = ids;
+}
+
 /* Which page size it takes, whether two levels: tried with no memory. */
 static int
 init_table(volatile char *reg, uint64_t base)
@@ -232,17 +246,8 @@ init_table(volatile char *reg, uint64_t base)
 	if (indirect)
 		v |= BASE_INDIRECT;
 	set_base(reg, v, &table_flush);
-	if (type == TYPE_DEVICE) {
-		devtable.t_first = table;
-		devtable.t_indirect = indirect;
-		devtable.t_esize = esize;
-		devtable.t_pagesize = pagesize;
-		devtable.t_ids = indirect ?
-		    bytes / sizeof(uint64_t) * (pagesize / esize) :
-		    bytes / esize;
-		if (devtable.t_ids > ids)
-			devtable.t_ids = ids;
-	}
+	if (type == TYPE_DEVICE)
+		note_devtable(table, bytes, pagesize, esize, indirect, ids);
 	return 0;
 }
 
@@ -296,19 +301,16 @@ int
 its_init(void)
 {
 	const struct machine_gic *mg = &machine.m_gic;
-	uint32_t unused;
 	int error;
 
 	if (mg->mg_nits == 0)
 		return ENXIO;
 	gits_pa = mg->mg_its[0].mi_base;
-	gits = gic_map(gits_pa, GITS_SIZE, GIC_PIDR2);
-	if (gits == NULL)
-		return ENXIO;
 	/* QEMU's MADT has one even where the machine is made without it. */
-	if (vm_probe_read((volatile uint32_t *)(gits + GITS_CTLR), &unused)) {
-		klog(LOG_WARN, "its: nothing is at %#lx", gits_pa);
-		gits = NULL;
+	gits = gic_map(gits_pa, GITS_SIZE, GIC_PIDR2);
+	if (gits == NULL) {
+		klog(LOG_WARN, "its: nothing is at 0x%llx",
+		    (unsigned long long)gits_pa);
 		return ENXIO;
 	}
 	error = start();

@@ -237,10 +237,6 @@ ram_range(unsigned i, paddr_t *base, paddr_t *end)
 	return *base < *end;
 }
 
-/*
- * Map all RAM. Tables come from the image at first: enough for the largest
- * range, from which memory for the others' tables then comes.
- */
 static unsigned
 largest_range(void)
 {
@@ -279,6 +275,10 @@ unmap_guard(void)
 	pt_unmap(&vm_kernel.vs_pt, (vaddr_t)boot_guard, PAGE_SIZE);
 }
 
+/*
+ * Map all RAM. Tables come from the image at first: enough for the largest
+ * range, from which memory for the others' tables then comes.
+ */
 void
 vm_init(void)
 {

@@ -18,10 +18,6 @@
 #define MAXTABLES	64
 #define INTID_END	1020
 
-#define PSCI_CPU_ON		0xc4000003
-#define PSCI_SYSTEM_OFF		0x84000008
-#define PSCI_SYSTEM_RESET	0x84000009
-
 /* ACPI gives no sizes: these are the architecture's. */
 #define GICD_SIZE	0x10000
 #define GICC_SIZE	0x2000
@@ -39,8 +35,6 @@
 #define SPCR_PL011	0x03
 #define SPCR_SBSA_32	0x0d
 #define SPCR_SBSA	0x0e
-
-#define MPIDR_MASK	UINT64_C(0xff00ffffff)
 
 struct table {
 	const uint8_t	*t_data;
@@ -157,7 +151,7 @@ cpu_found(struct acpi *a, const struct table *t)
 	if ((get32(t, 12) & 1) == 0 || m->m_ncpus == MACHINE_MAXCPUS)
 		return;
 	memset(cpu, 0, sizeof(*cpu));
-	cpu->mc_mpidr = get64(t, 68) & MPIDR_MASK;
+	cpu->mc_mpidr = get64(t, 68) & MACHINE_MPIDR_MASK;
 	cpu->mc_gicc = range_good(get64(t, 32), GICC_SIZE) ? get64(t, 32) : 0;
 	cpu->mc_gicr = range_good(get64(t, 60), GICR_SIZE) ? get64(t, 60) : 0;
 	if (a->a_gicc == 0)
@@ -348,9 +342,9 @@ fadt(struct acpi *a, const struct table *t)
 	if ((flags & 1) == 0)
 		return;
 	p->mp_conduit = (flags & 2) != 0 ? MACHINE_PSCI_HVC : MACHINE_PSCI_SMC;
-	p->mp_cpu_on = PSCI_CPU_ON;
-	p->mp_system_off = PSCI_SYSTEM_OFF;
-	p->mp_system_reset = PSCI_SYSTEM_RESET;
+	p->mp_cpu_on = MACHINE_PSCI_CPU_ON;
+	p->mp_system_off = MACHINE_PSCI_SYSTEM_OFF;
+	p->mp_system_reset = MACHINE_PSCI_SYSTEM_RESET;
 }
 
 static void

@@ -21,12 +21,6 @@
 #define PPI_BASE	16
 #define INTID_END	1020
 
-#define PSCI_CPU_ON		0xc4000003
-#define PSCI_SYSTEM_OFF		0x84000008
-#define PSCI_SYSTEM_RESET	0x84000009
-
-#define MPIDR_MASK	UINT64_C(0xff00ffffff)
-
 struct cells {
 	const uint8_t	*c_data;
 	unsigned	 c_count;
@@ -426,7 +420,7 @@ cpu_found(struct tree *t, int node)
 	if (m->m_ncpus == MACHINE_MAXCPUS)
 		return;
 	memset(cpu, 0, sizeof(*cpu));
-	cpu->mc_mpidr = cells_number(&c, 0, parent(t)->l_ac) & MPIDR_MASK;
+	cpu->mc_mpidr = cells_number(&c, 0, parent(t)->l_ac) & MACHINE_MPIDR_MASK;
 	if (c.c_short || parent(t)->l_ac == 0) {
 		note_node(t, node, ": processor without a number");
 		return;
@@ -460,9 +454,9 @@ psci_found(struct tree *t, int node)
 	}
 	if (compatible(t, "arm,psci-0.2") ||
 	    compatible(t, "arm,psci-1.0")) {
-		p->mp_cpu_on = PSCI_CPU_ON;
-		p->mp_system_off = PSCI_SYSTEM_OFF;
-		p->mp_system_reset = PSCI_SYSTEM_RESET;
+		p->mp_cpu_on = MACHINE_PSCI_CPU_ON;
+		p->mp_system_off = MACHINE_PSCI_SYSTEM_OFF;
+		p->mp_system_reset = MACHINE_PSCI_SYSTEM_RESET;
 	} else
 		p->mp_cpu_on = prop_u32(t, node, "cpu_on", 0);
 }

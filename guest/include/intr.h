@@ -87,8 +87,9 @@ void msi_free(uint32_t devid, struct msi_vec *vec, unsigned nvec);
 const char *msi_kind(void);
 
 /*
- * Interrupts between CPUs. Handler as for intr_establish; sgi 0-7 are free
- * for use but 0 and 1, which cpu_call and cpu_stop_others take.
+ * Interrupts between CPUs. A handler is established by intr_establish, with the
+ * number for its INTID. Of 0-7 two are taken: 0 by cpu_call and event_signal, 1
+ * by cpu_stop_others.
  */
 void sgi_send(unsigned cpu, unsigned sgi);
 
@@ -109,7 +110,7 @@ void intr_walk(void (*fn)(const struct intr_stat *, void *), void *arg);
 uint64_t intr_count(uint32_t intid);
 uint64_t intr_spurious(void);
 
-/* "GICv3 with ITS, 288 interrupts, 1 v2m frame" */
+/* "GICv3, 288 interrupts, ITS, 1 v2m frame" */
 void intr_describe(char *buf, size_t len);
 
 /* True in a handler. */

@@ -48,6 +48,8 @@ enum machine_enable {
 	MACHINE_ENABLE_SPIN,		/* spin table: mc_release is the address to write */
 };
 
+#define MACHINE_MPIDR_MASK	UINT64_C(0xff00ffffff)
+
 struct machine_cpu {
 	uint64_t	mc_mpidr;	/* affinity fields only: Aff3 39:32, Aff2 23:16, Aff1 15:8, Aff0 7:0 */
 	uint64_t	mc_release;
@@ -62,7 +64,11 @@ enum machine_conduit {
 	MACHINE_PSCI_SMC,
 };
 
-/* Function ids are PSCI 0.2's, or what a 0.1 tree names; 0: not there. */
+/* Function ids are these, or what a tree of PSCI 0.1 names; 0: not there. */
+#define MACHINE_PSCI_CPU_ON		0xc4000003	/* PSCI 0.2 (DEN 0022) */
+#define MACHINE_PSCI_SYSTEM_OFF		0x84000008
+#define MACHINE_PSCI_SYSTEM_RESET	0x84000009
+
 struct machine_psci {
 	enum machine_conduit mp_conduit;
 	uint32_t	mp_cpu_on;

@@ -125,8 +125,8 @@ unsigned pci_vectors(struct pci_dev *);
 /*
  * pci_intr_establish - a handler on a vector, or on INTx (vector -1)
  *
- * Runs in interrupt context on CPU cpu; returns 1 if it was its own interrupt. The vector is unmasked. ENXIO: there is no such vector, or the line can't
- * be routed; otherwise as intr_establish.
+ * fn runs in interrupt context on CPU cpu, and returns 1 if the interrupt was its own. On return the vector is unmasked.
+ * ENXIO: there is no such vector, or the line can't be routed; otherwise as intr_establish.
  */
 int	pci_intr_establish(struct pci_dev *, int vector, unsigned cpu,
 	    const char *name, int (*fn)(void *), void *arg);

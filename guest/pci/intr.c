@@ -72,6 +72,14 @@ handler(void *arg)
 	return pv->pv_fn(pv->pv_arg) != 0;
 }
 
+/* Bus, device and function, as requests carry them. */
+static uint32_t
+function_id(const struct pci_dev *pd)
+{
+	return (uint32_t)pd->pd_bus->pb_number << 8 |
+	    (uint32_t)pd->pd_slot << 3 | pd->pd_func;
+}
+
 /*
  * Behind a bridge from PCI Express to PCI all functions appear as the bridge's other side, function 0; behind one from PCI to
  * PCI as that bridge.
@@ -79,8 +87,7 @@ handler(void *arg)
 static uint32_t
 requester_id(const struct pci_dev *pd)
 {
-	uint32_t rid = (uint32_t)pd->pd_bus->pb_number << 8 |
-	    (uint32_t)pd->pd_slot << 3 | pd->pd_func;
+	uint32_t rid = function_id(pd);
 	const struct pci_bus *bus;
 
 	for (bus = pd->pd_bus; bus->pb_up != NULL; bus = bus->pb_up) {
@@ -88,8 +95,7 @@ requester_id(const struct pci_dev *pd)
 		unsigned at = pci_capability(br, PCI_CAP_EXPRESS);
 
 		if (at == 0)
-			rid = (uint32_t)br->pd_bus->pb_number << 8 |
-			    (uint32_t)br->pd_slot << 3 | br->pd_func;
+			rid = function_id(br);
 		else if ((pci_conf_read(br, at) >> 20 & 0xf) ==
 		    PCI_EXPRESS_TO_PCI)
 			rid = (uint32_t)bus->pb_number << 8;
@@ -211,11 +217,8 @@ pool_free(struct msi_pool *mp)
 static int
 vectors_alloc(const struct pci_dev *pd, struct pci_msix *pm, unsigned entries)
 {
-	uint32_t own = (uint32_t)pd->pd_bus->pb_number << 8 |
-	    (uint32_t)pd->pd_slot << 3 | pd->pd_func;
-
 	pm->pm_devid = msi_devid(pd);
-	if (requester_id(pd) != own && strcmp(msi_kind(), "its") == 0)
+	if (requester_id(pd) != function_id(pd) && strcmp(msi_kind(), "its") == 0)
 		return pool_alloc(pm, entries);
 	return msi_alloc(pm->pm_devid, entries, pm->pm_vec, &pm->pm_count);
 }
@@ -299,8 +302,7 @@ line_route(const struct pci_dev *pd, struct machine_intr *intr)
 		return ENXIO;
 	for (; pd->pd_bus->pb_up != NULL; pd = pd->pd_bus->pb_bridge)
 		pin = (pin - 1 + pd->pd_slot) % 4 + 1;
-	devfn = (uint32_t)pd->pd_bus->pb_number << 16 |
-	    (uint32_t)pd->pd_slot << 11 | (uint32_t)pd->pd_func << 8;
+	devfn = function_id(pd) << 8;
 	for (i = 0; i < h->mh_nintmap; i++) {
 		const struct machine_intmap *im = &h->mh_intmap[i];
 
