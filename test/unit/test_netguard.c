@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/* UNIT: guest/net/guard.c guest/net/arena.c */
+/* UNIT-CFLAGS: -Iguest/net -isystem $(SRC)/lwip/src/include */
+/* UNIT-LIBS: lwip */
+/*
+ * What is kept from lwIP, and what is not: each case that a fuzzer found once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arena.h"
+#include "hooks.h"
+#include "lwip/init.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/ip6.h"
+#include "lwip/sys.h"
+
+#define NEXT	1000u		/* what the connection expects */
+
+u32_t
+sys_now(void)
+{
+	return 0;
+}
+
+uint32_t
+net_random(void)
+{
+	return 4;
+}
+
+_Noreturn void
+net_assert_failed(const char *what, const char *file, int line)
+{
+	printf("%s %s:%d\n", what, file, line);
+	abort();
+}
+
+void
+net_diag(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+void
+net_dhcp_option(struct netif *netif, unsigned int type, unsigned int option,
+    unsigned int len, struct pbuf *p, unsigned int offset)
+{
+	(void)netif;
+	(void)type;
+	(void)option;
+	(void)len;
+	(void)p;
+	(void)offset;
+}
+
+/* Whether a segment reaches a connection in this state. */
+static int
+passes(enum tcp_state state, unsigned int flags, uint32_t seqno,
+    unsigned int len)
+{
+	struct tcp_pcb pcb;
+	struct tcp_hdr hdr;
+
+	memset(&pcb, 0, sizeof(pcb));
+	memset(&hdr, 0, sizeof(hdr));
+	pcb.state = state;
+	pcb.rcv_nxt = NEXT;
+	hdr.seqno = seqno;
+	hdr._hdrlen_rsvd_flags = lwip_htons((u16_t)(5 << 12 | flags));
+	return net_tcp_segment(&pcb, &hdr, len) == ERR_OK;
+}
+
+static void
+ordinary_segments_pass(void **state)
+{
+	static const enum tcp_state states[] = { SYN_RCVD, ESTABLISHED,
+	    FIN_WAIT_1, FIN_WAIT_2 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		assert_true(passes(states[i], TCP_ACK, NEXT, 1460));
+		assert_true(passes(states[i], TCP_ACK, NEXT + 1460, 1460));
+		assert_true(passes(states[i], TCP_ACK, NEXT - 10, 20));
+		assert_true(passes(states[i], TCP_ACK | TCP_FIN, NEXT, 5));
+		assert_true(passes(states[i], TCP_ACK | TCP_FIN, NEXT - 5, 9));
+	}
+	assert_true(passes(SYN_SENT, TCP_ACK | TCP_SYN, 5, 0));
+	assert_true(passes(LISTEN, TCP_SYN, 5, 0));
+	assert_true(passes(SYN_RCVD, TCP_SYN, NEXT - 1, 0));
+	assert_true(passes(TIME_WAIT, TCP_ACK | TCP_FIN, NEXT - 1, 0));
+}
+
+static void
+end_before_its_data_waits(void **state)
+{
+	(void)state;
+	assert_false(passes(ESTABLISHED, TCP_ACK | TCP_FIN, NEXT + 1, 0));
+	assert_false(passes(FIN_WAIT_2, TCP_ACK | TCP_FIN, NEXT + 99, 9));
+}
+
+static void
+handshake_ends_without_a_syn(void **state)
+{
+	(void)state;
+	assert_false(passes(SYN_RCVD, TCP_ACK | TCP_SYN, NEXT - 1, 0));
+	assert_false(passes(SYN_RCVD, TCP_ACK | TCP_SYN, NEXT, 7));
+}
+
+static void
+nothing_comes_after_the_end(void **state)
+{
+	static const enum tcp_state states[] = { CLOSE_WAIT, CLOSING,
+	    LAST_ACK };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		assert_true(passes(states[i], TCP_ACK, NEXT, 0));
+		assert_true(passes(states[i], TCP_ACK | TCP_FIN, NEXT - 1, 0));
+		assert_true(passes(states[i], TCP_ACK, NEXT - 9, 9));
+		assert_false(passes(states[i], TCP_ACK, NEXT, 1));
+		assert_false(passes(states[i], TCP_ACK, NEXT - 9, 10));
+		assert_false(passes(states[i], TCP_ACK | TCP_FIN, NEXT, 0));
+	}
+}
+
+/* Whether a packet with these extension headers, 8 bytes each, passes. */
+static int
+packet_passes(const uint8_t *next, size_t n, size_t len)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM);
+	uint8_t *b = p->payload;
+	size_t i;
+
+	memset(b, 0, len);
+	b[6] = next[0];
+	for (i = 1; i < n; i++)
+		b[IP6_HLEN + (i - 1) * 8] = next[i];
+	if (net_ip6_packet(p))
+		return 0;
+	pbuf_free(p);
+	return 1;
+}
+
+static void
+fragments_hold_no_extension(void **state)
+{
+	static const uint8_t plain[] = { 58 }, fragment[] = { 44, 17 },
+	    options[] = { 0, 60, 43, 44, 6 }, nested[] = { 44, 44, 17 },
+	    hidden[] = { 60, 44, 60, 17 }, cut[] = { 44 };
+	uint8_t endless[64];
+
+	(void)state;
+	assert_true(packet_passes(plain, 1, 80));
+	assert_true(packet_passes(fragment, 2, 80));
+	assert_true(packet_passes(options, 5, 100));
+	assert_false(packet_passes(nested, 3, 80));
+	assert_false(packet_passes(hidden, 4, 80));
+	assert_true(packet_passes(cut, 1, 44));	/* lwIP sees that it is short */
+	assert_true(packet_passes(cut, 1, 8));
+	memset(endless, 60, sizeof(endless));
+	assert_false(packet_passes(endless, 64, 1000));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ordinary_segments_pass),
+		cmocka_unit_test(end_before_its_data_waits),
+		cmocka_unit_test(handshake_ends_without_a_syn),
+		cmocka_unit_test(nothing_comes_after_the_end),
+		cmocka_unit_test(fragments_hold_no_extension),
+	};
+	const size_t size = 1u << 20;
+	uint8_t *mem = aligned_alloc(4096, size);
+	uint8_t *map = malloc(size >> ARENA_MINSHIFT);
+	int failed;
+
+	arena_init(mem, size, map);
+	lwip_init();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free(mem);
+	free(map);
+	return failed;
+}
