@@ -106,11 +106,12 @@ getc_until(uint64_t deadline, int editing)
 	int c;
 
 	for (;;) {
+		/* First, so that the rest of the line does not follow what came in between. */
+		if (editing && console_disturbed())
+			return GETC_DISTURBED;
 		c = input_take();
 		if (c != GETC_TIMEOUT)
 			return c;
-		if (editing && console_disturbed())
-			return GETC_DISTURBED;
 		if (input_wait(deadline) != 0)
 			return GETC_TIMEOUT;
 	}
