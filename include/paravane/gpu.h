@@ -48,7 +48,8 @@ struct pv_gpu_params {
 	unsigned int gp_width;		/* if the display names no size, or to */
 	unsigned int gp_height;		/* override it: pixels; 0: 1024 x 768 */
 	int gp_force;			/* take these whatever the display says */
-	bus_size_t gp_maxseg;		/* longest segment; 0: no limit */
+	bus_size_t gp_maxseg;		/* longest segment, at least PAGE_SIZE; 0:
+					 * no limit */
 	uint64_t gp_deny;		/* features to leave, as a mask */
 };
 

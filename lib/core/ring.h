@@ -10,9 +10,9 @@
 #include <paravane/kern.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define PV_LE16(x)	((uint16_t)__builtin_bswap16(x))
-#define PV_LE32(x)	((uint32_t)__builtin_bswap32(x))
-#define PV_LE64(x)	((uint64_t)__builtin_bswap64(x))
+#define PV_LE16(x)	((uint16_t)__builtin_bswap16((uint16_t)(x)))
+#define PV_LE32(x)	((uint32_t)__builtin_bswap32((uint32_t)(x)))
+#define PV_LE64(x)	((uint64_t)__builtin_bswap64((uint64_t)(x)))
 #else
 #define PV_LE16(x)	((uint16_t)(x))
 #define PV_LE32(x)	((uint32_t)(x))

@@ -490,7 +490,7 @@ restart_takes_another_mtu(void **state)
 {
 	(void)state;
 	offer_mtu(9000);
-	port.po_segsize = 16384;
+	port.po_segsize = PAGE_SIZE;
 	assert_int_equal(attach(), 0);
 	assert_int_equal(pv_net_stop(&net), 0);
 	rig_put16(&rig, 10, 1400);
@@ -567,7 +567,7 @@ transmit_at_the_largest_mtu(void **state)
 
 	(void)state;
 	offer_mtu(65435);
-	port.po_segsize = 16384;
+	port.po_segsize = PAGE_SIZE;
 	assert_int_equal(attach(), 0);
 	pb = port_buf_new(66000);
 	memset(pb->pb_va, 0, 66000);
