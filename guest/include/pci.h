@@ -61,6 +61,7 @@ struct pci_dev {
 	uint32_t	pd_subsystem;
 	uint8_t		pd_pin;		/* 1 to 4: INTA to INTD; 0: none */
 	unsigned	pd_enabled;	/* how often */
+	bool		pd_master;
 	unsigned	pd_users;	/* a bridge's: enabled functions behind it */
 	struct pci_bar	pd_bar[PCI_MAXBARS];
 	struct pci_msix	*pd_msix;	/* while vectors are allocated */
@@ -100,11 +101,11 @@ unsigned pci_capability(const struct pci_dev *, unsigned id);
 
 /*
  * pci_enable - decode memory; bridges above also let the function master the bus
- * pci_master - let the function itself: not before it was reset, since firmware may have left it running
+ * pci_master - let the function itself, or not: not before it was reset, since firmware may have left it running
  * pci_disable - stop both
  */
 void	pci_enable(struct pci_dev *);
-void	pci_master(struct pci_dev *);
+void	pci_master(struct pci_dev *, bool);
 void	pci_disable(struct pci_dev *);
 
 /*

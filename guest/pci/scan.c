@@ -450,9 +450,13 @@ pci_enable(struct pci_dev *pd)
 }
 
 void
-pci_master(struct pci_dev *pd)
+pci_master(struct pci_dev *pd, bool on)
 {
-	command_change(pd, 0, PCI_COMMAND_MASTER);
+	pd->pd_master = on;
+	if (on)
+		command_change(pd, 0, PCI_COMMAND_MASTER);
+	else
+		command_change(pd, PCI_COMMAND_MASTER, 0);
 }
 
 void
@@ -462,6 +466,7 @@ pci_disable(struct pci_dev *pd)
 
 	if (pd->pd_enabled == 0 || --pd->pd_enabled != 0)
 		return;
+	pd->pd_master = false;
 	command_change(pd, PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
 	for (br = pd->pd_bus->pb_bridge; br != NULL;
 	    br = br->pd_bus->pb_bridge)

@@ -175,6 +175,13 @@ dev_add(struct virtio_dev *vg)
 	vg->vg_error = virtio_attach(vg);
 }
 
+static void
+dev_master(struct virtio_dev *vg, bool on)
+{
+	if (vg->vg_pci != NULL)
+		pci_master(vg->vg_pci, on);
+}
+
 int
 virtio_attach(struct virtio_dev *vg)
 {
@@ -192,14 +199,14 @@ virtio_attach(struct virtio_dev *vg)
 		return error;
 	if (vr == NULL)
 		return ENODEV;
-	if (vg->vg_pci != NULL)
-		pci_master(vg->vg_pci);
+	dev_master(vg, true);
 	vg->vg_changed = false;
 	vg->vg_broken = false;
 	error = vr->vr_attach(vg);
 	if (error != 0) {
 		klog(LOG_ERR, "%s: the driver doesn't attach, error %d",
 		    vg->vg_name, error);
+		dev_master(vg, false);
 		return error;
 	}
 	vg->vg_attached = true;
@@ -210,10 +217,15 @@ virtio_attach(struct virtio_dev *vg)
 int
 virtio_detach(struct virtio_dev *vg)
 {
+	int error;
+
 	if (!vg->vg_attached)
 		return ENXIO;
 	vg->vg_attached = false;
-	return virtio_driver_of(vg->vg_type)->vr_detach(vg);
+	error = virtio_driver_of(vg->vg_type)->vr_detach(vg);
+	/* If it did not confirm its reset, this is what keeps it off memory. */
+	dev_master(vg, false);
+	return error;
 }
 
 static void

@@ -78,7 +78,7 @@ SELFTEST(pci_master_only_in_use)
 	for (pd = pci_next(NULL); pd != NULL; pd = pd->pd_next) {
 		command = pci_conf_read(pd, PCI_COMMAND);
 		ST_CHECK(st, (command & PCI_COMMAND_MASTER) == 0 ||
-		    pd->pd_enabled != 0 || pd->pd_users != 0);
+		    pd->pd_master || pd->pd_users != 0);
 		ST_CHECK(st, (command & PCI_COMMAND_IO) == 0);
 	}
 }
@@ -317,6 +317,8 @@ SELFTEST(virtio_detach_in_flight)
 		ST_CHECK(st, entropy_answers());
 	}
 	ST_EQ(st, virtio_detach(vg), 0);
+	ST_CHECK(st, vg->vg_pci == NULL || (pci_conf_read(vg->vg_pci,
+	    PCI_COMMAND) & PCI_COMMAND_MASTER) == 0);
 	ST_CHECK(st, page_free_count() >= before);
 	ST_EQ(st, virtio_attach(vg), 0);
 }
