@@ -36,7 +36,6 @@ struct pv_mmio {
 	unsigned int mm_type;			/* virtio device type */
 	uint32_t mm_vendor;
 	int mm_intr;				/* established */
-	enum pv_intr_mode mm_mode;
 	struct pv_virtio *mm_dev;
 };
 

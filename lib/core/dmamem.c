@@ -91,8 +91,12 @@ pv_dmamem_free(struct pv_dmamem *dm)
 }
 
 void
-pv_dmamem_abandon(struct pv_dmamem *dm)
+pv_dmamem_release(struct pv_dmamem *dm, bool lost)
 {
+	if (!lost) {
+		pv_dmamem_free(dm);
+		return;
+	}
 	pv_kern_free(dm->dm_mem, (size_t)dm->dm_maxmem * sizeof(*dm->dm_mem));
 	memset(dm, 0, sizeof(*dm));
 }

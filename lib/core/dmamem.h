@@ -7,6 +7,14 @@
 
 #include "sync.h"
 
+/*
+ * What the CPU writes and what the device writes never share a line: 128 bytes
+ * on Apple silicon, the longest there is.
+ */
+#define DMA_LINE		128u
+#define DMA_LINES(n)		(((n) + DMA_LINE - 1) & \
+					    ~(bus_size_t)(DMA_LINE - 1))
+
 struct pv_dmamem {
 	bus_dma_tag_t dm_tag;
 	bus_dmamap_t dm_map;		/* loaded, from byte 0 */
@@ -35,8 +43,11 @@ int pv_dmamem_alloc(struct pv_dmamem *, bus_dma_tag_t, bus_size_t size,
 /* Give it back; of a zeroed struct, nothing. Context: thread. */
 void pv_dmamem_free(struct pv_dmamem *);
 
-/* Forget it without giving it back: the device may still reach it. */
-void pv_dmamem_abandon(struct pv_dmamem *);
+/*
+ * The same after a reset: where that was not confirmed (lost) the device may
+ * still reach the memory, and it is forgotten without being given back.
+ */
+void pv_dmamem_release(struct pv_dmamem *, bool lost);
 
 static inline void
 pv_dmamem_sync(const struct pv_dmamem *dm, bus_size_t off, bus_size_t len,

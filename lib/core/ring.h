@@ -61,9 +61,6 @@ struct ring_used {
 /* Legacy Interfaces: the used ring begins at the next multiple of this. */
 #define RING_LEGACY_ALIGN	4096u
 
-/* CPU-written and device-written bytes never share a line. */
-#define RING_LINE		128u
-
 #define RING_AVAIL_LEN(n)	(4u + 2u * (n) + 2u)
 #define RING_USED_LEN(n)	(4u + 8u * (n) + 2u)
 

@@ -108,8 +108,8 @@ virtq_alloc_tablemem(struct pv_virtq *vq, bus_size_t len)
 
 	for (nsegs = 1; nsegs <= VIRTQ_TABLE_SEGS; nsegs *= 4) {
 		error = pv_dmamem_alloc(&vq->vq_tablemem, vq->vq_dmat,
-		    (need + (nsegs - 1) * len + RING_LINE - 1) &
-		    ~(bus_size_t)(RING_LINE - 1), RING_LINE, nsegs, 0, 0);
+		    DMA_LINES(need + (nsegs - 1) * len), DMA_LINE, nsegs, 0,
+		    0);
 		if (error == 0)
 			break;
 	}
@@ -228,6 +228,7 @@ void
 pv_virtq_free(struct pv_virtq *vq)
 {
 	struct pv_virtio *dev;
+	bool lost;
 
 	if (vq == NULL)
 		return;
@@ -236,16 +237,14 @@ pv_virtq_free(struct pv_virtq *vq)
 	while (dev->vd_nqueues > 0 &&
 	    dev->vd_queues[dev->vd_nqueues - 1] == NULL)
 		dev->vd_nqueues--;
-	if (dev->vd_lost || virtio_is_started(dev)) {
+	lost = dev->vd_lost || virtio_is_started(dev);
+	if (lost)
 		pv_kern_log(PV_LOG_WARNING, dev->vd_name,
 		    "reset not confirmed: %lu bytes of queue %s stay behind",
 		    (unsigned long)(vq->vq_mem.dm_size +
 		    vq->vq_tablemem.dm_size), vq->vq_name);
-		pv_dmamem_abandon(&vq->vq_mem);
-		pv_dmamem_abandon(&vq->vq_tablemem);
-	}
-	pv_dmamem_free(&vq->vq_mem);
-	pv_dmamem_free(&vq->vq_tablemem);
+	pv_dmamem_release(&vq->vq_mem, lost);
+	pv_dmamem_release(&vq->vq_tablemem, lost);
 	virtq_free_private(vq);
 }
 

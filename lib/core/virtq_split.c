@@ -87,10 +87,10 @@ split_alloc(struct pv_virtq *vq, unsigned int size, bool legacy)
 	bus_size_t avail, used, len, align;
 	int error;
 
-	align = legacy ? RING_LEGACY_ALIGN : RING_LINE;
+	align = legacy ? RING_LEGACY_ALIGN : DMA_LINE;
 	avail = size * sizeof(struct ring_desc);
 	if (!legacy)
-		avail = (avail + RING_LINE - 1) & ~(bus_size_t)(RING_LINE - 1);
+		avail = DMA_LINES(avail);
 	used = (avail + RING_AVAIL_LEN(size) + align - 1) & ~(align - 1);
 	len = (used + RING_USED_LEN(size) + align - 1) & ~(align - 1);
 	error = pv_dmamem_alloc(&vq->vq_mem, vq->vq_dmat, len, align, 1, 0,

@@ -15,9 +15,9 @@
 #define CONSOLE_CFG_ROWS	2	/* 16 */
 
 #define CONSOLE_NRX		16
-#define CONSOLE_RXLEN		DEV_LINE
+#define CONSOLE_RXLEN		DMA_LINE
 #define CONSOLE_NTX		16
-#define CONSOLE_TXLEN		(2 * DEV_LINE)
+#define CONSOLE_TXLEN		(2 * DMA_LINE)
 #define CONSOLE_TXOFF		(CONSOLE_NRX * CONSOLE_RXLEN)
 #define CONSOLE_MEMLEN		(CONSOLE_TXOFF + CONSOLE_NTX * CONSOLE_TXLEN)
 
@@ -184,7 +184,7 @@ console_alloc_memory(struct pv_console *sc)
 	if (cm == NULL)
 		return ENOMEM;
 	error = pv_dmamem_alloc(&cm->cm_dma, sc->sc_dev->vd_dmat,
-	    CONSOLE_MEMLEN, DEV_LINE, 1, 0, 0);
+	    CONSOLE_MEMLEN, DMA_LINE, 1, 0, 0);
 	if (error) {
 		pv_kern_free(cm, sizeof(*cm));
 		return error;
@@ -233,9 +233,7 @@ pv_console_stop(struct pv_console *sc)
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
 	sc->sc_mem->cm_reading = NULL;
-	if (sc->sc_rxq != NULL)
-		while (pv_virtq_drain(sc->sc_rxq) != NULL)
-			continue;
+	pv_dev_queue_drain(sc->sc_rxq);
 	if (sc->sc_txq != NULL)
 		while ((buf = pv_virtq_drain(sc->sc_txq)) != NULL)
 			buf->cb_busy = 0;
@@ -251,10 +249,7 @@ pv_console_detach(struct pv_console *sc)
 	pv_dev_queue_free(&sc->sc_rxq);
 	pv_dev_queue_free(&sc->sc_txq);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	if (error)
-		pv_dmamem_abandon(&sc->sc_mem->cm_dma);
-	else
-		pv_dmamem_free(&sc->sc_mem->cm_dma);
+	pv_dmamem_release(&sc->sc_mem->cm_dma, error != 0);
 	pv_kern_free(sc->sc_mem, sizeof(*sc->sc_mem));
 	sc->sc_mem = NULL;
 	return error;

@@ -21,6 +21,13 @@ pv_dev_queue_free(struct pv_virtq **vqp)
 }
 
 void
+pv_dev_queue_drain(struct pv_virtq *vq)
+{
+	while (vq != NULL && pv_virtq_drain(vq) != NULL)
+		continue;
+}
+
+void
 pv_dev_wait_begin(struct pv_dev_wait *dw, uint64_t timeout_ns)
 {
 	dw->dw_deadline = pv_kern_uptime_ns() + timeout_ns;

@@ -11,10 +11,6 @@
 #include "../core/dmamem.h"
 #include "../core/mem.h"
 
-/* What the CPU writes and what the device writes never share one. */
-#define DEV_LINE		128
-#define DEV_LINES(n)		(((n) + DEV_LINE - 1) & ~(size_t)(DEV_LINE - 1))
-
 static inline struct pv_piece
 pv_dev_piece(const struct pv_dmamem *dm, bus_size_t off, bus_size_t len)
 {
@@ -28,6 +24,9 @@ pv_dev_piece(const struct pv_dmamem *dm, bus_size_t off, bus_size_t len)
 int pv_dev_queue(struct pv_virtio *, unsigned int index,
     const struct pv_virtq_params *, struct pv_virtq **vqp);
 void pv_dev_queue_free(struct pv_virtq **vqp);
+
+/* Take back all that the device has not used, cookies that nobody misses. */
+void pv_dev_queue_drain(struct pv_virtq *);
 
 /*
  * A wait with a bound. pv_dev_wait_begin; then while what is awaited is not

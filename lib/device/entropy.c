@@ -82,7 +82,7 @@ pv_entropy_attach(struct pv_entropy *sc, struct pv_virtio *dev,
 		goto fail;
 	}
 	error = pv_dmamem_alloc(sc->sc_mem, dev->vd_dmat, PV_ENTROPY_BUFLEN,
-	    DEV_LINE, 1, 0, 0);
+	    DMA_LINE, 1, 0, 0);
 	if (error)
 		goto free;
 	pv_virtio_set_callbacks(dev, &entropy_callbacks, sc);
@@ -109,9 +109,7 @@ pv_entropy_stop(struct pv_entropy *sc)
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
 	sc->sc_asked = 0;
-	if (sc->sc_requestq != NULL)
-		while (pv_virtq_drain(sc->sc_requestq) != NULL)
-			continue;
+	pv_dev_queue_drain(sc->sc_requestq);
 	return error;
 }
 
@@ -123,10 +121,7 @@ pv_entropy_detach(struct pv_entropy *sc)
 	error = pv_entropy_stop(sc);
 	pv_dev_queue_free(&sc->sc_requestq);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	if (error)
-		pv_dmamem_abandon(sc->sc_mem);
-	else
-		pv_dmamem_free(sc->sc_mem);
+	pv_dmamem_release(sc->sc_mem, error != 0);
 	pv_kern_free(sc->sc_mem, sizeof(*sc->sc_mem));
 	sc->sc_mem = NULL;
 	return error;

@@ -28,8 +28,8 @@
 #define GPU_SLOT_TRANSFER	0
 #define GPU_SLOT_FLUSH		1
 #define GPU_SLOT_COMMAND	2
-#define GPU_REQUEST_LEN		DEV_LINE
-#define GPU_ANSWER_LEN		DEV_LINES(GPU_EDID_RESP_LEN)
+#define GPU_REQUEST_LEN		DMA_LINE
+#define GPU_ANSWER_LEN		DMA_LINES(GPU_EDID_RESP_LEN)
 #define GPU_SLOT_LEN		(GPU_REQUEST_LEN + GPU_ANSWER_LEN)
 
 enum gpu_slot_state { SLOT_FREE, SLOT_SENT, SLOT_DONE };
@@ -488,7 +488,7 @@ fb_list_segments(struct pv_gpu *sc, struct pv_gpu_fb *fb)
 	int error, i;
 
 	error = pv_dmamem_alloc(&fb->fb_list, sc->sc_dev->vd_dmat,
-	    (bus_size_t)map->dm_nsegs * GPU_ENTRYLEN, DEV_LINE,
+	    (bus_size_t)map->dm_nsegs * GPU_ENTRYLEN, DMA_LINE,
 	    GPU_MAXLISTSEGS, 0, 0);
 	if (error)
 		return error;
@@ -524,11 +524,12 @@ fb_alloc_memory(struct pv_gpu *sc, struct pv_gpu_fb *fb)
 	}
 }
 
+/* lost: the device may still reach its memory. */
 static void
-fb_free(struct pv_gpu_fb *fb)
+fb_free(struct pv_gpu_fb *fb, bool lost)
 {
-	pv_dmamem_free(&fb->fb_list);
-	pv_dmamem_free(&fb->fb_dma);
+	pv_dmamem_release(&fb->fb_list, lost);
+	pv_dmamem_release(&fb->fb_dma, lost);
 	pv_kern_free(fb, sizeof(*fb));
 }
 
@@ -548,7 +549,7 @@ fb_alloc(struct pv_gpu *sc, uint32_t width, uint32_t height,
 	if (error == 0)
 		error = fb_list_segments(sc, fb);
 	if (error) {
-		fb_free(fb);
+		fb_free(fb, false);
 		return error;
 	}
 	fb->fb_generation = ++sc->sc_generation;
@@ -572,11 +573,7 @@ gpu_reap(struct pv_gpu *sc)
 			continue;
 		}
 		*link = fb->fb_next;
-		if (fb->fb_device) {
-			pv_dmamem_abandon(&fb->fb_list);
-			pv_dmamem_abandon(&fb->fb_dma);
-		}
-		fb_free(fb);
+		fb_free(fb, fb->fb_device);
 	}
 }
 
@@ -871,7 +868,7 @@ gpu_alloc_cmds(struct pv_gpu *sc)
 	if (cmds == NULL)
 		return ENOMEM;
 	error = pv_dmamem_alloc(&cmds->gc_dma, sc->sc_dev->vd_dmat,
-	    GPU_NSLOTS * GPU_SLOT_LEN, DEV_LINE, 1, 0, 0);
+	    GPU_NSLOTS * GPU_SLOT_LEN, DMA_LINE, 1, 0, 0);
 	if (error) {
 		pv_kern_free(cmds, sizeof(*cmds));
 		return error;
@@ -933,9 +930,7 @@ pv_gpu_stop(struct pv_gpu *sc)
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
 	sc->sc_cmds->gc_flushing = NULL;
-	if (sc->sc_ctrlq != NULL)
-		while (pv_virtq_drain(sc->sc_ctrlq) != NULL)
-			continue;
+	pv_dev_queue_drain(sc->sc_ctrlq);
 	if (error)
 		return error;
 	for (i = 0; i < GPU_NSLOTS; i++)
@@ -957,10 +952,7 @@ gpu_close(struct pv_gpu *sc)
 	pv_dev_queue_free(&sc->sc_ctrlq);
 	pv_dev_queue_free(&sc->sc_cursorq);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	if (sc->sc_lost)
-		pv_dmamem_abandon(&sc->sc_cmds->gc_dma);
-	else
-		pv_dmamem_free(&sc->sc_cmds->gc_dma);
+	pv_dmamem_release(&sc->sc_cmds->gc_dma, sc->sc_lost);
 	pv_kern_free(sc->sc_cmds, sizeof(*sc->sc_cmds));
 	sc->sc_cmds = NULL;
 	if (sc->sc_fb != NULL)

@@ -26,8 +26,8 @@ struct pv_net_slot {
 
 /* Control queue memory, for the one command that can be under way. */
 #define CTRL_REQUEST		0		/* class, command, data */
-#define CTRL_ACK		DEV_LINE	/* written by the device */
-#define CTRL_SIZE		(2 * DEV_LINE)
+#define CTRL_ACK		DMA_LINE	/* written by the device */
+#define CTRL_SIZE		(2 * DMA_LINE)
 
 #define WANT(bit, depends) \
 	{ PV_NET_F_##bit, PV_FEATURE_WANTED, #bit, depends }
@@ -209,7 +209,8 @@ net_read_config(struct pv_net *sc)
 	int error;
 
 	if (pv_virtio_has(sc->sc_dev, PV_NET_F_MAC))
-		fields[n++] = (struct pv_config_field){ NET_CFG_MAC, 1, 6, mac };
+		fields[n++] = (struct pv_config_field){ NET_CFG_MAC, 1, 6,
+		    mac };
 	if (pv_virtio_has(sc->sc_dev, PV_NET_F_STATUS))
 		fields[n++] = (struct pv_config_field){ NET_CFG_STATUS, 2, 1,
 		    &status };
@@ -482,7 +483,7 @@ pv_net_attach(struct pv_net *sc, struct pv_virtio *dev,
 		error = ENOMEM;
 		goto fail;
 	}
-	error = pv_dmamem_alloc(sc->sc_ctrl, dev->vd_dmat, CTRL_SIZE, DEV_LINE,
+	error = pv_dmamem_alloc(sc->sc_ctrl, dev->vd_dmat, CTRL_SIZE, DMA_LINE,
 	    1, 0, 0);
 	if (error)
 		goto free;
@@ -511,9 +512,7 @@ pv_net_stop(struct pv_net *sc)
 	sc->sc_running = 0;
 	sc->sc_rxmore = 0;
 	sc->sc_rxskip = 0;
-	if (sc->sc_ctrlq != NULL)
-		while (pv_virtq_drain(sc->sc_ctrlq) != NULL)
-			continue;
+	pv_dev_queue_drain(sc->sc_ctrlq);
 	return error;
 }
 
@@ -550,10 +549,7 @@ pv_net_detach(struct pv_net *sc)
 	pv_dev_queue_free(&sc->sc_rxq);
 	net_free_slots(sc);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	if (error)
-		pv_dmamem_abandon(sc->sc_ctrl);
-	else
-		pv_dmamem_free(sc->sc_ctrl);
+	pv_dmamem_release(sc->sc_ctrl, error != 0);
 	pv_kern_free(sc->sc_ctrl, sizeof(*sc->sc_ctrl));
 	sc->sc_ctrl = NULL;
 	return error;

@@ -286,8 +286,7 @@ mmio_intr_setup(void *v, struct pv_virtio *dev, unsigned int nqueues)
 	mm->mm_dev = dev;
 	mm->mm_intr = mm->mm_ops->mo_intr_establish(mm->mm_cookie,
 	    mm->mm_name, mmio_intr, mm) == 0;
-	mm->mm_mode = mm->mm_intr ? PV_INTR_MODE_LINE : PV_INTR_MODE_POLL;
-	return mm->mm_mode;
+	return mm->mm_intr ? PV_INTR_MODE_LINE : PV_INTR_MODE_POLL;
 }
 
 static void
@@ -298,7 +297,6 @@ mmio_intr_teardown(void *v)
 	if (mm->mm_intr)
 		mm->mm_ops->mo_intr_disestablish(mm->mm_cookie);
 	mm->mm_intr = 0;
-	mm->mm_mode = PV_INTR_MODE_NONE;
 }
 
 static void
