@@ -115,7 +115,8 @@ int pv_gpu_attach(struct pv_gpu *, struct pv_virtio *dev,
  * The framebuffer's memory and generation live on: start creates the resource
  * anew over the same pages, and calls gc_changed if the display now has another
  * size. stop returns 0, or ETIMEDOUT if the reset was not confirmed: then start
- * returns EIO, and nothing that the device can reach is freed any more.
+ * returns EIO, and nothing that the device can reach is freed any more. Other
+ * errors of start: EBUSY the device runs; those of pv_gpu_attach.
  * Context: thread, nothing else on this device meanwhile.
  */
 int pv_gpu_stop(struct pv_gpu *);
@@ -160,8 +161,9 @@ int pv_gpu_flush(struct pv_gpu *, unsigned int x, unsigned int y,
  * pv_gpu_flush_begin - the same without the wait
  *
  * EBUSY: a flush is under way still. pv_gpu_flush_end looks whether it is
- * done: EAGAIN not yet, else its result, once. pv_gpu_flush first ends what was
- * begun. Context: thread.
+ * done: EAGAIN not yet, else its result, once; 0 if none was begun. Other errors
+ * of both: those of pv_gpu_flush, which first ends what was begun.
+ * Context: thread.
  */
 int pv_gpu_flush_begin(struct pv_gpu *, unsigned int x, unsigned int y,
     unsigned int w, unsigned int h);
@@ -194,7 +196,8 @@ void pv_gpu_revoked(struct pv_gpu *, unsigned int generation);
  * If the size is another: allocates a new framebuffer (black), shows it, calls
  * gc_revoke for the old one if it was handed out, frees it otherwise. Returns
  * 1 if there is a new generation, 0 if nothing changed; as a negative number
- * ENOMEM (the old one stays, and is shown), EIO, ETIMEDOUT. Context: thread.
+ * ENOMEM (the old one stays, and is shown), EIO, ETIMEDOUT, ENXIO stopped.
+ * Context: thread.
  * (GPU Device / Device configuration layout, events_read)
  */
 int pv_gpu_changed(struct pv_gpu *);

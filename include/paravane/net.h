@@ -212,9 +212,9 @@ void *pv_net_drain_rx(struct pv_net *);
  * pv_net_start - bring a stopped and drained device up again
  *
  * Negotiates anew: header length, MTU and buffer length may be others. The
- * current MTU is kept if it still fits. Errors: as pv_net_attach; EBUSY if the
- * drains are not complete; EIO if the reset was never confirmed. On error the
- * device stays stopped. Context: thread.
+ * current MTU is kept if it still fits. Errors: as pv_net_attach; EBUSY it runs,
+ * or the drains are not complete; EIO if the reset was never confirmed. On error
+ * the device stays stopped. Context: thread.
  */
 int pv_net_start(struct pv_net *);
 

@@ -122,7 +122,7 @@ struct pv_transport_ops {
 	unsigned int (*to_intr_status)(void *);
 
 	/*
-	 * to_describe - one line for people: "pci 0:3.0 1af4:1041 rev 1"
+	 * to_describe - one line for people: "pci 1af4:1041 rev 1"
 	 * Writes at most len bytes with the final 0.
 	 */
 	void (*to_describe)(void *, char *buf, size_t len);

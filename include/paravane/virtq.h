@@ -75,9 +75,10 @@ struct pv_virtq_counters {
  *
  * The size is the largest power of two that is neither above vp_size nor above
  * what the device takes. Errors: ENXIO the device has no such queue; EINVAL its
- * size is above what the ring allows (32768), params make no sense, or the
- * device is started; ENOMEM. *vqp is the new queue, until pv_virtq_free. Context: thread. (Basic Facilities of a Virtio
- * Device / Virtqueues)
+ * size is above what the ring allows (32768), params make no sense, the index
+ * has a queue already, or the device is started; ENOMEM. *vqp is the new queue,
+ * until pv_virtq_free. Context: thread. (Basic Facilities of a Virtio Device /
+ * Virtqueues)
  */
 int pv_virtq_alloc(struct pv_virtio *, unsigned int index,
     const struct pv_virtq_params *, struct pv_virtq **vqp);
