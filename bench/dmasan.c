@@ -227,20 +227,29 @@ mem_check(const bus_dma_segment_t *segs, int nsegs, const char *what)
 	return m;
 }
 
+/*
+ * The longest run of device addresses: as short as asked for, but no shorter
+ * than what lets total bytes pass in nsegs segments.
+ */
 static bus_size_t
-segment_limit(void)
+segment_limit(bus_size_t total, int nsegs, bus_size_t align)
 {
-	bus_size_t a = port.po_segsize, b = bench_config.bd_segsize;
+	bus_size_t limit = bench_config.bd_segsize;
+	bus_size_t least = (total + (bus_size_t)nsegs - 1) / (bus_size_t)nsegs;
 
-	if (a == 0 || (b != 0 && b < a))
-		return b;
-	return a;
+	if (port.po_segsize != 0)
+		return port.po_segsize;
+	if (limit == 0)
+		return 0;
+	if (limit < least)
+		limit = least;
+	return (limit + align - 1) & ~(align - 1);
 }
 
 static int
-mem_place(struct mem *m, bus_dma_segment_t *segs, int nsegs)
+mem_place(struct mem *m, bus_dma_segment_t *segs, int nsegs, bus_size_t align)
 {
-	bus_size_t limit = segment_limit();
+	bus_size_t limit = segment_limit(m->m_size, nsegs, align);
 	size_t off, run;
 	int i = 0;
 
@@ -279,7 +288,7 @@ san_mem_alloc(bus_dma_tag_t t, bus_size_t size, bus_size_t alignment,
 		    (unsigned long long)alignment);
 	m = calloc(1, sizeof(*m));
 	m->m_size = (size_t)size;
-	if (mem_place(m, segs, nsegs)) {
+	if (mem_place(m, segs, nsegs, alignment != 0 ? alignment : 1)) {
 		free(m);
 		return ENOMEM;
 	}
@@ -497,7 +506,7 @@ static size_t
 run_at(const struct map *mp, const uint8_t *p, size_t left)
 {
 	const struct mem *m = mem_of((uintptr_t)p);
-	bus_size_t limit = segment_limit();
+	bus_size_t limit = segment_limit(mp->mp_size, mp->mp_maxsegs, 1);
 	size_t off;
 	int i;
 
@@ -704,6 +713,7 @@ bounce_post(const struct map *mp, const struct span *sp, size_t off,
 			break;
 		}
 	memcpy(sp->sp_cpu, sp->sp_dev, sp->sp_n);
+	memcpy(sp->sp_ck->ck_snap + sp->sp_i, sp->sp_dev, sp->sp_n);
 }
 
 static void

@@ -11,28 +11,37 @@ BH := $(B)/traced
 BENCH_TRACE_CFLAGS := -fsanitize-coverage=edge,trace-loads,trace-stores \
 	-Dmemcpy=bench_memcpy -Dmemmove=bench_memmove -Dmemset=bench_memset -Dmemcmp=bench_memcmp
 
+# Every caller stands in a report's stacks.
+BENCH_CFLAGS := $(HOST_CFLAGS) -fno-optimize-sibling-calls
+
 BENCH_SRC := $(wildcard port/posix/*.c bench/*.c)
 TRACED_OBJ := $(patsubst %,$(BH)/%.o,$(LIB_SRC))
 BENCH_OBJ := $(patsubst %,$(B)/host/%.o,$(BENCH_SRC))
 BENCH_TEST_SRC := $(wildcard test/bench/test_*.c)
 BENCH_TEST := $(patsubst test/bench/%.c,$(BH)/%,$(BENCH_TEST_SRC))
+BENCH_TEST_OBJ := $(patsubst test/bench/%,$(BH)/%.o,$(filter-out $(BENCH_TEST_SRC),$(wildcard test/bench/*.c)))
 # Those of the library; the guest's have nothing to be traced.
 BENCH_UNIT := $(patsubst test/unit/%.c,$(BH)/unit/%,$(wildcard \
 	$(patsubst %,test/unit/test_%.c,console entropy gpu hostile mmio net pci virtio virtq)))
-DEPS += $(TRACED_OBJ:.o=.d) $(BENCH_TEST:%=%.c.d)
+DEPS += $(TRACED_OBJ:.o=.d) $(BENCH_TEST:%=%.c.d) $(BENCH_TEST_OBJ:.o=.d)
 
 $(BH)/lib/%.c.o: lib/%.c mk/build.mk mk/host.mk mk/bench.mk
 	$(call say,TRACECC $<)mkdir -p $(@D)
-	$(Q)clang $(HOST_CFLAGS) $(WARN) $(BENCH_TRACE_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)clang $(BENCH_CFLAGS) $(WARN) $(BENCH_TRACE_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BH)/libtraced.a: $(TRACED_OBJ) $(BENCH_OBJ)
 	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 
+# Mistakes for the tests to make: traced too.
+$(BH)/careless.c.o: test/bench/careless.c mk/build.mk mk/host.mk mk/bench.mk
+	$(call say,TRACECC $<)mkdir -p $(@D)
+	$(Q)clang $(BENCH_CFLAGS) $(WARN) $(BENCH_TRACE_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
 $(BH)/%.c.o: test/bench/%.c mk/build.mk mk/host.mk mk/bench.mk
 	$(call say,HOSTCC  $<)mkdir -p $(@D)
-	$(Q)clang $(HOST_CFLAGS) $(WARN) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)clang $(BENCH_CFLAGS) $(WARN) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
-$(BENCH_TEST): $(BH)/%: $(BH)/%.c.o $(BH)/libtraced.a
+$(BENCH_TEST): $(BH)/%: $(BH)/%.c.o $(BENCH_TEST_OBJ) $(BH)/libtraced.a
 	$(call say,HOSTLD  $@)clang $(HOST_CFLAGS) -o $@ $^ $(HOST_LIBS)
 
 define bench_unit_rules

@@ -53,8 +53,9 @@ struct bench_dma {
 	int bd_refuse_coherent;	/* bus_dmamem_map with COHERENT fails;
 				 * otherwise such memory is uncached */
 	int bd_bounce;		/* each load has a copy, at byte grain */
-	bus_size_t bd_segsize;	/* longest run of device addresses; 0: none.
-				 * port.po_segsize, where smaller, wins */
+	bus_size_t bd_segsize;	/* longest run of device addresses, as far as
+				 * the driver takes so many; 0: no limit.
+				 * port.po_segsize, where set, wins */
 	uint64_t bd_seed;
 	unsigned int bd_chance;	/* one in so many accesses is followed by a
 				 * write-back or a fetch; 0: 16 */

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=900
+"""
+The library's unit tests once more, as they are, under the bench's bus and with
+the library traced: every driver, on every kind of memory, without a finding.
+And the proof that a finding would show.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "test", "support"))
+import tap
+
+UNITS = ["virtq", "virtio", "entropy", "console", "net", "gpu"]
+
+BUSES = [
+    "coherent,seed=1",
+    "coherent,segsize=700,seed=2",
+    "noncoherent,line=64,seed=3",
+    "noncoherent,line=64,refuse-coherent,seed=4",
+    "noncoherent,line=128,refuse-coherent,chance=1,seed=5",
+    "noncoherent,line=128,segsize=4096,refuse-coherent,seed=6",
+    "bounce,refuse-coherent,seed=7",
+    "bounce,segsize=1000,seed=8",
+]
+
+# With --long: other moments for what happens by chance.
+MORE = [f"noncoherent,line={line},refuse-coherent,chance={chance},seed={seed}"
+        for line in (64, 128) for chance in (1, 4) for seed in range(10, 15)]
+
+
+def run(unit, bus):
+    program = os.path.join(TOP, "build", "traced", "unit", f"test_{unit}")
+    environment = dict(os.environ, PARAVANE_BENCH=bus,
+                       CMOCKA_MESSAGE_OUTPUT="STDOUT")
+    try:
+        return subprocess.run([program], env=environment, timeout=240,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace")
+    except subprocess.TimeoutExpired as e:
+        return subprocess.CompletedProcess(program, -1, str(e.output))
+
+
+def main():
+    buses = BUSES + (MORE if os.environ.get("PARAVANE_LONG") else [])
+    for bus in buses:
+        for unit in UNITS:
+            r = run(unit, bus)
+            findings = re.findall(r"^paravane: bench: ([a-z-]+):", r.stdout,
+                                  re.M)
+            tap.ok(r.returncode == 0 and not findings, f"{unit}: {bus}",
+                   "\n".join(r.stdout.splitlines()[-60:]))
+    r = run("virtq", "no-such-word")
+    tap.ok(r.returncode == 2, "an unknown word is told", r.stdout)
+    tap.done()
+
+
+main()
