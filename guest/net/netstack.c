@@ -631,6 +631,8 @@ net_detach(struct net_if *ifp)
 {
 	int error;
 
+	while (ifp->if_busy)		/* bounded, as resets are */
+		thread_sleep(NS_PER_MS);
 	dhcp_release_and_stop(&ifp->if_netif);
 	if_flush(ifp);
 	netif_remove(&ifp->if_netif);
