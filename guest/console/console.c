@@ -47,7 +47,7 @@ console_next(struct console *con)
 int
 console_colour(void)
 {
-	return cmdline_get("run") == NULL && cmdline_get("test") == NULL;
+	return !cmdline_test_run();
 }
 
 static uint64_t
@@ -98,24 +98,31 @@ text_copy(const struct console *con, char *buf, size_t size)
 	return n;
 }
 
+/* Offer n bytes of text. False: not all were taken. */
+static int
+offer(struct console *con, const char *buf, size_t n)
+{
+	size_t taken = con->con_write(con, buf, n);
+
+	con->con_pos += taken;
+	if (taken > 0)
+		con->con_stuck = 0;
+	return taken == n;
+}
+
 /* Offer text until there is none or no more is taken; the lock is held. */
 static void
 drain_atomic(struct console *con)
 {
 	char buf[TEXT_CHUNK];
-	size_t n, taken;
+	size_t n;
 
 	skip_lost(con);
 	if (!tell_lost(con))
 		return;
-	while ((n = text_copy(con, buf, sizeof(buf))) > 0) {
-		taken = con->con_write(con, buf, n);
-		con->con_pos += taken;
-		if (taken > 0)
-			con->con_stuck = 0;
-		if (taken < n)
-			break;
-	}
+	do
+		n = text_copy(con, buf, sizeof(buf));
+	while (n > 0 && offer(con, buf, n));
 }
 
 static void
@@ -134,25 +141,17 @@ drain(struct console *con)
 {
 	char buf[TEXT_CHUNK];
 	uint64_t saved;
-	size_t n, taken;
+	size_t n;
 
 	skip_lost(con);
 	if (!tell_lost(con))
 		return;
-	for (;;) {
+	do {
 		saved = spin_lock(&text_spin);
 		skip_lost(con);
 		n = text_copy(con, buf, sizeof(buf));
 		spin_unlock(&text_spin, saved);
-		if (n == 0)
-			break;
-		taken = con->con_write(con, buf, n);
-		con->con_pos += taken;
-		if (taken > 0)
-			con->con_stuck = 0;
-		if (taken < n)
-			break;
-	}
+	} while (n > 0 && offer(con, buf, n));
 }
 
 static void

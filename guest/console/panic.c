@@ -19,16 +19,10 @@ panicking(void)
 	return panic_depth > 0;
 }
 
-static int
-test_run(void)
-{
-	return cmdline_get("run") != NULL || cmdline_get("test") != NULL;
-}
-
 static _Noreturn void
 stop(void)
 {
-	if (test_run())
+	if (cmdline_test_run())
 		cpu_poweroff();
 	cpu_halt();
 }
@@ -36,7 +30,7 @@ stop(void)
 static _Noreturn void
 finish(void)
 {
-	if (test_run())
+	if (cmdline_test_run())
 		kprintf("paravane: failed\n");
 	else
 		kprintf("The system has halted.\n");
@@ -62,7 +56,8 @@ panic_enter(void)
 	if (panic_depth > 2)
 		stop();
 	if (panic_depth == 2) {
-		kprintf("\nBail out! a panic within a panic\n");
+		kprintf("\n");
+		panic_message("a panic within a panic");
 		finish();
 	}
 	cpu_stop_others();
@@ -76,6 +71,18 @@ panic_finish(void)
 }
 
 void
+panic_message(const char *fmt, ...)
+{
+	char buf[LOG_LINE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	kprintf("%spanic: %s\n", cmdline_test_run() ? "Bail out! " : "", buf);
+}
+
+void
 panic(const char *fmt, ...)
 {
 	char buf[LOG_LINE_MAX];
@@ -85,7 +92,7 @@ panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
-	kprintf("%spanic: %s\n", test_run() ? "Bail out! " : "", buf);
+	panic_message("%s", buf);
 	backtrace_print(0, kprintf);
 	panic_finish();
 }

@@ -115,7 +115,7 @@ pl011_intr(void *arg)
 	return true;
 }
 
-int
+static int
 pl011_attach(void)
 {
 	const struct machine_uart *uart = &machine.m_uart;
@@ -128,6 +128,7 @@ pl011_attach(void)
 		return ENXIO;
 	/* Whether anything is there is the machine's word only. */
 	if (vm_probe_read((volatile uint32_t *)pl011_regs, &value) != 0) {
+		vm_unmap_device(pl011_regs, PAGE_SIZE);
 		pl011_regs = NULL;
 		return ENXIO;
 	}
@@ -142,7 +143,7 @@ pl011_attach(void)
 	return 0;
 }
 
-int
+static int
 pl011_interrupt(void)
 {
 	const struct machine_intr *mi = &machine.m_uart.mu_intr;

@@ -176,8 +176,7 @@ die(struct trapframe *tf, const char *what)
 	const char *name = ksym_find(tf->tf_elr, &off);
 
 	panic_enter();
-	kprintf("Bail out! panic: %s in %s+0x%zx\n", what,
-	    name != NULL ? name : "?", off);
+	panic_message("%s in %s+0x%zx", what, name != NULL ? name : "?", off);
 	trapframe_print(tf, kprintf);
 	backtrace_print(tf->tf_x[29], kprintf);
 	panic_finish();

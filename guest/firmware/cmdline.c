@@ -163,3 +163,9 @@ cmdline_is(const char *name, const char *value)
 
 	return s != NULL && strcmp(s, value) == 0;
 }
+
+bool
+cmdline_test_run(void)
+{
+	return cmdline_get("run") != NULL || cmdline_get("test") != NULL;
+}

@@ -59,5 +59,7 @@ const char *cmdline_get(const char *name);
 uint64_t cmdline_get_number(const char *name, uint64_t fallback);
 /* The option's value is exactly this. */
 bool	cmdline_is(const char *name, const char *value);
+/* What is said is for a program: run= or test is given. */
+bool	cmdline_test_run(void);
 
 #endif

@@ -90,14 +90,15 @@ struct pv_console;
 struct pv_gpu;
 
 /*
- * Consoles on devices. The PL011 is attached at start-up, and gets its
- * interrupt later; ENXIO: the machine has none. The others are attached by who
- * attaches the device, from a thread.
+ * Consoles on devices. The PL011 attaches itself at start-up, and has its
+ * interrupt later. The others are attached by who attaches the device, from a
+ * thread.
  *
  * fbcon_attach		A text console on a display, which is running. Errors:
  *			ENOMEM, EBUSY there is one already.
  * fbcon_changed	A call of pv_gpu_changed returned 1.
  * fbcon_hide		Leave the pixels alone, or show the text again.
+ * fbcon_repaint	Paint everything again, as the display now is.
  * fbcon_detach		The display goes.
  * vcon_attach		A console on a virtio console that has been attached.
  *			Errors: ENOMEM, EBUSY there are too many.
@@ -107,11 +108,10 @@ struct pv_gpu;
  * Both use their device only from the console thread, within its lock (below),
  * and from a panic.
  */
-int	pl011_attach(void);
-int	pl011_interrupt(void);
 int	fbcon_attach(struct pv_gpu *);
 void	fbcon_changed(struct pv_gpu *);
 void	fbcon_hide(struct pv_gpu *, int hide);
+void	fbcon_repaint(struct pv_gpu *);
 void	fbcon_detach(struct pv_gpu *);
 int	vcon_attach(struct pv_console *);
 void	vcon_kick(void);

@@ -68,7 +68,7 @@ _Noreturn void	panic(const char *fmt, ...)
 		    __attribute__((format(printf, 1, 2)));
 
 /*
- * panic_enter, panic_finish - the two halves of panic()
+ * panic_enter, panic_message, panic_finish - the parts of panic()
  *
  * For who prints more than a message (the exception handlers: registers and
  * a backtrace). After panic_enter(), which masks interrupts, all output is
@@ -76,11 +76,15 @@ _Noreturn void	panic(const char *fmt, ...)
  * ends at once. panic_finish() ends the run as panic() does.
  *
  *	panic_enter();
- *	kprintf("Bail out! panic: %s\n", ...);
+ *	panic_message("%s in %s", ...);
  *	...
  *	panic_finish();
+ *
+ * panic_message() is the line that panic() prints.
  */
 void		panic_enter(void);
+void		panic_message(const char *fmt, ...)
+		    __attribute__((format(printf, 1, 2)));
 _Noreturn void	panic_finish(void);
 
 /* panicking - whether panic_enter() was called */

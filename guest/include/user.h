@@ -33,9 +33,6 @@ void user_display_revoke(struct pv_gpu *, unsigned int generation);
 void user_display_changed(struct pv_gpu *);
 bool user_display_taken(const struct pv_gpu *);
 
-/* The text console's: paint everything again, as the display now is. */
-void fbcon_repaint(struct pv_gpu *);
-
 /*
  * user_exec - run a program and wait for its end
  *

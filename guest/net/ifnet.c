@@ -343,9 +343,11 @@ rx_part(struct net_if *ifp, const struct pv_net_rx *rx, bool drop)
 
 	rp->rp_posted--;
 	if (drop || rx->rx_len == 0 || rx->rx_len > UINT16_MAX ||
-	    rx->rx_off + (size_t)rx->rx_len > rp->rp_buflen)
-		;
-	else if (rp->rp_lent < rp->rp_nslots / 2 + rp->rp_nslots / 4) {
+	    rx->rx_off + (size_t)rx->rx_len > rp->rp_buflen) {
+		rxpool_put(rs);
+		return NULL;
+	}
+	if (rp->rp_lent < rp->rp_nslots / 2 + rp->rp_nslots / 4) {
 		p = rxslot_pbuf(rs, rx->rx_off, rx->rx_len);
 		if (p != NULL)
 			return p;

@@ -21,7 +21,6 @@
 #include "process.h"
 
 #define MAXARGS		4
-#define SECOND		1000000000ull
 #define MEMORY_SLACK	64	/* pages that others may take meanwhile */
 
 /* AttrIndx, bits 4:2, and shareability, 9:8, of a page's descriptor. */
@@ -70,10 +69,10 @@ run(const char *text)
 
 	if (pr == NULL)
 		return -1;
-	if (process_wait(pr, 20 * SECOND, &status) == 0)
+	if (process_wait(pr, 20 * NS_PER_S, &status) == 0)
 		return status;
 	process_kill(pr, USER_KILLED_INTR);
-	return process_wait(pr, SECOND, &status) == 0 ? -2 : -3;
+	return process_wait(pr, NS_PER_S, &status) == 0 ? -2 : -3;
 }
 
 /* End a program that a test started; its status, -1 if it does not end. */
@@ -83,7 +82,7 @@ stop(struct process *pr)
 	int status;
 
 	process_kill(pr, USER_KILLED_INTR);
-	return process_wait(pr, 5 * SECOND, &status) == 0 ? status : -1;
+	return process_wait(pr, 5 * NS_PER_S, &status) == 0 ? status : -1;
 }
 
 SELFTEST(user_program)
@@ -136,9 +135,9 @@ SELFTEST(user_endless)
 
 	ST_CHECK(st, pr != NULL);
 	for (i = 0; i < 10; i++)
-		thread_sleep(SECOND / 100);
+		thread_sleep(NS_PER_S / 100);
 	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
-	ST_CHECK(st, uptime_ns() - begin < 5 * SECOND);
+	ST_CHECK(st, uptime_ns() - begin < 5 * NS_PER_S);
 }
 
 SELFTEST(user_memory_returns)
@@ -181,7 +180,7 @@ await_display(const struct process *pr)
 	int i;
 
 	for (i = 0; i < 500 && rg == NULL && pr->pr_space != NULL; i++) {
-		thread_sleep(SECOND / 100);
+		thread_sleep(NS_PER_S / 100);
 		rg = display_region(pr);
 	}
 	return rg;
@@ -302,7 +301,7 @@ SELFTEST(user_display_goes)
 	detached = virtio_detach(vg);
 	if (rg != NULL)
 		check_scratch(st, pr, rg);
-	ended = process_wait(pr, 20 * SECOND, &status);
+	ended = process_wait(pr, 20 * NS_PER_S, &status);
 	if (ended != 0)
 		stop(pr);
 	attached = virtio_attach(vg);

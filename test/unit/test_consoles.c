@@ -64,6 +64,12 @@ cmdline_get(const char *name)
 	return strcmp(name, "console") == 0 ? option : NULL;
 }
 
+bool
+cmdline_test_run(void)
+{
+	return false;
+}
+
 void
 klog(enum log_level level, const char *fmt, ...)
 {
