@@ -17,7 +17,11 @@ extern const struct command *const __stop_set_command[];
 /* command_find - by its name; NULL if there is none */
 const struct command *command_find(const char *name);
 
-/* tty_forget_interrupt - a command begins: earlier Ctrl-C are not for it */
+/*
+ * tty_forget_interrupt - a line is done, and with it the Ctrl-C that ended it
+ *
+ * Not when it begins: what is typed right behind Enter is for its commands.
+ */
 void	tty_forget_interrupt(void);
 
 /*

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "net_guest.h"
 #include "shell.h"
+#include "thread.h"
 #include "tty.h"
 #include "virtio_guest.h"
 
@@ -21,7 +22,7 @@
 #define LEASE_WAIT_NS	(10 * NS_PER_S)
 
 static int run_failed;
-static int run_active;		/* the `run=` list: failures count */
+static struct thread *run_thread; /* runs `run=`: failures count */
 
 int
 shell_usage(const char *name)
@@ -71,7 +72,6 @@ run_command(int argc, char **argv)
 		    argv[0]);
 		return ENOENT;
 	}
-	tty_forget_interrupt();
 	return cmd->cmd_fn(argc, argv);
 }
 
@@ -97,10 +97,12 @@ run_list(char *p)
 		error = run_command(argc, argv);
 		if (error != 0) {
 			result = error;
-			run_failed |= run_active;
+			run_failed |= run_thread == thread_self();
 		}
-		if (error == EINTR)
+		if (error == EINTR || tty_interrupted()) {
+			result = EINTR;
 			break;
+		}
 	}
 	return result;
 }
@@ -166,14 +168,16 @@ shell_main(const char *run)
 	console_drain();
 	if (run != NULL && *run != '\0') {
 		wait_for_network();
-		run_active = 1;
+		run_thread = thread_self();
 		run_failed |= shell_run(run) != 0;
-		run_active = 0;
+		run_thread = NULL;
+		tty_forget_interrupt();
 	}
 	for (;;) {
 		if (tty_getline(PROMPT, line, sizeof(line)) < 0)
 			continue;
 		edit_remember(&shell_history, line);
 		(void)shell_run(line);
+		tty_forget_interrupt();
 	}
 }

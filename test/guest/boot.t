@@ -173,7 +173,7 @@ def panics(kind, console, pattern, function=None):
         g.prompt()
         g.command("crash " + kind, wait=False)
         g.expect(r"^Bail out! .*" + pattern)
-        g.expect(r"^ *#\d+ .*run_list")
+        g.expect(r"^ *#\d+ .*shell_main")
         g.expect(r"^paravane: failed$")
         lines = "\n".join(shown(g, "^paravane: failed$"))
         if "Bail out! " not in lines or function not in lines:
@@ -184,7 +184,7 @@ def panic_on_another_cpu():
     with Guest(append="test", smp=2) as g:
         g.prompt()
         g.command("crash other", wait=False)
-        g.expect(r"^Bail out! panic: data abort in crash_read")
+        g.expect(r"^Bail out! panic: data abort in (crash_read|read_there)")
         g.expect(r", cpu 1$")
         g.expect(r"^ *#\d+ .*cpu_secondary")
         g.expect(r"^paravane: failed$")
