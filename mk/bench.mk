@@ -11,8 +11,8 @@ BH := $(B)/traced
 BENCH_TRACE_CFLAGS := -fsanitize-coverage=edge,trace-loads,trace-stores \
 	-Dmemcpy=bench_memcpy -Dmemmove=bench_memmove -Dmemset=bench_memset -Dmemcmp=bench_memcmp
 
-# Every caller stands in a report's stacks.
-BENCH_CFLAGS := $(HOST_CFLAGS) -fno-optimize-sibling-calls
+# Every caller stands in a report's stacks, by its own frame.
+BENCH_CFLAGS := $(HOST_CFLAGS) -fno-optimize-sibling-calls -fno-inline
 
 BENCH_SRC := $(wildcard port/posix/*.c bench/*.c)
 TRACED_OBJ := $(patsubst %,$(BH)/%.o,$(LIB_SRC))
