@@ -47,7 +47,7 @@ struct gic {
 	void	(*g_enable)(uint32_t intid, bool on);
 	void	(*g_trigger)(uint32_t intid, bool edge);
 	void	(*g_route)(uint32_t intid, struct cpu *);
-	void	(*g_pend)(uint32_t intid);
+	void	(*g_pend)(uint32_t intid, bool on);
 	void	(*g_sgi)(struct cpu *, unsigned sgi);
 };
 
@@ -58,7 +58,7 @@ extern volatile char *gicd;
 void	gicd_init_lines(unsigned lines);
 void	gicd_enable(uint32_t intid, bool on);
 void	gicd_trigger(volatile char *regs, uint32_t intid, bool edge);
-void	gicd_pend(uint32_t intid);
+void	gicd_pend(uint32_t intid, bool on);
 void	gic_init_private(volatile char *regs);
 
 /*

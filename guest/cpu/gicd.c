@@ -40,10 +40,10 @@ gicd_trigger(volatile char *regs, uint32_t intid, bool edge)
 }
 
 void
-gicd_pend(uint32_t intid)
+gicd_pend(uint32_t intid, bool on)
 {
-	mmio_write32(gicd + GICD_ISPENDR + intid / 32 * 4,
-	    1u << (intid % 32));
+	mmio_write32(gicd + (on ? GICD_ISPENDR : GICD_ICPENDR) +
+	    intid / 32 * 4, 1u << (intid % 32));
 }
 
 /* All shared lines off, with one priority, level. */

@@ -164,7 +164,7 @@ intr_raise(uint32_t intid)
 		return its_pend(intid);
 	if (intid < 32)
 		return ENOTSUP;
-	gic->g_pend(intid);
+	gic->g_pend(intid, true);
 	return 0;
 }
 
@@ -223,8 +223,11 @@ intr_establish(uint32_t intid, int flags, unsigned cpu, bool (*fn)(void *),
 		l->l_unclaimed = 0;
 		l->l_masked = false;
 		memset(l->l_count, 0, sizeof(l->l_count));
-		if (intid >= 32 && intid < LPI_BASE)
+		if (intid >= 32 && intid < LPI_BASE) {
 			gic->g_trigger(intid, (flags & INTR_EDGE) != 0);
+			/* What came while nobody listened is nobody's. */
+			gic->g_pend(intid, false);
+		}
 		error = intr_route(intid, cpu);
 		if (error) {
 			l->l_handlers = NULL;
