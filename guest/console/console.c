@@ -11,12 +11,12 @@
 
 #include "cmdline.h"
 #include "console.h"
+#include "console_text.h"
 #include "cpu.h"
 #include "init.h"
 #include "ktime.h"
 #include "log.h"
 #include "spin.h"
-#include "text.h"
 #include "thread.h"
 
 #define TEXT_SIZE	65536	/* a power of two */

@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "cmdline.h"
+#include "console.h"
+#include "console_text.h"
 #include "init.h"
 #include "ktime.h"
 #include "log.h"
 #include "spin.h"
-#include "console.h"
-#include "text.h"
 
 #define LOG_SIZE	65536	/* a power of two */
 

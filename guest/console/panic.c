@@ -5,9 +5,9 @@
 
 #include "cmdline.h"
 #include "console.h"
+#include "console_text.h"
 #include "cpu.h"
 #include "log.h"
-#include "text.h"
 
 static unsigned int panic_cpu;		/* 1 + the CPU that panics */
 static unsigned int panic_depth;

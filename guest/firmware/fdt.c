@@ -391,7 +391,8 @@ memory_found(struct tree *t, int node)
 	uint64_t base, size;
 	unsigned i;
 
-	for (i = 0; i < MACHINE_MAXMEM && reg_get(t, node, i, &base, &size); i++)
+	for (i = 0; i < MACHINE_MAXMEM &&
+	    reg_get(t, node, i, &base, &size); i++)
 		machine_add_memory(t->t_m, base, size);
 	if (i == 0)
 		note_node(t, node, ": no usable range");
@@ -420,7 +421,8 @@ cpu_found(struct tree *t, int node)
 	if (m->m_ncpus == MACHINE_MAXCPUS)
 		return;
 	memset(cpu, 0, sizeof(*cpu));
-	cpu->mc_mpidr = cells_number(&c, 0, parent(t)->l_ac) & MACHINE_MPIDR_MASK;
+	cpu->mc_mpidr = cells_number(&c, 0, parent(t)->l_ac) &
+	    MACHINE_MPIDR_MASK;
 	if (c.c_short || parent(t)->l_ac == 0) {
 		note_node(t, node, ": processor without a number");
 		return;
@@ -582,8 +584,9 @@ host_intmap(struct tree *t, int node, struct machine_host *h)
 
 	if (c.c_data == NULL)
 		return;
-	h->mh_intmap_devfn_mask = mask.c_count >= 4 ? cell(&mask, 0) : 0xffffff00;
-	h->mh_intmap_devfn_mask &= 0xffff00;
+	h->mh_intmap_devfn_mask = 0xffff00;
+	if (mask.c_count >= 4)
+		h->mh_intmap_devfn_mask &= cell(&mask, 0);
 	h->mh_intmap_pin_mask = mask.c_count >= 4 ? cell(&mask, 3) & 7 : 7;
 	while (i + 5 < c.c_count && h->mh_nintmap < MACHINE_MAXINTMAP &&
 	    rows++ < MAXROWS) {

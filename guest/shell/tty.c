@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "console.h"
+#include "console_text.h"
 #include "edit.h"
 #include "ktime.h"
+#include "lines.h"
 #include "log.h"
+#include "spin.h"
 #include "thread.h"
 #include "tty.h"
-#include "../console/spin.h"
-#include "../console/text.h"
-#include "lines.h"
 
 #define INPUT_SIZE	1024	/* a power of two */
 #define WRITE_CHUNK	512	/* an atomic console masks interrupts for it */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef TEXT_H
-#define TEXT_H
+#ifndef CONSOLE_TEXT_H
+#define CONSOLE_TEXT_H
 
-/* What the files of guest/console share. */
+/*
+ * Between the consoles, the log, a panic and the line editor (tty.c): nobody
+ * else needs it.
+ */
 
 #include <stddef.h>
 #include <stdint.h>
