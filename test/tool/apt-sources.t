@@ -18,13 +18,13 @@ import tap
 DEB822 = """# a remark
 Types: deb
 # another
-URIs: http://deb.debian.org/debian
+URIs: http://deb.example/debian
 Suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb
-URIs: http://security.debian.org/debian-security/
+URIs: http://security.example/debian-security/
 Suites: bookworm-security
 Components: main
 Signed-By:
@@ -95,9 +95,9 @@ DIR = "etc/apt/sources.list.d/"
 out, status = sources(OS | {DIR + "debian.sources": DEB822})
 tap.equal(status, 0, "deb822: success")
 tap.equal(uris(out), [
-    ("http://deb.debian.org/debian", "bookworm"),
-    ("http://deb.debian.org/debian", "bookworm-updates"),
-    ("http://security.debian.org/debian-security/", "bookworm-security")],
+    ("http://deb.example/debian", "bookworm"),
+    ("http://deb.example/debian", "bookworm-updates"),
+    ("http://security.example/debian-security/", "bookworm-security")],
     "deb822: every suite, remarks and the disabled left out")
 tap.equal(out.count("Types: deb deb-src\n"), 3, "deb822: with sources")
 tap.ok("Signed-By:\n -----BEGIN PGP" in out and " .\n abc\n" in out,
