@@ -14,7 +14,7 @@
 
 /* No registers here: those of a frame are an array. */
 #define GUEST_CPU_CPUVAR_H
-#define GUEST_CPU_MMIO_H
+#define GUEST_MMIO_H
 #define mmio_read32(p)	(*(const volatile uint32_t *)(p))
 
 #include "../../guest/cpu/msi.c"
