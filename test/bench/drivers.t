@@ -20,18 +20,15 @@ import tap
 UNITS = ["virtq", "virtio", "entropy", "console", "net", "gpu"]
 
 BUSES = [
-    "coherent,seed=1",
-    "coherent,segsize=700,seed=2",
-    "noncoherent,line=64,seed=3",
-    "noncoherent,line=64,refuse-coherent,seed=4",
-    "noncoherent,line=128,refuse-coherent,chance=1,seed=5",
-    "noncoherent,line=128,segsize=4096,refuse-coherent,seed=6",
-    "bounce,refuse-coherent,seed=7",
-    "bounce,segsize=1000,seed=8",
+    "coherent,segsize=700,seed=1",
+    "noncoherent,line=64,seed=2",
+    "noncoherent,line=128,refuse-coherent,chance=1,segsize=4096,seed=3",
+    "bounce,refuse-coherent,seed=4",
 ]
 
 # With --long: other moments for what happens by chance.
-MORE = [f"noncoherent,line={line},refuse-coherent,chance={chance},seed={seed}"
+MORE = ["coherent,seed=5", "bounce,segsize=1000,seed=6"] + [
+        f"noncoherent,line={line},refuse-coherent,chance={chance},seed={seed}"
         for line in (64, 128) for chance in (1, 4) for seed in range(10, 15)]
 
 
@@ -56,6 +53,11 @@ def main():
                                   re.M)
             tap.ok(r.returncode == 0 and not findings, f"{unit}: {bus}",
                    "\n".join(r.stdout.splitlines()[-60:]))
+    # It writes where it may not: only what the CPU does is judged.
+    for bus in BUSES[:2]:
+        r = run("hostile", bus)
+        tap.ok(r.returncode == 0, f"hostile devices: {bus}",
+               "\n".join(r.stdout.splitlines()[-60:]))
     r = run("virtq", "no-such-word")
     tap.ok(r.returncode == 2, "an unknown word is told", r.stdout)
     tap.done()

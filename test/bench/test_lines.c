@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What costs time on the way of a buffer: lines of the ring that go from the CPU
+ * to the device and back. In full batches the limit of a split ring is 0.41 a
+ * buffer (descriptor 16, available 2 and used entry 8 bytes of 64); alone, with
+ * EVENT_IDX, a buffer moves both indices and both events besides.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <paravane/virtq.h>
+
+#include "desk.h"
+#include "rig.h"
+
+#define BATCH	256
+#define ROUNDS	16
+
+static struct rig rig;
+static struct pv_virtq *vq;
+static struct port_buf *buf;
+
+static void
+notified(struct rig *rg, unsigned int queue)
+{
+	struct rig_chain rc;
+
+	while (rig_take(rg, queue, &rc))
+		rig_give(rg, queue, rc.rc_head, 0);
+}
+
+static void
+begin(uint64_t features)
+{
+	const struct pv_virtq_params params = {
+		.vp_name = "q", .vp_maxpieces = 1, .vp_maxsegs = 1,
+	};
+	static const struct pv_feature_table none;
+
+	desk_config("coherent,line=64");
+	rig_new(&rig, PV_TYPE_ENTROPY);
+	rig.rg_queues[0].rq_max = BATCH;
+	rig.rg_offered |= features;
+	rig.rg_notify = notified;
+	assert_int_equal(pv_virtio_negotiate(rig_init(&rig), &none, NULL), 0);
+	assert_int_equal(pv_virtq_alloc(&rig.rg_dev, 0, &params, &vq), 0);
+	assert_int_equal(pv_virtio_start(&rig.rg_dev), 0);
+	buf = port_buf_new(128);
+}
+
+static void
+end(void)
+{
+	pv_virtio_stop(&rig.rg_dev);
+	pv_virtq_free(vq);
+	pv_virtio_fail(&rig.rg_dev);
+	port_buf_free(buf);
+}
+
+/* Lines to the device and back, a thousand times a buffer. */
+static unsigned int
+milli_lines(unsigned int batch)
+{
+	const struct pv_piece pc = { buf->pb_map, 0, 64 };
+	struct bench_counts bc;
+	struct pv_used us;
+	unsigned int i, round;
+
+	bench_counts_reset();
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < batch; i++)
+			assert_int_equal(pv_virtq_enqueue(vq, &pc, 1, 0, buf),
+			    0);
+		pv_virtq_publish(vq);
+		for (i = 0; i < batch; i++)
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		pv_virtq_intr_enable(vq);
+	}
+	bench_counts(&bc);
+	return (unsigned int)(bc.bc_moves * 1000 / 2 / (batch * ROUNDS));
+}
+
+static void
+a_full_batch_moves_few_lines(void **state)
+{
+	(void)state;
+	begin(0);
+	milli_lines(BATCH);
+	assert_in_range(milli_lines(BATCH), 400, 430);
+	end();
+	assert_int_equal(desk_finish(NULL), 0);
+	begin(PV_F_BIT(PV_F_EVENT_IDX));
+	milli_lines(BATCH);
+	assert_in_range(milli_lines(BATCH), 400, 440);
+	end();
+}
+
+static void
+a_buffer_alone_moves_five(void **state)
+{
+	(void)state;
+	begin(PV_F_BIT(PV_F_EVENT_IDX));
+	milli_lines(1);
+	assert_in_range(milli_lines(1), 4000, 5300);
+	end();
+}
+
+#define T(f)	cmocka_unit_test_teardown(f, desk_finish)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_full_batch_moves_few_lines),
+		T(a_buffer_alone_moves_five),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
