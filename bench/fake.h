@@ -228,6 +228,8 @@ uint32_t fake_config_read(struct fake_dev *, unsigned int off,
     unsigned int width);
 void fake_config_write(struct fake_dev *, unsigned int off, unsigned int width,
     uint32_t val);
+struct fake_queue *fake_selected(struct fake_dev *);	/* NULL: no such queue */
+void fake_set_half(bus_addr_t *, int high, uint32_t val);
 void fake_queue_enable(struct fake_dev *, unsigned int queue);
 void fake_doorbell(struct fake_dev *, uint32_t data);
 

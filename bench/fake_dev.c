@@ -360,6 +360,22 @@ fake_config_read(struct fake_dev *fd, unsigned int off, unsigned int width)
 	return val;
 }
 
+struct fake_queue *
+fake_selected(struct fake_dev *fd)
+{
+	return fd->fd_queue_sel < fd->fd_nqueues ?
+	    &fd->fd_queues[fd->fd_queue_sel] : NULL;
+}
+
+void
+fake_set_half(bus_addr_t *addr, int high, uint32_t val)
+{
+	if (high)
+		*addr = (*addr & UINT32_MAX) | (bus_addr_t)val << 32;
+	else
+		*addr = (*addr & ~(bus_addr_t)UINT32_MAX) | val;
+}
+
 void
 fake_config_write(struct fake_dev *fd, unsigned int off, unsigned int width,
     uint32_t val)

@@ -9,13 +9,6 @@
 
 #define CONFIG	0x100
 
-static struct fake_queue *
-selected(struct fake_dev *fd)
-{
-	return fd->fd_queue_sel < fd->fd_nqueues ?
-	    &fd->fd_queues[fd->fd_queue_sel] : NULL;
-}
-
 static void
 only(const struct fake_mmio *fm, unsigned int version, bus_size_t off)
 {
@@ -93,7 +86,7 @@ static int
 judge(struct fake_mmio *fm, bus_size_t off, unsigned int width,
     unsigned int kind)
 {
-	struct fake_queue *fq = selected(fm->fm_dev);
+	struct fake_queue *fq = fake_selected(fm->fm_dev);
 
 	if (off != 0x0fc)
 		fake_access(fm->fm_dev);
@@ -117,7 +110,7 @@ judge(struct fake_mmio *fm, bus_size_t off, unsigned int width,
 static uint32_t
 queue_read(struct fake_mmio *fm, bus_size_t off)
 {
-	const struct fake_queue *fq = selected(fm->fm_dev);
+	const struct fake_queue *fq = fake_selected(fm->fm_dev);
 
 	switch (off) {
 	case 0x034:
@@ -200,18 +193,9 @@ legacy_place(struct fake_mmio *fm, struct fake_queue *fq, uint32_t pfn)
 }
 
 static void
-set_half(bus_addr_t *addr, bus_size_t high, uint32_t val)
-{
-	if (high)
-		*addr = (*addr & UINT32_MAX) | (bus_addr_t)val << 32;
-	else
-		*addr = (*addr & ~(bus_addr_t)UINT32_MAX) | val;
-}
-
-static void
 queue_write(struct fake_mmio *fm, bus_size_t off, uint32_t val)
 {
-	struct fake_queue *fq = selected(fm->fm_dev);
+	struct fake_queue *fq = fake_selected(fm->fm_dev);
 
 	if (fq == NULL) {
 		strict_broken(STRICT_QUEUE_LIFE, "register 0x%x of queue %u",
@@ -240,15 +224,15 @@ queue_write(struct fake_mmio *fm, bus_size_t off, uint32_t val)
 		break;
 	case 0x080:
 	case 0x084:
-		set_half(&fq->fq_desc, off & 4, val);
+		fake_set_half(&fq->fq_desc, off & 4, val);
 		break;
 	case 0x090:
 	case 0x094:
-		set_half(&fq->fq_driver, off & 4, val);
+		fake_set_half(&fq->fq_driver, off & 4, val);
 		break;
 	case 0x0a0:
 	case 0x0a4:
-		set_half(&fq->fq_device, off & 4, val);
+		fake_set_half(&fq->fq_device, off & 4, val);
 		break;
 	default:
 		port_violation("register written 0x%x", (unsigned int)off);

@@ -7,13 +7,6 @@
 
 #include "fake.h"
 
-static struct fake_queue *
-selected(struct fake_dev *fd)
-{
-	return fd->fd_queue_sel < fd->fd_nqueues ?
-	    &fd->fd_queues[fd->fd_queue_sel] : NULL;
-}
-
 /* The common configuration's fields, by offset. */
 static const uint8_t common_width[0x38] = {
 	[0x00] = 4, [0x04] = 4, [0x08] = 4, [0x0c] = 4, [0x10] = 2, [0x12] = 2,
@@ -25,7 +18,7 @@ static const uint8_t common_width[0x38] = {
 static uint32_t
 queue_field(struct fake_dev *fd, bus_size_t off)
 {
-	struct fake_queue *fq = selected(fd);
+	struct fake_queue *fq = fake_selected(fd);
 
 	if (fq == NULL)
 		return 0;
@@ -97,15 +90,6 @@ take_vector(const struct fake_pci *fp, uint32_t val)
 	    0xffff;
 }
 
-static void
-set_half(bus_addr_t *addr, unsigned int high, uint32_t val)
-{
-	if (high)
-		*addr = (*addr & UINT32_MAX) | (bus_addr_t)val << 32;
-	else
-		*addr = (*addr & ~(bus_addr_t)UINT32_MAX) | val;
-}
-
 /* Each vector that was written is looked at before the device starts. */
 static void
 judge_vectors(struct fake_pci *fp)
@@ -126,7 +110,7 @@ judge_vectors(struct fake_pci *fp)
 static void
 queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 {
-	struct fake_queue *fq = selected(fp->fp_dev);
+	struct fake_queue *fq = fake_selected(fp->fp_dev);
 
 	if (fq == NULL) {
 		strict_broken(STRICT_QUEUE_LIFE, "field 0x%x of queue %u",
@@ -158,15 +142,15 @@ queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 		break;
 	case 0x20:
 	case 0x24:
-		set_half(&fq->fq_desc, off & 4, val);
+		fake_set_half(&fq->fq_desc, off & 4, val);
 		break;
 	case 0x28:
 	case 0x2c:
-		set_half(&fq->fq_driver, off & 4, val);
+		fake_set_half(&fq->fq_driver, off & 4, val);
 		break;
 	case 0x30:
 	case 0x34:
-		set_half(&fq->fq_device, off & 4, val);
+		fake_set_half(&fq->fq_device, off & 4, val);
 		break;
 	default:
 		strict_broken(STRICT_PCI_READ_ONLY, "0x%x", (unsigned int)off);
