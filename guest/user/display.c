@@ -36,8 +36,8 @@ display_check(const struct process *pr)
 	return display.gpu == NULL ? ENXIO : 0;
 }
 
-int
-display_take(struct process *pr, struct file *fi)
+static int
+take(struct process *pr, struct file *fi)
 {
 	if (display.owner == pr)
 		return fi->fi_display ? 0 : EBUSY;
@@ -51,12 +51,21 @@ display_take(struct process *pr, struct file *fi)
 			return ENOMEM;
 		memset(vm_dmap(pr->pr_scratch, PAGE_SIZE), 0, PAGE_SIZE);
 	}
-	/* What the text console is drawing just now, it draws to the end. */
-	console_lock();
 	display.owner = pr;
-	console_unlock();
 	fi->fi_display = true;
 	return 0;
+}
+
+int
+display_take(struct process *pr, struct file *fi)
+{
+	int error;
+
+	/* What the text console is drawing just now, it draws to the end. */
+	console_lock();
+	error = take(pr, fi);
+	console_unlock();
+	return error;
 }
 
 static unsigned int
@@ -73,10 +82,10 @@ regions_of(const struct process *pr, unsigned int generation)
 void
 display_unmapped(struct process *pr, unsigned int generation)
 {
-	if (display.gpu == NULL || regions_of(pr, generation) > 0)
-		return;
 	console_lock();
-	pv_gpu_revoked(display.gpu, generation);
+	/* A display that went has had all that was mapped of it revoked. */
+	if (display.gpu != NULL && regions_of(pr, generation) == 0)
+		pv_gpu_revoked(display.gpu, generation);
 	console_unlock();
 }
 
@@ -258,11 +267,14 @@ user_display_attach(struct pv_gpu *gpu)
 void
 user_display_detach(struct pv_gpu *gpu)
 {
-	struct process *pr = display.owner;
+	struct process *pr;
 	unsigned int i;
 
 	if (gpu != display.gpu)
 		return;
+	/* From the first revocation on, nothing of it is mapped any more. */
+	console_lock();
+	pr = display.owner;
 	for (i = 0; pr != NULL && i < PROC_MAXREGIONS; i++) {
 		struct region *rg = &pr->pr_region[i];
 
@@ -272,6 +284,7 @@ user_display_detach(struct pv_gpu *gpu)
 		display_unmapped(pr, rg->rg_generation);
 	}
 	display.gpu = NULL;
+	console_unlock();
 	event_signal(&display.changed);
 }
 

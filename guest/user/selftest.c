@@ -12,6 +12,7 @@
 #include <paravane/gpu.h>
 
 #include "cmdline.h"
+#include "console.h"
 #include "kmem.h"
 #include "ktime.h"
 #include "selftest.h"
@@ -208,7 +209,7 @@ static void
 check_mapping(struct selftest *st, const struct process *pr,
     const struct region *rg, struct pv_gpu *gpu)
 {
-	uint64_t limit = cmdline_get_number("segsize", 0);
+	uint64_t limit = cmdline_get_number("segsize", 0) & ~PAGE_MASK;
 	struct pv_gpu_geometry gg;
 	size_t offset = 0, at;
 	bus_size_t len;
@@ -267,6 +268,60 @@ SELFTEST(user_display_is_one_program_s)
 	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
 	ST_CHECK(st, rg != NULL);
 	ST_EQ(st, second, 1);
+	ST_EQ(st, run("fbdemo 0 0"), 0);
+}
+
+/* Two want it while somebody else draws: one of them gets it. */
+SELFTEST(user_display_is_taken_once)
+{
+	struct pv_gpu *gpu = gpu_find();
+	struct process *pr[2];
+	int i, ended = 0, refused = 0, status;
+
+	if (gpu == NULL)
+		ST_SKIP(st, "no display");
+	console_lock();
+	for (i = 0; i < 2; i++)
+		pr[i] = start("fbdemo 0 60");
+	thread_sleep(NS_PER_S / 10);
+	console_unlock();
+	for (i = 0; i < 2; i++) {
+		if (pr[i] == NULL ||
+		    process_wait(pr[i], NS_PER_S / 2, &status) != 0)
+			continue;
+		pr[i] = NULL;
+		ended++;
+		refused += status == 1;
+	}
+	for (i = 0; i < 2; i++)
+		if (pr[i] != NULL)
+			stop(pr[i]);
+	ST_EQ(st, ended, 1);
+	ST_EQ(st, refused, 1);
+	ST_CHECK(st, !user_display_taken(gpu));
+}
+
+/* The device goes while a program that has it mapped ends. */
+SELFTEST(user_display_goes_at_the_end)
+{
+	struct virtio_dev *vg = virtio_find_type(PV_TYPE_GPU, 0);
+	struct process *pr;
+	int detached, attached;
+
+	if (vg == NULL)
+		ST_SKIP(st, "no display");
+	pr = start("fbdemo 0 60");
+	ST_CHECK(st, pr != NULL);
+	await_display(pr);
+	console_lock();
+	process_kill(pr, USER_KILLED_INTR);
+	thread_sleep(NS_PER_S / 5);
+	detached = virtio_detach(vg);
+	console_unlock();
+	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
+	attached = virtio_attach(vg);
+	ST_EQ(st, detached, 0);
+	ST_EQ(st, attached, 0);
 	ST_EQ(st, run("fbdemo 0 0"), 0);
 }
 
