@@ -7,7 +7,43 @@
 
 #include "fake.h"
 
-#define CONFIG	0x100
+/*
+ * Virtio Over MMIO / Device Register Layout, and Legacy interface. 64 bits are
+ * two registers, the low half first.
+ */
+enum {
+	R_MAGIC_VALUE = 0x000,
+	R_VERSION = 0x004,
+	R_DEVICE_ID = 0x008,
+	R_VENDOR_ID = 0x00c,
+	R_DEVICE_FEATURES = 0x010,
+	R_DEVICE_FEATURES_SEL = 0x014,
+	R_DRIVER_FEATURES = 0x020,
+	R_DRIVER_FEATURES_SEL = 0x024,
+	R_GUEST_PAGE_SIZE = 0x028,	/* legacy */
+	R_QUEUE_SEL = 0x030,
+	R_QUEUE_SIZE_MAX = 0x034,
+	R_QUEUE_SIZE = 0x038,
+	R_QUEUE_ALIGN = 0x03c,		/* legacy */
+	R_QUEUE_PFN = 0x040,		/* legacy */
+	R_QUEUE_READY = 0x044,
+	R_QUEUE_NOTIFY = 0x050,
+	R_INTERRUPT_STATUS = 0x060,
+	R_INTERRUPT_ACK = 0x064,
+	R_STATUS = 0x070,
+	R_QUEUE_DESC = 0x080,
+	R_QUEUE_DRIVER = 0x090,
+	R_QUEUE_DEVICE = 0x0a0,
+	R_SHM_SEL = 0x0ac,
+	R_SHM_LEN = 0x0b0,
+	R_SHM_BASE = 0x0b8,
+	R_QUEUE_RESET = 0x0c0,
+	R_CONFIG_GENERATION = 0x0fc,
+	R_CONFIG = 0x100,
+};
+
+#define MAGIC	0x74726976	/* "virt" */
+#define VENDOR	0x554d4551	/* "QEMU" */
 
 static void
 only(const struct fake_mmio *fm, unsigned int version, bus_size_t off)
@@ -17,26 +53,48 @@ only(const struct fake_mmio *fm, unsigned int version, bus_size_t off)
 		    (unsigned int)off, fm->fm_version);
 }
 
-/* By register / 4: what it may be accessed for, on either version. */
+/* What a register may be accessed for, on either version. */
 #define R	1
 #define W	2
 
-static const uint8_t access_of[0x40] = {
-	[0x00] = R, [0x01] = R, [0x02] = R, [0x03] = R, [0x04] = R, [0x05] = W,
-	[0x08] = W, [0x09] = W, [0x0a] = W, [0x0c] = W, [0x0d] = R, [0x0e] = W,
-	[0x0f] = W, [0x10] = R | W, [0x11] = R | W, [0x14] = W, [0x18] = R,
-	[0x19] = W, [0x1c] = R | W, [0x20] = W, [0x21] = W, [0x24] = W,
-	[0x25] = W, [0x28] = W, [0x29] = W, [0x2b] = W, [0x2c] = R, [0x2d] = R,
-	[0x2e] = R, [0x2f] = R, [0x30] = R | W, [0x3f] = R,
+static const uint8_t access_of[R_CONFIG / 4] = {
+	[R_MAGIC_VALUE / 4] = R,
+	[R_VERSION / 4] = R,
+	[R_DEVICE_ID / 4] = R,
+	[R_VENDOR_ID / 4] = R,
+	[R_DEVICE_FEATURES / 4] = R,
+	[R_DEVICE_FEATURES_SEL / 4] = W,
+	[R_DRIVER_FEATURES / 4] = W,
+	[R_DRIVER_FEATURES_SEL / 4] = W,
+	[R_GUEST_PAGE_SIZE / 4] = W,
+	[R_QUEUE_SEL / 4] = W,
+	[R_QUEUE_SIZE_MAX / 4] = R,
+	[R_QUEUE_SIZE / 4] = W,
+	[R_QUEUE_ALIGN / 4] = W,
+	[R_QUEUE_PFN / 4] = R | W,
+	[R_QUEUE_READY / 4] = R | W,
+	[R_QUEUE_NOTIFY / 4] = W,
+	[R_INTERRUPT_STATUS / 4] = R,
+	[R_INTERRUPT_ACK / 4] = W,
+	[R_STATUS / 4] = R | W,
+	[R_QUEUE_DESC / 4] = W,
+	[R_QUEUE_DESC / 4 + 1] = W,
+	[R_QUEUE_DRIVER / 4] = W,
+	[R_QUEUE_DRIVER / 4 + 1] = W,
+	[R_QUEUE_DEVICE / 4] = W,
+	[R_QUEUE_DEVICE / 4 + 1] = W,
+	[R_SHM_SEL / 4] = W,
+	[R_SHM_LEN / 4] = R,
+	[R_SHM_LEN / 4 + 1] = R,
+	[R_SHM_BASE / 4] = R,
+	[R_SHM_BASE / 4 + 1] = R,
+	[R_QUEUE_RESET / 4] = R | W,
+	[R_CONFIG_GENERATION / 4] = R,
 };
 
-#undef R
-#undef W
-
-/* Whether an access may go on; kind: 1 read, 2 write. */
+/* Whether an access may go on; kind: R or W. */
 static int
-judge_access(bus_size_t off, unsigned int width,
-    unsigned int kind)
+judge_access(bus_size_t off, unsigned int width, unsigned int kind)
 {
 	unsigned int allowed;
 
@@ -51,11 +109,11 @@ judge_access(bus_size_t off, unsigned int width,
 		return 0;
 	}
 	if ((allowed & kind) == 0) {
-		strict_broken(kind == 1 ? STRICT_MMIO_WRITE_ONLY :
+		strict_broken(kind == R ? STRICT_MMIO_WRITE_ONLY :
 		    STRICT_MMIO_READ_ONLY, "0x%x", (unsigned int)off);
 		return 0;
 	}
-	if (off >= 0x0ac && off <= 0x0bc)
+	if (off >= R_SHM_SEL && off <= R_SHM_BASE + 4)
 		strict_broken(STRICT_MMIO_SHM, "0x%x", (unsigned int)off);
 	return 1;
 }
@@ -64,19 +122,19 @@ judge_access(bus_size_t off, unsigned int width,
 static void
 judge_identified(struct fake_mmio *fm, bus_size_t off)
 {
-	if (off == 0x000 && (fm->fm_known |= 1) != 0)
+	if (off == R_MAGIC_VALUE && (fm->fm_known |= 1) != 0)
 		return;
-	if (fm->fm_magic != 0x74726976)
+	if (fm->fm_magic != MAGIC)
 		strict_broken(STRICT_MMIO_MAGIC, "0x%x", (unsigned int)off);
-	else if (off == 0x004)
+	else if (off == R_VERSION)
 		fm->fm_known |= 2;
-	else if (fm->fm_device_id == 0 && off != 0x008)
+	else if (fm->fm_device_id == 0 && off != R_DEVICE_ID)
 		strict_broken(STRICT_MMIO_ABSENT, "0x%x", (unsigned int)off);
 	else if (fm->fm_version != 1 && fm->fm_version != 2) {
-		if (off > 0x00c)
+		if (off > R_VENDOR_ID)
 			strict_broken(STRICT_MMIO_VERSION, "0x%x",
 			    (unsigned int)off);
-	} else if (off == 0x008)
+	} else if (off == R_DEVICE_ID)
 		fm->fm_known |= 4;
 	else if (fm->fm_known != 7)
 		strict_broken(STRICT_MMIO_ORDER, "0x%x", (unsigned int)off);
@@ -88,20 +146,21 @@ judge(struct fake_mmio *fm, bus_size_t off, unsigned int width,
 {
 	struct fake_queue *fq = fake_selected(fm->fm_dev);
 
-	if (off != 0x0fc)
+	if (off != R_CONFIG_GENERATION)
 		fake_access(fm->fm_dev);
 	judge_identified(fm, off);
-	if (fm->fm_stopping && !(off == 0x044 && kind == 1))
+	if (fm->fm_stopping && !(off == R_QUEUE_READY && kind == R))
 		strict_broken(STRICT_MMIO_STOP, "0x%x accessed",
 		    (unsigned int)off);
 	fm->fm_stopping = 0;
 	if (!judge_access(off, width, kind))
 		return 0;
-	if (fm->fm_version == 2 && fq != NULL && fq->fq_ready && kind == 2 &&
-	    (off == 0x038 || (off >= 0x080 && off <= 0x0a4)))
+	if (fm->fm_version == 2 && fq != NULL && fq->fq_ready && kind == W &&
+	    (off == R_QUEUE_SIZE ||
+	    (off >= R_QUEUE_DESC && off <= R_QUEUE_DEVICE + 4)))
 		strict_broken(STRICT_MMIO_READY, "0x%x", (unsigned int)off);
-	if ((off == 0x010 && !fm->fm_sel) || (off == 0x020 &&
-	    !fm->fm_driver_sel))
+	if ((off == R_DEVICE_FEATURES && !fm->fm_sel) ||
+	    (off == R_DRIVER_FEATURES && !fm->fm_driver_sel))
 		strict_broken(STRICT_MMIO_FEATURE_SEL, "0x%x",
 		    (unsigned int)off);
 	return 1;
@@ -113,13 +172,13 @@ queue_read(struct fake_mmio *fm, bus_size_t off)
 	const struct fake_queue *fq = fake_selected(fm->fm_dev);
 
 	switch (off) {
-	case 0x034:
+	case R_QUEUE_SIZE_MAX:
 		return fq == NULL ? 0 : fq->fq_max;
-	case 0x040:
+	case R_QUEUE_PFN:
 		only(fm, 1, off);
 		return fq == NULL || fm->fm_page_size == 0 ? 0 :
 		    (uint32_t)(fq->fq_desc / fm->fm_page_size);
-	case 0x044:
+	case R_QUEUE_READY:
 		only(fm, 2, off);
 		return fq == NULL ? 0 : (uint32_t)fq->fq_ready;
 	default:
@@ -136,33 +195,33 @@ mmio_read(void *v, bus_size_t off, unsigned int width)
 
 	if (fd->fd_gone)
 		return UINT32_MAX >> (32 - 8 * width);
-	if (off >= CONFIG)
-		return fake_config_read(fd, (unsigned int)(off - CONFIG),
+	if (off >= R_CONFIG)
+		return fake_config_read(fd, (unsigned int)(off - R_CONFIG),
 		    width);
-	if (!judge(fm, off, width, 1))
+	if (!judge(fm, off, width, R))
 		return UINT32_MAX >> (32 - 8 * width);
 	switch (off) {
-	case 0x000:
+	case R_MAGIC_VALUE:
 		return fm->fm_magic;
-	case 0x004:
+	case R_VERSION:
 		return fm->fm_version;
-	case 0x008:
+	case R_DEVICE_ID:
 		return fm->fm_device_id;
-	case 0x00c:
-		return 0x554d4551;
-	case 0x010:
+	case R_VENDOR_ID:
+		return VENDOR;
+	case R_DEVICE_FEATURES:
 		return fake_features_read(fd);
-	case 0x060:
+	case R_INTERRUPT_STATUS:
 		fm->fm_looked = 1;
 		return fm->fm_status | fm->fm_undefined;
-	case 0x070:
+	case R_STATUS:
 		return fake_status_read(fd);
-	case 0x0b0:			/* no memory is shared */
-	case 0x0b4:
-	case 0x0b8:
-	case 0x0bc:
+	case R_SHM_LEN:			/* no memory is shared */
+	case R_SHM_LEN + 4:
+	case R_SHM_BASE:
+	case R_SHM_BASE + 4:
 		return UINT32_MAX;
-	case 0x0fc:
+	case R_CONFIG_GENERATION:
 		only(fm, 2, off);
 		return fake_generation_read(fd);
 	default:
@@ -202,19 +261,20 @@ queue_write(struct fake_mmio *fm, bus_size_t off, uint32_t val)
 		    (unsigned int)off, fm->fm_dev->fd_queue_sel);
 		return;
 	}
-	if (off != 0x038)
-		only(fm, off == 0x03c || off == 0x040 ? 1 : 2, off);
+	if (off != R_QUEUE_SIZE)
+		only(fm, off == R_QUEUE_ALIGN || off == R_QUEUE_PFN ? 1 : 2,
+		    off);
 	switch (off) {
-	case 0x038:
+	case R_QUEUE_SIZE:
 		fq->fq_size = val;
 		break;
-	case 0x03c:
+	case R_QUEUE_ALIGN:
 		fm->fm_align = val;
 		break;
-	case 0x040:
+	case R_QUEUE_PFN:
 		legacy_place(fm, fq, val);
 		break;
-	case 0x044:
+	case R_QUEUE_READY:
 		if (val == 0) {
 			fq->fq_ready = 0;
 			fm->fm_stopping = 1;
@@ -222,16 +282,16 @@ queue_write(struct fake_mmio *fm, bus_size_t off, uint32_t val)
 			fake_queue_enable(fm->fm_dev,
 			    fm->fm_dev->fd_queue_sel);
 		break;
-	case 0x080:
-	case 0x084:
+	case R_QUEUE_DESC:
+	case R_QUEUE_DESC + 4:
 		fake_set_half(&fq->fq_desc, off & 4, val);
 		break;
-	case 0x090:
-	case 0x094:
+	case R_QUEUE_DRIVER:
+	case R_QUEUE_DRIVER + 4:
 		fake_set_half(&fq->fq_driver, off & 4, val);
 		break;
-	case 0x0a0:
-	case 0x0a4:
+	case R_QUEUE_DEVICE:
+	case R_QUEUE_DEVICE + 4:
 		fake_set_half(&fq->fq_device, off & 4, val);
 		break;
 	default:
@@ -247,43 +307,43 @@ mmio_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 
 	if (fd->fd_gone)
 		return;
-	if (off >= CONFIG) {
-		fake_config_write(fd, (unsigned int)(off - CONFIG), width,
+	if (off >= R_CONFIG) {
+		fake_config_write(fd, (unsigned int)(off - R_CONFIG), width,
 		    val);
 		return;
 	}
-	if (!judge(fm, off, width, 2))
+	if (!judge(fm, off, width, W))
 		return;
 	switch (off) {
-	case 0x014:
+	case R_DEVICE_FEATURES_SEL:
 		fd->fd_feature_sel = val;
 		fm->fm_sel = 1;
 		break;
-	case 0x020:
+	case R_DRIVER_FEATURES:
 		fake_features_write(fd, val);
 		break;
-	case 0x024:
+	case R_DRIVER_FEATURES_SEL:
 		fd->fd_driver_sel = val;
 		fm->fm_driver_sel = 1;
 		break;
-	case 0x028:
+	case R_GUEST_PAGE_SIZE:
 		only(fm, 1, off);
 		fm->fm_page_size = val;
 		break;
-	case 0x030:
+	case R_QUEUE_SEL:
 		fd->fd_queue_sel = val;
 		break;
-	case 0x050:
+	case R_QUEUE_NOTIFY:
 		fake_doorbell(fd, val);
 		break;
-	case 0x0ac:			/* of no memory that is shared */
+	case R_SHM_SEL:			/* of no memory that is shared */
 		break;
-	case 0x064:
+	case R_INTERRUPT_ACK:
 		if (val & ~3u)
 			strict_broken(STRICT_MMIO_ACK_BITS, "0x%x", val);
 		fm->fm_status &= ~val;
 		break;
-	case 0x070:
+	case R_STATUS:
 		if (val > 0xff)
 			strict_broken(STRICT_STATUS_ORDER, "0x%x", val);
 		fake_status_write(fd, (uint8_t)val);
@@ -321,7 +381,7 @@ fake_mmio_init(struct fake_mmio *fm, struct fake_dev *fd,
 	fm->fm_dev = fd;
 	fm->fm_version = version;
 	fm->fm_device_id = fd->fd_type;
-	fm->fm_magic = 0x74726976;
+	fm->fm_magic = MAGIC;
 	fm->fm_space.bs_read = mmio_read;
 	fm->fm_space.bs_write = mmio_write;
 	fm->fm_space.bs_arg = fm;
