@@ -16,7 +16,7 @@ BUILD = $(MAKE) -f mk/build.mk
 JOBS ?= 2
 SYSTEM := $(shell uname -s)
 
-.PHONY: all image isv objects run test test-long check unit bench screenshot clean help lib
+.PHONY: all image isv objects run test test-long check conformance unit bench screenshot clean help lib
 
 all: image
 
@@ -41,8 +41,16 @@ isv: bootstrap-test
 unit: bootstrap-test
 	@tool/test unit
 
-test check: bootstrap-test
+test: bootstrap-test
 	@tool/test
+
+check: bootstrap-test
+	@+$(BUILD) -j$(JOBS) build/bench
+	@build/bench $(ARGS)
+
+conformance: bootstrap-test
+	@+$(BUILD) -j$(JOBS) build/bench build/host/conform
+	@test/conform/conformance
 
 test-long: bootstrap-test
 	@tool/test --long
@@ -68,6 +76,8 @@ help:
 	@echo "make image       the one file that boots: build/paravane (and .elf, with symbols, beside it)"
 	@echo "make test-long   the tests with the full matrix of machines"
 	@echo "make isv         the instruction checker for QEMU: build/machine/isv.so, see man/isv.1"
+	@echo "make check       every driver against every device model, in seconds; ARGS=\"--help\""
+	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
 	@echo "make unit        the host's unit tests alone"
 	@echo "make bench       time from QEMU's start to display and network, against Linux"
 	@echo "make screenshot  a picture of the guest's display: build/screenshot.png"

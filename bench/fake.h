@@ -61,12 +61,14 @@ struct fake_queue {
 	uint16_t fq_used;		/* next used entry to fill */
 	uint16_t fq_signalled;		/* used index at the last interrupt */
 	int fq_no_notify;		/* doorbells are not wanted */
+	uint16_t fq_event;		/* or wanted beyond this index */
 	int fq_silent;			/* interrupts are not sent */
 	unsigned int fq_doorbells;	/* counters */
 	unsigned int fq_interrupts;
 	uint32_t fq_notify_data;	/* of the last doorbell */
 	uint16_t fq_seen;		/* available index, as last looked at */
 	uint16_t fq_rung;		/* and when the last doorbell came */
+	uint16_t fq_settled;		/* up to there no doorbell is owed */
 	int fq_ordered;			/* a barrier since then */
 	int fq_checked;			/* a full one after the index */
 	int fq_vector_unread;		/* written, and not read back */
@@ -79,6 +81,7 @@ struct fake_dev {
 	uint64_t fd_features;		/* offered */
 	uint64_t fd_needs;		/* FEATURES_OK is refused without all */
 	uint64_t fd_refuses;		/* and with any of these */
+	uint64_t fd_together;		/* and with some but not all of these */
 	uint8_t fd_config[FAKE_CONFIGLEN];
 	unsigned int fd_configlen;
 	unsigned int fd_reset_looks;	/* status reads before a reset is done */
@@ -197,6 +200,10 @@ size_t fake_chain_write(const struct fake_chain *, size_t off, const void *,
 void fake_push(struct fake_dev *, unsigned int queue,
     const struct fake_chain *, uint32_t len);
 
+/* The same without the interrupt. */
+void fake_give(struct fake_dev *, unsigned int queue,
+    const struct fake_chain *, uint32_t len);
+
 /*
  * The parts of fake_push, for devices that misbehave: any id and length into
  * the next used entry; any used index; an interrupt if it is wanted by the
@@ -230,6 +237,7 @@ void fake_config_write(struct fake_dev *, unsigned int off, unsigned int width,
     uint32_t val);
 struct fake_queue *fake_selected(struct fake_dev *);	/* NULL: no such queue */
 void fake_set_half(bus_addr_t *, int high, uint32_t val);
+void fake_owed(struct fake_dev *, unsigned int queue);
 void fake_queue_enable(struct fake_dev *, unsigned int queue);
 void fake_doorbell(struct fake_dev *, uint32_t data);
 

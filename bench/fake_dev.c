@@ -71,7 +71,7 @@ reset(struct fake_dev *fd)
 			fq->fq_desc = fq->fq_driver = fq->fq_device = 0;
 		fq->fq_avail = fq->fq_used = fq->fq_signalled = 0;
 		fq->fq_no_notify = 0;
-		fq->fq_seen = fq->fq_rung = 0;
+		fq->fq_seen = fq->fq_rung = fq->fq_settled = 0;
 		fq->fq_ordered = fq->fq_checked = 0;
 		fq->fq_vector_unread = fq->fq_told = 0;
 	}
@@ -142,7 +142,9 @@ check_features(struct fake_dev *fd)
 	if (fd->fd_strict)
 		judge_features(fd);
 	if ((fd->fd_accepted & fd->fd_needs) != fd->fd_needs ||
-	    (fd->fd_accepted & fd->fd_refuses) != 0)
+	    (fd->fd_accepted & fd->fd_refuses) != 0 ||
+	    ((fd->fd_accepted & fd->fd_together) != 0 &&
+	    (fd->fd_together & fd->fd_features & ~fd->fd_accepted) != 0))
 		fd->fd_status &= (uint8_t)~PV_STATUS_FEATURES_OK;
 	fd->fd_refused = (fd->fd_status & PV_STATUS_FEATURES_OK) == 0;
 }
@@ -300,9 +302,8 @@ settle_queue(struct fake_dev *fd, unsigned int queue)
 {
 	struct fake_queue *fq = &fd->fd_queues[queue];
 
-	if (fq->fq_ready && !fq->fq_no_notify && fd->fd_notify != NULL &&
-	    fake_available(fd, queue) > 0)
-		strict_broken(STRICT_NOTIFY_MISSING, "queue %u", queue);
+	if (fq->fq_ready)
+		fake_owed(fd, queue);
 	if (fq->fq_told)
 		strict_broken(STRICT_USED_UNSEEN, "queue %u", queue);
 	fq->fq_told = 0;

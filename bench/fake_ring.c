@@ -176,6 +176,24 @@ judge_index(struct fake_dev *fd, unsigned int queue, uint16_t idx)
 	fq->fq_ordered = 0;
 }
 
+/* The driver returned: it has told of what the device wants to be told of. */
+void
+fake_owed(struct fake_dev *fd, unsigned int queue)
+{
+	struct fake_queue *fq = &fd->fd_queues[queue];
+	uint16_t idx = load16(fq->fq_driver + 2), event = fq->fq_event;
+	uint16_t n = (uint16_t)(idx - fq->fq_settled);
+	int owed;
+
+	if (fake_has(fd, PV_F_EVENT_IDX))
+		owed = (uint16_t)(idx - event - 1) < n;
+	else
+		owed = n != 0 && !fq->fq_no_notify;
+	if (owed)
+		strict_broken(STRICT_NOTIFY_MISSING, "queue %u", queue);
+	fq->fq_settled = idx;
+}
+
 static void
 judge_doorbell(struct fake_dev *fd, unsigned int queue)
 {
@@ -188,7 +206,7 @@ judge_doorbell(struct fake_dev *fd, unsigned int queue)
 	    !fq->fq_checked)
 		strict_broken(STRICT_BARRIER_NOTIFY, "queue %u", queue);
 	fq->fq_checked = 0;
-	fq->fq_rung = idx;
+	fq->fq_rung = fq->fq_settled = idx;
 	judge_index(fd, queue, idx);
 }
 
@@ -231,8 +249,8 @@ fake_no_notify(struct fake_dev *fd, unsigned int queue, int on)
 
 	fq->fq_no_notify = on;
 	if (fake_has(fd, PV_F_EVENT_IDX)) {
-		store16(avail_event(fq),
-		    (uint16_t)(on ? fq->fq_avail - 1 : fq->fq_avail));
+		fq->fq_event = (uint16_t)(on ? fq->fq_avail - 1 : fq->fq_avail);
+		store16(avail_event(fq), fq->fq_event);
 		/* Has no meaning then. */
 		if (fd->fd_strict)
 			store16(fq->fq_device, !on);
@@ -453,6 +471,8 @@ fake_pop(struct fake_dev *fd, unsigned int queue, struct fake_chain *fc)
 
 	if (fd->fd_gone || fake_available(fd, queue) == 0)
 		return 0;
+	if (fd->fd_strict && port_bell == 0)
+		fake_owed(fd, queue);
 	memset(fc, 0, offsetof(struct fake_chain, fc_segs));
 	fc->fc_sum = 0;
 	fc->fc_ndescs = 0;
@@ -460,8 +480,10 @@ fake_pop(struct fake_dev *fd, unsigned int queue, struct fake_chain *fc)
 	fc->fc_head = load16(fq->fq_driver + 4 +
 	    2 * (bus_addr_t)(fq->fq_avail & (fq->fq_size - 1)));
 	fq->fq_avail++;
-	if (!fq->fq_no_notify && fake_has(fd, PV_F_EVENT_IDX))
-		store16(avail_event(fq), fq->fq_avail);
+	if (!fq->fq_no_notify && fake_has(fd, PV_F_EVENT_IDX)) {
+		fq->fq_event = fq->fq_avail;
+		store16(avail_event(fq), fq->fq_event);
+	}
 	walk(fd, fq->fq_desc, fq->fq_size, fc->fc_head, fc, fq->fq_size);
 	if (fd->fd_strict)
 		judge_chain(fd, fq, fc);
@@ -557,7 +579,7 @@ fake_interrupt(struct fake_dev *fd, unsigned int queue, int force)
 }
 
 void
-fake_push(struct fake_dev *fd, unsigned int queue, const struct fake_chain *fc,
+fake_give(struct fake_dev *fd, unsigned int queue, const struct fake_chain *fc,
     uint32_t len)
 {
 	struct fake_queue *fq = &fd->fd_queues[queue];
@@ -566,5 +588,12 @@ fake_push(struct fake_dev *fd, unsigned int queue, const struct fake_chain *fc,
 		judge_return(fd, fq, fc);
 	fake_push_raw(fd, queue, fc->fc_head, len);
 	fake_set_used_idx(fd, queue, fq->fq_used);
+}
+
+void
+fake_push(struct fake_dev *fd, unsigned int queue, const struct fake_chain *fc,
+    uint32_t len)
+{
+	fake_give(fd, queue, fc, len);
 	fake_interrupt(fd, queue, 0);
 }

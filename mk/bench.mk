@@ -52,7 +52,7 @@ endef
 $(foreach t,$(BENCH_UNIT),$(eval $(call bench_unit_rules,$(notdir $t))))
 
 .PHONY: bench-tests
-bench-tests: $(BENCH_TEST) $(BENCH_UNIT)
+bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(B)/bench $(B)/host/conform
 
 # Planted violations against the strict model (test/conform), and drivers by hand.
 CONFORM_OBJ := $(patsubst %,$(B)/host/%.o,$(wildcard test/conform/*.c))
@@ -60,3 +60,11 @@ DEPS += $(CONFORM_OBJ:.o=.d)
 
 $(B)/host/conform: $(CONFORM_OBJ) $(B)/host/libparavane.a
 	$(call say,HOSTLD  $@)clang $(HOST_CFLAGS) -o $@ $^
+
+# The tool: every driver against every device model (bench/check).
+CHECK_OBJ := $(patsubst %,$(B)/host/%.o,$(wildcard bench/check/*.c))
+DEPS += $(CHECK_OBJ:.o=.d)
+
+$(B)/bench: $(CHECK_OBJ) $(B)/host/libparavane.a
+	$(call say,HOSTLD  $@)[ ! -d $@ ] || rm -r $@
+	$(Q)clang $(HOST_CFLAGS) -o $@ $^

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC */
+#include <bench.h>
+
+#include "scene.h"
+
+static uint32_t (*real_read)(void *, bus_size_t, unsigned int);
+static void (*real_write)(void *, bus_size_t, unsigned int, uint32_t);
+static struct scene *now;
+
+/* Each access to a register may be the one that finds the device gone. */
+static void
+count(void)
+{
+	struct fake_dev *fd = &now->sc_st.st_fd;
+
+	if (++now->sc_accesses == now->sc_run->rn_remove)
+		fd->fd_gone = 1;
+}
+
+static uint32_t
+counted_read(void *arg, bus_size_t off, unsigned int width)
+{
+	count();
+	return real_read(arg, off, width);
+}
+
+static void
+counted_write(void *arg, bus_size_t off, unsigned int width, uint32_t val)
+{
+	count();
+	real_write(arg, off, width, val);
+}
+
+static void
+count_accesses(struct scene *sc)
+{
+	struct port_bus_space *bs = sc->sc_st.st_kind == STAND_PCI ?
+	    &sc->sc_st.st_fp.fp_space : &sc->sc_st.st_fm.fm_space;
+
+	now = sc;
+	real_read = bs->bs_read;
+	real_write = bs->bs_write;
+	bs->bs_read = counted_read;
+	bs->bs_write = counted_write;
+}
+
+void
+scene_fail(struct scene *sc, const char *file, int line, const char *what)
+{
+	const char *why = sc->sc_st.st_dev.vd_why;
+	size_t n = strlen(port.po_log);
+
+	snprintf(sc->sc_why, sizeof(sc->sc_why), "%s:%d: %s%s%s\n%s", file,
+	    line, what, why != NULL ? "; broken: " : "", why != NULL ? why : "",
+	    port.po_log + (n > 200 ? n - 200 : 0));
+	longjmp(sc->sc_jmp, 1);
+}
+
+void
+scene_attach_failed(struct scene *sc, int error)
+{
+	if (!scene_gone(sc))
+		scene_fail(sc, "attach", error, strerror(error));
+}
+
+int
+scene_reliable(const struct scene *sc)
+{
+	return !sc->sc_polls && !vdev_has(&sc->sc_vd, Q_LOSE);
+}
+
+void
+scene_settle(struct scene *sc)
+{
+	struct fake_dev *fd = &sc->sc_st.st_fd;
+	unsigned int i;
+
+	/* A driver that awaits an answer looks for itself. */
+	if (sc->sc_run->rn_type == PV_TYPE_NET)
+		fake_noticed(fd, 2);
+	/* Interrupts that do not come tell nobody. */
+	if (!scene_reliable(sc)) {
+		for (i = 0; i < fd->fd_nqueues; i++)
+			fake_noticed(fd, (int)i);
+		fake_noticed(fd, -1);
+	}
+	fake_settle(fd);
+}
+
+void
+scene_poll(struct scene *sc)
+{
+	if (!scene_reliable(sc))
+		pv_virtio_poll(sc->sc_dev);
+}
+
+static void
+use_bus(const struct run *rn)
+{
+	struct bench_dma config = { .bd_seed = rn->rn_seed };
+
+	config.bd_line = rn->rn_seed & 1 ? 128 : 64;
+	config.bd_refuse_coherent = rn->rn_bus == BUS_REFUSE;
+	config.bd_bounce = rn->rn_bus == BUS_BOUNCE;
+	bench_dma_use(rn->rn_bus == BUS_PLAIN || rn->rn_bus == BUS_SPLIT ?
+	    NULL : &config);
+}
+
+/* How the interrupts of this run are made. */
+static void
+choose_interrupts(struct scene *sc)
+{
+	static const unsigned int vectors[] = { 99, 1, 2, 0, 0, 99, 3 };
+	unsigned int v = vectors[sc->sc_run->rn_seed % 7];
+	struct fake_pci *fp = &sc->sc_st.st_fp;
+
+	if (sc->sc_st.st_kind != STAND_PCI) {
+		sc->sc_polls = sc->sc_run->rn_seed % 5 == 4;
+		sc->sc_st.st_fm.fm_no_intr = sc->sc_polls;
+		return;
+	}
+	if (v != 99)
+		fp->fp_vectors = v;
+	fp->fp_no_line = sc->sc_run->rn_seed % 7 == 4;
+	sc->sc_polls = fp->fp_vectors == 0 && fp->fp_no_line;
+}
+
+static int
+attach_transport(struct scene *sc)
+{
+	struct fake_pci *fp = &sc->sc_st.st_fp;
+	unsigned int bars = fp->fp_bars;
+	int error;
+
+	if (sc->sc_st.st_kind == STAND_PCI && vdev_has(&sc->sc_vd, Q_LATE) &&
+	    sc->sc_run->rn_type == PV_TYPE_GPU) {
+		sc->sc_st.st_fd.fd_gone = 1;
+		MUST(sc, stand_attach(&sc->sc_st) == EIO);
+		sc->sc_st.st_fd.fd_gone = 0;
+	}
+	if (sc->sc_st.st_kind == STAND_PCI &&
+	    vdev_has(&sc->sc_vd, Q_BARS_UNSET)) {
+		/* The kernel assigns them, and tries once more. */
+		fp->fp_bars = 0;
+		MUST(sc, stand_attach(&sc->sc_st) == EINVAL);
+		MUST(sc, fake_pci_check(fp) == 0);
+		fp->fp_bars = bars;
+	}
+	if (sc->sc_st.st_kind == STAND_PCI &&
+	    pv_pci_match((0x1040u + sc->sc_run->rn_type) << 16 | 0x1af4, 0) !=
+	    sc->sc_run->rn_type)
+		fake_pci_declined(fp);
+	error = stand_attach(&sc->sc_st);
+	sc->sc_dev = &sc->sc_st.st_dev;
+	if (error == 0 || sc->sc_dev->vd_ops != NULL)
+		sc->sc_attached = 1;
+	return error;
+}
+
+static void
+play(struct scene *sc)
+{
+	if (attach_transport(sc) != 0) {
+		MUST(sc, scene_gone(sc));
+		return;
+	}
+	switch (sc->sc_run->rn_type) {
+	case PV_TYPE_NET:
+		scene_net(sc);
+		break;
+	case PV_TYPE_GPU:
+		scene_gpu(sc);
+		break;
+	case PV_TYPE_CONSOLE:
+		scene_console(sc);
+		break;
+	default:
+		scene_entropy(sc);
+		break;
+	}
+	fake_judge(&sc->sc_st.st_fd, !scene_gone(sc) &&
+	    sc->sc_run->rn_remove == 0);
+}
+
+static void
+finish(struct scene *sc)
+{
+	uint64_t took;
+
+	if (sc->sc_attached && sc->sc_st.st_kind == STAND_PCI) {
+		pv_pci_detach(&sc->sc_st.st_pp);
+		MUST(sc, fake_pci_check(&sc->sc_st.st_fp) == 0);
+	} else if (sc->sc_attached) {
+		pv_mmio_detach(&sc->sc_st.st_mm);
+		MUST(sc, sc->sc_st.st_fm.fm_fn == NULL);
+	}
+	took = port.po_now_ns - 1000000000ull;
+	MUST(sc, took < 60000000000ull);
+	MUST(sc, port.po_violations == 0);
+	/* What a device that is gone may still reach is never freed. */
+	if (!scene_gone(sc))
+		MUST(sc, port.po_allocs == 0 && port.po_dmamems == 0 &&
+		    port.po_dmamaps == 0 && port.po_loads == 0);
+}
+
+int
+scene_run(struct scene *sc, const struct run *rn)
+{
+	int failed;
+
+	memset(sc, 0, sizeof(*sc));
+	sc->sc_run = rn;
+	use_bus(rn);
+	stand_init(&sc->sc_st, rn->rn_kind, rn->rn_type,
+	    vdev_queues(rn->rn_type));
+	if (rn->rn_bus == BUS_SPLIT)
+		port.po_segsize = PAGE_SIZE;
+	strict_begin();
+	vdev_init(&sc->sc_vd, &sc->sc_st.st_fd, rn->rn_profile, rn->rn_seed,
+	    rn->rn_leave);
+	if (rn->rn_kind == STAND_PCI && vdev_has(&sc->sc_vd, Q_ODD))
+		fake_pci_odd(&sc->sc_st.st_fp, (unsigned int)rn->rn_seed);
+	else if (vdev_has(&sc->sc_vd, Q_ODD))
+		sc->sc_st.st_fm.fm_undefined = 0xfffffff8;
+	choose_interrupts(sc);
+	count_accesses(sc);
+	failed = setjmp(sc->sc_jmp);
+	if (failed == 0) {
+		play(sc);
+		finish(sc);
+	}
+	vdev_fini(&sc->sc_vd);
+	port_reset();
+	return failed;
+}

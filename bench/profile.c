@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+#include <string.h>
+
+#include "profile.h"
+
+static const struct property qemu[] = {
+	{ Q_SPURIOUS, "an interrupt may come that nothing is behind",
+	    "virtio: Used Buffer Notification Suppression" },
+	{ Q_RESIZE, "the window changes its size", "QEMU: hw/display/virtio-gpu" },
+	{ Q_RING_RESET, "RING_RESET is offered", "QEMU 7.2: hw/virtio" },
+};
+
+static const struct property apple[] = {
+	{ Q_NO_MMIO, "virtio over PCI only", "Apple's machine: The devices" },
+	{ Q_MTU_NEEDED, "FEATURES_OK is refused unless MTU is accepted",
+	    "Apple's machine: net (certain)" },
+	{ Q_RX_WEDGE, "a receive buffer under 12 + 14 + 4 + MTU wedges the "
+	    "device, transmit included", "Apple's machine: net (one project)" },
+	{ Q_TSO_WHOLE, "HOST_TSO without GUEST_TSO does not work",
+	    "OpenBSD: if_vio.c; not recorded whether negotiation fails" },
+	{ Q_RESET_SLOW, "reset is asynchronous: poll until 0 is read",
+	    "Apple's machine: The devices (certain)" },
+	{ Q_INFO_ROOM, "display information is 408 bytes; less room gave "
+	    "DEVICE_NEEDS_RESET", "Apple's machine: gpu" },
+	{ Q_NO_MRG, "MRG_RXBUF is not offered", "Apple's machine: net (certain)" },
+	{ Q_NO_CTRL, "CTRL_VQ is not offered", "Apple's machine: net (certain)" },
+	{ Q_NO_EDID, "EDID is not offered", "Apple's machine: gpu (certain)" },
+	{ Q_NO_SIZE, "the plain console has no SIZE", "Apple's machine: console" },
+	{ Q_BARS_UNSET, "BARs are unassigned by a Linux-style boot",
+	    "Apple's machine: The platform" },
+	{ Q_LATE, "the display can take 100 ms to appear",
+	    "Apple's machine: The platform" },
+	{ Q_COALESCE, "four completions, one interrupt",
+	    "Apple's machine: The devices" },
+	{ Q_LOSE, "the used-buffer interrupt has been polled for rather than "
+	    "seen", "Apple's machine: net" },
+	{ Q_OVERSIZE, "a frame above the MTU can arrive, VM to VM",
+	    "Apple's machine: net (one open report)" },
+	{ Q_RESIZE, "the host's window can be resized", "Apple's machine: gpu" },
+	{ Q_NEEDS_RESET, "DEVICE_NEEDS_RESET is really used",
+	    "Apple's machine: The devices" },
+};
+
+static const struct property libkrun[] = {
+	{ Q_NO_PCI, "virtio over MMIO only", "libkrun: src/devices" },
+	{ Q_NO_CTRL, "CTRL_VQ is not offered", "libkrun: src/devices/virtio/net" },
+	{ Q_NO_MRG, "MRG_RXBUF is not offered", "libkrun: src/devices/virtio/net" },
+};
+
+static const struct property strict[] = {
+	{ Q_STRICT, "what the specification forbids is refused, and said",
+	    "virtio 1.4 working draft" },
+	{ Q_RESET_SLOW, "a reset takes time", "Device Reset" },
+	{ Q_SPURIOUS, "interrupts come for nothing",
+	    "Used Buffer Notification Suppression" },
+	{ Q_ODD, "structures that are to be passed over, and longer ones",
+	    "Virtio Structure PCI Capabilities" },
+	{ Q_PLATFORM, "ACCESS_PLATFORM and ORDER_PLATFORM are offered",
+	    "Reserved Feature Bits" },
+	{ Q_UNKNOWN, "features that nobody knows are offered", "Feature Bits" },
+	{ Q_RESIZE, "displays change their size",
+	    "GPU Device / Device configuration layout" },
+	{ Q_NEEDS_RESET, "a device may ask for a reset at any time",
+	    "Device Status Field" },
+	{ Q_RING_RESET, "RING_RESET is offered", "Virtqueue Reset" },
+};
+
+#define P(name, text) { #name, text, name, sizeof(name) / sizeof(name[0]) }
+
+static const struct profile profiles[] = {
+	P(qemu, "QEMU's devices"),
+	P(apple, "the Virtualization framework's"),
+	P(libkrun, "libkrun's"),
+	P(strict, "the specification, to the letter"),
+};
+
+const struct profile *
+profile_at(unsigned int i)
+{
+	return i < sizeof(profiles) / sizeof(profiles[0]) ? &profiles[i] : NULL;
+}
+
+const struct profile *
+profile_named(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; profile_at(i) != NULL; i++)
+		if (strcmp(profiles[i].pr_name, name) == 0)
+			return &profiles[i];
+	return NULL;
+}
+
+int
+profile_has(const struct profile *pr, enum quirk quirk)
+{
+	unsigned int i;
+
+	for (i = 0; i < pr->pr_nproperties; i++)
+		if (pr->pr_properties[i].pp_quirk == quirk)
+			return 1;
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Hosts, each as a table of what is known of it and where that is written down.
+ */
+#ifndef PROFILE_H
+#define PROFILE_H
+
+#include <stdint.h>
+
+enum quirk {
+	Q_STRICT,		/* judge all, and do the worst that is allowed */
+	Q_MTU_NEEDED,		/* FEATURES_OK is refused without MTU */
+	Q_RX_WEDGE,		/* a short receive buffer stops the device */
+	Q_TSO_WHOLE,		/* HOST_TSO without GUEST_TSO is refused */
+	Q_RESET_SLOW,		/* a reset takes some looks at the status */
+	Q_INFO_ROOM,		/* display information without room for all of
+				 * it: NEEDS_RESET */
+	Q_NO_MRG,		/* MRG_RXBUF is not offered */
+	Q_BARS_UNSET,		/* BARs have no address at first */
+	Q_LATE,			/* the display is not there at first */
+	Q_COALESCE,		/* four completions, one interrupt */
+	Q_LOSE,			/* some interrupts never come */
+	Q_SPURIOUS,		/* some come for nothing */
+	Q_OVERSIZE,		/* frames above the MTU arrive */
+	Q_RESIZE,		/* the window changes its size */
+	Q_NEEDS_RESET,		/* the device asks for resets */
+	Q_NO_PCI,		/* MMIO only */
+	Q_NO_MMIO,		/* PCI only */
+	Q_ODD,			/* the capability list holds all that may be */
+	Q_NO_CTRL,		/* no control queue for network */
+	Q_NO_EDID,
+	Q_NO_SIZE,		/* consoles have no size */
+	Q_PLATFORM,		/* ACCESS_PLATFORM, ORDER_PLATFORM offered */
+	Q_UNKNOWN,		/* features of tomorrow are offered */
+	Q_RING_RESET,		/* RING_RESET is offered */
+	Q_NQUIRKS
+};
+
+struct property {
+	enum quirk pp_quirk;
+	const char *pp_text;
+	const char *pp_source;
+};
+
+struct profile {
+	const char *pr_name;
+	const char *pr_text;
+	const struct property *pr_properties;
+	unsigned int pr_nproperties;
+};
+
+/* NULL beyond the last; NULL if there is none of that name. */
+const struct profile *profile_at(unsigned int i);
+const struct profile *profile_named(const char *);
+int profile_has(const struct profile *, enum quirk);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Devices: what network, display, console and entropy do with their queues, on
+ * top of a model of the device as such (fake.h), as a host of some profile does
+ * it.
+ *
+ *	vdev_init(&vd, &stand.st_fd, profile, seed);	after stand_init
+ *	... attach the driver; let it work ...
+ *	vdev_net_deliver(&vd, frame, len);
+ *
+ * A device reaches its queues through fake_pop, fake_chain_read and _write and
+ * vdev_push alone, which know the kind of ring.
+ */
+#ifndef VDEV_H
+#define VDEV_H
+
+#include <paravane/net.h>
+#include <paravane/gpu.h>
+#include <paravane/console.h>
+#include <paravane/entropy.h>
+
+#include "fake.h"
+#include "profile.h"
+
+#define VDEV_MAXFRAME	70000
+#define VDEV_KEPT	512
+
+struct vdev;
+
+struct vdev_net {
+	unsigned int vn_mtu;		/* as configured; 0: none */
+	void (*vn_peer)(struct vdev *, const uint8_t *frame, size_t len,
+	    void *arg);			/* each frame that was sent */
+	void *vn_arg;
+	unsigned int vn_sent, vn_delivered, vn_commands;
+	unsigned int vn_wedged;		/* by a buffer too short */
+	int vn_promisc, vn_allmulti;
+};
+
+#define VDEV_MAXRES	16
+#define VDEV_MAXENTRIES	4096
+
+struct vdev_resource {
+	uint32_t vr_id, vr_w, vr_h;
+	uint32_t *vr_pixels;
+	uint32_t vr_nentries;
+	struct {
+		uint64_t addr;
+		uint32_t len, pad;
+	} *vr_entries;
+};
+
+struct vdev_gpu {
+	struct vdev_resource vg_res[VDEV_MAXRES];
+	struct {
+		uint32_t x, y, w, h, enabled, flags;
+	} vg_modes[16];
+	uint32_t vg_scanout_res;	/* shown on scanout 0 */
+	uint32_t vg_flushed[4];
+	unsigned int vg_flushes, vg_commands;
+	uint8_t vg_edid[1024];
+};
+
+struct vdev_console {
+	char vc_out[8192];		/* what was written, the last of it */
+	size_t vc_outlen;
+};
+
+struct vdev_entropy {
+	uint8_t ve_given[1024];		/* the last that was given */
+	uint32_t ve_givenlen;
+};
+
+struct vdev {
+	struct fake_dev *vd_dev;
+	const struct profile *vd_profile;
+	uint64_t vd_state;		/* of its random numbers */
+	int vd_hold;			/* takes, and gives nothing back */
+	unsigned int vd_due[FAKE_MAXQUEUES];	/* used without interrupt */
+	unsigned int vd_nintr, vd_nlost;
+	struct vdev_net vd_net;
+	struct vdev_gpu vd_gpu;
+	struct vdev_console vd_con;
+	struct vdev_entropy vd_ent;
+	struct {
+		unsigned int queue;
+		struct fake_chain *fc;
+	} vd_kept[VDEV_KEPT];		/* with vd_hold */
+	unsigned int vd_nkept;
+};
+
+/*
+ * Features, configuration and behaviour of a device of fd's type, with all that
+ * the profile offers; leave takes bits away (those that it insists on stay).
+ */
+void vdev_init(struct vdev *, struct fake_dev *, const struct profile *,
+    uint64_t seed, uint64_t leave);
+
+/* Give memory back; after the driver has gone. */
+void vdev_fini(struct vdev *);
+
+int vdev_has(const struct vdev *, enum quirk);
+uint32_t vdev_random(struct vdev *, uint32_t below);
+
+/* Queues that the type has. */
+unsigned int vdev_queues(unsigned int type);
+
+/* Used, with the interrupt that the profile makes of it. */
+void vdev_push(struct vdev *, unsigned int queue, const struct fake_chain *,
+    uint32_t len);
+/* Interrupts that are due; the end of a burst. */
+void vdev_flush(struct vdev *);
+/* Look at all queues, as after a doorbell. */
+void vdev_run(struct vdev *);
+
+/*
+ * vdev_net_deliver - a frame for the driver. 1, or 0 if there is no room.
+ * vdev_net_link, vdev_net_mtu - configuration changes
+ * vdev_net_told - what the driver told its owner of itself, to be judged:
+ *	address, link
+ * vdev_net_got - a frame that the driver delivered; flags PV_NET_RX_*
+ */
+int vdev_net_deliver(struct vdev *, const uint8_t *frame, size_t len,
+    unsigned int hdr_flags);
+void vdev_net_link(struct vdev *, int up);
+void vdev_net_told(struct vdev *, const uint8_t *mac, int link);
+void vdev_net_got(struct vdev *, int arrived, unsigned int flags,
+    unsigned int hdr_flags);
+
+/* A window of another size; the pixel that the host shows at x, y. */
+void vdev_gpu_resize(struct vdev *, uint32_t w, uint32_t h);
+uint32_t vdev_gpu_pixel(struct vdev *, uint32_t x, uint32_t y);
+
+/* Input; 0 if there is no buffer. A window of another size. */
+int vdev_console_input(struct vdev *, const void *, size_t);
+void vdev_console_resize(struct vdev *, uint16_t cols, uint16_t rows);
+
+/* What the driver gave on as random bytes, to be judged. */
+void vdev_entropy_got(struct vdev *, const void *, size_t);
+
+/* For each type: its parts of vdev_init, and its work on one queue. */
+struct vdev_type {
+	unsigned int vt_type, vt_queues;
+	uint64_t vt_known, vt_should;	/* beside those of rings */
+	const struct fake_field *vt_fields;
+	unsigned int vt_nfields;
+	const struct fake_depend *vt_depends;
+	unsigned int vt_ndepends;
+	void (*vt_init)(struct vdev *);
+	void (*vt_take)(struct vdev *, unsigned int queue, struct fake_chain *);
+	void (*vt_reset)(struct vdev *);
+};
+
+extern const struct vdev_type vdev_net_type, vdev_gpu_type, vdev_console_type,
+    vdev_entropy_type;
+
+#endif
