@@ -29,6 +29,7 @@
 #include "strict.h"
 
 #define FAKE_MAXQUEUES	64
+#define FAKE_NO_VECTOR	0xffff	/* VIRTIO_MSI_NO_VECTOR */
 #define FAKE_MAXSEGS	1100
 #define FAKE_CONFIGLEN	256
 
@@ -55,7 +56,7 @@ struct fake_queue {
 	unsigned int fq_size;
 	bus_addr_t fq_desc, fq_driver, fq_device;
 	int fq_ready;
-	unsigned int fq_vector;		/* MSI-X; 0xffff: none */
+	unsigned int fq_vector;		/* MSI-X; or FAKE_NO_VECTOR */
 	unsigned int fq_notify_off;	/* PCI */
 	uint16_t fq_avail;		/* next available entry to take */
 	uint16_t fq_used;		/* next used entry to fill */
@@ -261,7 +262,7 @@ struct fake_pci {
 	uint32_t fp_multiplier;
 	bus_size_t fp_barlen;		/* as po_map_bar says */
 	unsigned int fp_vectors;	/* MSI-X vectors; 0 by default */
-	unsigned int fp_refuse_vectors;	/* from this one on: reads 0xffff */
+	unsigned int fp_refuse_vectors;	/* FAKE_NO_VECTOR from this one on */
 	int fp_refuse_queue_vectors;	/* any but configuration's */
 	int fp_refuse_size;		/* queue_size keeps its value */
 	unsigned int fp_bars;		/* mask of those that can be mapped */

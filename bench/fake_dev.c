@@ -19,7 +19,7 @@ fake_init(struct fake_dev *fd, unsigned int type, unsigned int nqueues)
 	for (i = 0; i < nqueues; i++) {
 		fd->fd_queues[i].fq_max = 256;
 		fd->fd_queues[i].fq_size = 256;
-		fd->fd_queues[i].fq_vector = 0xffff;
+		fd->fd_queues[i].fq_vector = FAKE_NO_VECTOR;
 		fd->fd_queues[i].fq_notify_off = i;
 	}
 }
@@ -65,7 +65,7 @@ reset(struct fake_dev *fd)
 		fq = &fd->fd_queues[i];
 		fq->fq_size = fq->fq_max;
 		fq->fq_ready = 0;
-		fq->fq_vector = 0xffff;
+		fq->fq_vector = FAKE_NO_VECTOR;
 		/* A legacy device may keep the place: QueuePFN is not it. */
 		if (!fd->fd_legacy)
 			fq->fq_desc = fq->fq_driver = fq->fq_device = 0;

@@ -7,12 +7,51 @@
 
 #include "fake.h"
 
-/* The common configuration's fields, by offset. */
-static const uint8_t common_width[0x38] = {
-	[0x00] = 4, [0x04] = 4, [0x08] = 4, [0x0c] = 4, [0x10] = 2, [0x12] = 2,
-	[0x14] = 1, [0x15] = 1, [0x16] = 2, [0x18] = 2, [0x1a] = 2, [0x1c] = 2,
-	[0x1e] = 2, [0x20] = 4, [0x24] = 4, [0x28] = 4, [0x2c] = 4, [0x30] = 4,
-	[0x34] = 4,
+/*
+ * Virtio Over PCI Bus / Common configuration structure layout. 64 bits are two
+ * accesses of 32, the low half first.
+ */
+enum {
+	C_DEVICE_FEATURE_SELECT = 0x00,
+	C_DEVICE_FEATURE = 0x04,
+	C_DRIVER_FEATURE_SELECT = 0x08,
+	C_DRIVER_FEATURE = 0x0c,
+	C_CONFIG_MSIX_VECTOR = 0x10,
+	C_NUM_QUEUES = 0x12,
+	C_DEVICE_STATUS = 0x14,
+	C_CONFIG_GENERATION = 0x15,
+	C_QUEUE_SELECT = 0x16,
+	C_QUEUE_SIZE = 0x18,
+	C_QUEUE_MSIX_VECTOR = 0x1a,
+	C_QUEUE_ENABLE = 0x1c,
+	C_QUEUE_NOTIFY_OFF = 0x1e,
+	C_QUEUE_DESC = 0x20,
+	C_QUEUE_DRIVER = 0x28,
+	C_QUEUE_DEVICE = 0x30,
+	C_END = 0x38
+};
+
+/* How wide an access to a field is; 0: none begins there. */
+static const uint8_t common_width[C_END] = {
+	[C_DEVICE_FEATURE_SELECT] = 4,
+	[C_DEVICE_FEATURE] = 4,
+	[C_DRIVER_FEATURE_SELECT] = 4,
+	[C_DRIVER_FEATURE] = 4,
+	[C_CONFIG_MSIX_VECTOR] = 2,
+	[C_NUM_QUEUES] = 2,
+	[C_DEVICE_STATUS] = 1,
+	[C_CONFIG_GENERATION] = 1,
+	[C_QUEUE_SELECT] = 2,
+	[C_QUEUE_SIZE] = 2,
+	[C_QUEUE_MSIX_VECTOR] = 2,
+	[C_QUEUE_ENABLE] = 2,
+	[C_QUEUE_NOTIFY_OFF] = 2,
+	[C_QUEUE_DESC] = 4,
+	[C_QUEUE_DESC + 4] = 4,
+	[C_QUEUE_DRIVER] = 4,
+	[C_QUEUE_DRIVER + 4] = 4,
+	[C_QUEUE_DEVICE] = 4,
+	[C_QUEUE_DEVICE + 4] = 4,
 };
 
 static uint32_t
@@ -23,24 +62,24 @@ queue_field(struct fake_dev *fd, bus_size_t off)
 	if (fq == NULL)
 		return 0;
 	switch (off) {
-	case 0x18:
+	case C_QUEUE_SIZE:
 		return fq->fq_size;
-	case 0x1a:
+	case C_QUEUE_MSIX_VECTOR:
 		fq->fq_vector_unread = 0;
 		return fq->fq_vector;
-	case 0x1c:
+	case C_QUEUE_ENABLE:
 		return (uint32_t)fq->fq_ready;
-	case 0x1e:
+	case C_QUEUE_NOTIFY_OFF:
 		return fq->fq_notify_off;
-	case 0x20:
+	case C_QUEUE_DESC:
 		return (uint32_t)fq->fq_desc;
-	case 0x24:
+	case C_QUEUE_DESC + 4:
 		return (uint32_t)(fq->fq_desc >> 32);
-	case 0x28:
+	case C_QUEUE_DRIVER:
 		return (uint32_t)fq->fq_driver;
-	case 0x2c:
+	case C_QUEUE_DRIVER + 4:
 		return (uint32_t)(fq->fq_driver >> 32);
-	case 0x30:
+	case C_QUEUE_DEVICE:
 		return (uint32_t)fq->fq_device;
 	default:
 		return (uint32_t)(fq->fq_device >> 32);
@@ -52,28 +91,28 @@ common_read(struct fake_pci *fp, bus_size_t off)
 {
 	struct fake_dev *fd = fp->fp_dev;
 
-	if (off != 0x15)
+	if (off != C_CONFIG_GENERATION)
 		fake_access(fd);
 	switch (off) {
-	case 0x00:
+	case C_DEVICE_FEATURE_SELECT:
 		return fd->fd_feature_sel;
-	case 0x04:
+	case C_DEVICE_FEATURE:
 		return fake_features_read(fd);
-	case 0x08:
+	case C_DRIVER_FEATURE_SELECT:
 		return fd->fd_driver_sel;
-	case 0x0c:
+	case C_DRIVER_FEATURE:
 		return (uint32_t)(fd->fd_accepted >>
 		    (32 * (fd->fd_driver_sel & 1)));
-	case 0x10:
+	case C_CONFIG_MSIX_VECTOR:
 		fp->fp_config_unread = 0;
 		return fp->fp_config_vector;
-	case 0x12:
+	case C_NUM_QUEUES:
 		return fd->fd_nqueues;
-	case 0x14:
+	case C_DEVICE_STATUS:
 		return fake_status_read(fd);
-	case 0x15:
+	case C_CONFIG_GENERATION:
 		return fake_generation_read(fd) & 0xff;
-	case 0x16:
+	case C_QUEUE_SELECT:
 		return fd->fd_queue_sel;
 	default:
 		return queue_field(fd, off);
@@ -83,11 +122,11 @@ common_read(struct fake_pci *fp, bus_size_t off)
 static unsigned int
 take_vector(const struct fake_pci *fp, uint32_t val)
 {
-	if (val != 0xffff && val >= fp->fp_vectors)
+	if (val != FAKE_NO_VECTOR && val >= fp->fp_vectors)
 		strict_broken(STRICT_MSIX_RANGE, "%u of %u", val,
 		    fp->fp_vectors);
 	return val < fp->fp_vectors && val < fp->fp_refuse_vectors ? val :
-	    0xffff;
+	    FAKE_NO_VECTOR;
 }
 
 /* Each vector that was written is looked at before the device starts. */
@@ -117,22 +156,23 @@ queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 		    (unsigned int)off, fp->fp_dev->fd_queue_sel);
 		return;
 	}
-	if (fq->fq_ready && off != 0x1a && !(off == 0x1c && val == 0))
+	if (fq->fq_ready && off != C_QUEUE_MSIX_VECTOR &&
+	    !(off == C_QUEUE_ENABLE && val == 0))
 		strict_broken(STRICT_QUEUE_LATE, "field 0x%x, enabled",
 		    (unsigned int)off);
 	switch (off) {
-	case 0x18:
+	case C_QUEUE_SIZE:
 		if (val == 0 || (val & (val - 1)) != 0)
 			strict_broken(STRICT_QUEUE_SIZE, "%u", val);
 		else if (!fp->fp_refuse_size)
 			fq->fq_size = val;
 		break;
-	case 0x1a:
-		fq->fq_vector = fp->fp_refuse_queue_vectors ? 0xffff :
+	case C_QUEUE_MSIX_VECTOR:
+		fq->fq_vector = fp->fp_refuse_queue_vectors ? FAKE_NO_VECTOR :
 		    take_vector(fp, val);
-		fq->fq_vector_unread = val != 0xffff;
+		fq->fq_vector_unread = val != FAKE_NO_VECTOR;
 		break;
-	case 0x1c:
+	case C_QUEUE_ENABLE:
 		if (val == 0)
 			strict_broken(STRICT_QUEUE_ENABLE_0, "queue %u",
 			    fp->fp_dev->fd_queue_sel);
@@ -140,16 +180,16 @@ queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 			fake_queue_enable(fp->fp_dev,
 			    fp->fp_dev->fd_queue_sel);
 		break;
-	case 0x20:
-	case 0x24:
+	case C_QUEUE_DESC:
+	case C_QUEUE_DESC + 4:
 		fake_set_half(&fq->fq_desc, off & 4, val);
 		break;
-	case 0x28:
-	case 0x2c:
+	case C_QUEUE_DRIVER:
+	case C_QUEUE_DRIVER + 4:
 		fake_set_half(&fq->fq_driver, off & 4, val);
 		break;
-	case 0x30:
-	case 0x34:
+	case C_QUEUE_DEVICE:
+	case C_QUEUE_DEVICE + 4:
 		fake_set_half(&fq->fq_device, off & 4, val);
 		break;
 	default:
@@ -164,32 +204,32 @@ common_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 
 	fake_access(fd);
 	switch (off) {
-	case 0x00:
+	case C_DEVICE_FEATURE_SELECT:
 		fd->fd_feature_sel = val;
 		break;
-	case 0x08:
+	case C_DRIVER_FEATURE_SELECT:
 		fd->fd_driver_sel = val;
 		break;
-	case 0x0c:
+	case C_DRIVER_FEATURE:
 		fake_features_write(fd, val);
 		break;
-	case 0x10:
+	case C_CONFIG_MSIX_VECTOR:
 		fp->fp_config_vector = take_vector(fp, val);
-		fp->fp_config_unread = val != 0xffff;
+		fp->fp_config_unread = val != FAKE_NO_VECTOR;
 		break;
-	case 0x04:
-	case 0x12:
-	case 0x15:
+	case C_DEVICE_FEATURE:
+	case C_NUM_QUEUES:
+	case C_CONFIG_GENERATION:
 		strict_broken(STRICT_PCI_READ_ONLY, "0x%x", (unsigned int)off);
 		break;
-	case 0x14:
+	case C_DEVICE_STATUS:
 		if (val & PV_STATUS_DRIVER_OK)
 			judge_vectors(fp);
 		fake_status_write(fd, (uint8_t)val);
 		if (val == 0)
-			fp->fp_config_vector = 0xffff;
+			fp->fp_config_vector = FAKE_NO_VECTOR;
 		break;
-	case 0x16:
+	case C_QUEUE_SELECT:
 		fd->fd_queue_sel = val;
 		break;
 	default:
@@ -345,7 +385,7 @@ fake_pci_init(struct fake_pci *fp, struct fake_dev *fd)
 	fp->fp_multiplier = 4;
 	fp->fp_barlen = FAKE_PCI_BARLEN;
 	fp->fp_refuse_vectors = FAKE_PCI_MAXVECTORS;
-	fp->fp_config_vector = 0xffff;
+	fp->fp_config_vector = FAKE_NO_VECTOR;
 	fp->fp_bars = 1 << FAKE_PCI_BAR;
 	fp->fp_space.bs_read = bar_read;
 	fp->fp_space.bs_write = bar_write;
