@@ -95,10 +95,12 @@ checksum_good(const uint8_t *p, size_t len)
 	return sum == 0;
 }
 
+/* Of registers all: an access out of line faults. */
 static bool
 range_good(uint64_t base, uint64_t size)
 {
-	return base != 0 && size != 0 && base + (size - 1) >= base &&
+	return base != 0 && base % 8 == 0 && size != 0 &&
+	    base + (size - 1) >= base &&
 	    base + (size - 1) < UINT64_C(1) << 52;
 }
 

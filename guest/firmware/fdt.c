@@ -20,6 +20,8 @@
 #define SPI_BASE	32
 #define PPI_BASE	16
 #define INTID_END	1020
+#define REG_ALIGN	8	/* of registers: an access out of line faults */
+#define FREQ_MIN	1000000	/* of a timer that anybody would build */
 
 struct cells {
 	const uint8_t	*c_data;
@@ -265,7 +267,7 @@ reg_get(struct tree *t, int node, unsigned i, uint64_t *base, uint64_t *size)
 static bool
 reg_need(struct tree *t, int node, unsigned i, uint64_t *base, uint64_t *size)
 {
-	if (reg_get(t, node, i, base, size))
+	if (reg_get(t, node, i, base, size) && *base % REG_ALIGN == 0)
 		return true;
 	note_node(t, node, ": registers missing or out of range");
 	return false;
@@ -481,6 +483,10 @@ timer_found(struct tree *t, int node)
 	timer_intr(t, node, 2, &timer->mt_virt);
 	timer_intr(t, node, 3, &timer->mt_hyp);
 	timer->mt_freq = prop_u32(t, node, "clock-frequency", 0);
+	if (timer->mt_freq != 0 && timer->mt_freq < FREQ_MIN) {
+		note_node(t, node, ": frequency is nonsense");
+		timer->mt_freq = 0;
+	}
 	if (timer->mt_virt.mi_intid == 0 && timer->mt_phys.mi_intid == 0)
 		note_node(t, node, ": timer without an interrupt");
 }

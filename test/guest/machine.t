@@ -76,6 +76,9 @@ TREES = [
      r"^device tree: no interrupt controller\n[^~]*^Bail out! panic: no "
      r"interrupt controller", None),
     ("no timer node", [without("/timer")], BOOTS, None),
+    ("a timer that ticks once a second", [
+        cells("/timer", "clock-frequency", "1")],
+     r"^device tree: timer: frequency is nonsense\n[^~]*" + BOOTS, None),
     ("no host bridge", [without(PCI)], BOOTS, r"^net0:"),
     ("no processors", [without("/cpus")], BOOTS, None),
     ("no PSCI", [without("/psci")], BOOTS, None),
@@ -170,6 +173,17 @@ def out_and_in():
         return g.wait() and "QEMU's exit status"
 
 
+def twins():
+    """One of two networks goes and comes back beside the other."""
+    devices = [["-netdev", f"user,id=n{i}",
+                "-device", f"virtio-net-pci,netdev=n{i},romfile="]
+               for i in (0, 1)]
+    with Guest(append='run="selftest net_detach_and_attach;poweroff"',
+               machine=GICV2, cpu=CPU, devices=devices) as g:
+        g.expect(BOOTS)
+        return g.wait() and "QEMU's exit status"
+
+
 def crowd(machine, buses):
     """28 devices on some buses: each works, whatever interrupts are left."""
     devices, count = [], 28
@@ -195,6 +209,7 @@ for what, edits, said, unsaid in TREES:
 check("devices that appear late", late, False)
 check("devices that appear late, from EFI with ACPI", late, True)
 check("devices that are taken out and put in again", out_and_in)
+check("two networks", twins)
 check("28 devices on the root bus, GICv2", crowd, GICV2, 0)
 check("28 devices behind bridges, GICv3 with ITS", crowd,
       "virt,gic-version=3", 2)

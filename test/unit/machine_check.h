@@ -16,6 +16,13 @@ check_range(uint64_t base, uint64_t size)
 	    base + (size - 1) < UINT64_C(1) << 52;
 }
 
+/* An access out of line faults. */
+static inline int
+check_registers(uint64_t base, uint64_t size)
+{
+	return check_range(base, size) && base % 8 == 0;
+}
+
 static inline int
 check_gic(const struct machine_gic *g)
 {
@@ -28,11 +35,14 @@ check_gic(const struct machine_gic *g)
 		return 0;
 	if (g->mg_version == 3 && g->mg_nredist == 0)
 		return 0;
-	if (g->mg_version != 0 && !check_range(g->mg_dist, g->mg_dist_size))
+	if (g->mg_version != 0 && !check_registers(g->mg_dist, g->mg_dist_size))
 		return 0;
 	for (i = 0; i < g->mg_nredist; i++)
-		if (!check_range(g->mg_redist[i].mr_base,
+		if (!check_registers(g->mg_redist[i].mr_base,
 		    g->mg_redist[i].mr_size))
+			return 0;
+	for (i = 0; i < g->mg_nits; i++)
+		if (!check_registers(g->mg_its[i].mi_base, g->mg_its[i].mi_size))
 			return 0;
 	for (i = 0; i < g->mg_nv2m; i++)
 		if (g->mg_v2m[i].mv_intid_base + g->mg_v2m[i].mv_intid_count >
@@ -51,7 +61,7 @@ check_host(const struct machine_host *h)
 	    h->mh_nintmap > MACHINE_MAXINTMAP ||
 	    h->mh_nmsimap > MACHINE_MAXMSIMAP)
 		return 0;
-	if (!check_range(h->mh_ecam, h->mh_ecam_size) ||
+	if (!check_registers(h->mh_ecam, h->mh_ecam_size) ||
 	    h->mh_ecam_size >> 20 <
 	    (uint64_t)h->mh_bus_last - h->mh_bus_first + 1)
 		return 0;
@@ -102,9 +112,12 @@ check_machine(const struct machine *m)
 		if (!check_host(&m->m_host[i]))
 			return 0;
 	for (i = 0; i < m->m_nmmio; i++)
-		if (!check_range(m->m_mmio[i].mm_base, m->m_mmio[i].mm_size) ||
+		if (!check_registers(m->m_mmio[i].mm_base,
+		    m->m_mmio[i].mm_size) ||
 		    m->m_mmio[i].mm_intr.mi_intid >= 1020)
 			return 0;
+	if (m->m_timer.mt_freq != 0 && m->m_timer.mt_freq < 1000000)
+		return 0;
 	if (m->m_timer.mt_virt.mi_intid >= 32 ||
 	    m->m_timer.mt_phys.mi_intid >= 32)
 		return 0;
