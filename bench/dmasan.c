@@ -262,7 +262,8 @@ mem_place(struct mem *m, bus_dma_segment_t *segs, int nsegs, bus_size_t align)
 		m->m_segs[i].pa = next_pa;
 		m->m_segs[i].off = off;
 		m->m_segs[i].len = run;
-		next_pa += (run + 3 * PAGE_SIZE - 1) & ~(paddr_t)(PAGE_SIZE - 1);
+		next_pa += (run + 3 * PAGE_SIZE - 1) &
+		    ~(paddr_t)(PAGE_SIZE - 1);
 		segs[i]._ds_port = m;
 		segs[i].ds_addr = m->m_segs[i].pa;
 		segs[i].ds_len = run;
@@ -428,7 +429,8 @@ map_of(bus_dmamap_t dm, const char *what)
 	for (mp = maps; mp != NULL; mp = mp->mp_next)
 		if (&mp->mp_pub == dm)
 			return mp;
-	finding(BENCH_MAP_UNKNOWN, NULL, "%s of a map that does not exist", what);
+	finding(BENCH_MAP_UNKNOWN, NULL, "%s of a map that does not exist",
+	    what);
 	return NULL;
 }
 
@@ -488,8 +490,8 @@ san_map_destroy(bus_dma_tag_t t, bus_dmamap_t dm)
 		return;
 	if (mp->mp_buf != NULL) {
 		about_map(mp, &ab);
-		finding(BENCH_MAP_DESTROY_LOADED, &ab, "a map is destroyed that "
-		    "has %llu bytes loaded",
+		finding(BENCH_MAP_DESTROY_LOADED, &ab,
+		    "a map is destroyed that has %llu bytes loaded",
 		    (unsigned long long)dm->dm_mapsize);
 	}
 	map_forget(mp);
@@ -631,7 +633,7 @@ san_map_unload(bus_dma_tag_t t, bus_dmamap_t dm)
 	mp->mp_pub.dm_flags = tag_is_coherent() ? PV_BUS_DMAMAP_ISCOHERENT : 0;
 }
 
-/* The part of off .. off + len that lies in one chunk of the CPU's addresses. */
+/* The part of off .. off + len that lies in one chunk. */
 static size_t
 span_at(const struct map *mp, size_t off, size_t len, struct span *sp)
 {
@@ -639,7 +641,8 @@ span_at(const struct map *mp, size_t off, size_t len, struct span *sp)
 
 	sp->sp_ck = chunk_find(addr);
 	sp->sp_i = addr % CHUNK;
-	sp->sp_n = CHUNK - sp->sp_i < len ? CHUNK - sp->sp_i : (unsigned int)len;
+	sp->sp_n = CHUNK - sp->sp_i < len ?
+	    CHUNK - sp->sp_i : (unsigned int)len;
 	sp->sp_cpu = mp->mp_buf + off;
 	if (mp->mp_copy != NULL)
 		sp->sp_dev = mp->mp_copy + off;
@@ -752,8 +755,8 @@ judge_sync(const struct map *mp, bus_addr_t off, bus_size_t len, int ops)
 		    (unsigned int)ops);
 	if (len == 0 || off > mp->mp_pub.dm_mapsize ||
 	    len > mp->mp_pub.dm_mapsize - off) {
-		finding(BENCH_SYNC_OUTSIDE, &ab, "bus_dmamap_sync of %llu bytes "
-		    "at %llu of a map of %llu", (unsigned long long)len,
+		finding(BENCH_SYNC_OUTSIDE, &ab, "bus_dmamap_sync of %llu "
+		    "bytes at %llu of a map of %llu", (unsigned long long)len,
 		    (unsigned long long)off,
 		    (unsigned long long)mp->mp_pub.dm_mapsize);
 		return -1;
@@ -833,7 +836,8 @@ is_pointer(uint64_t addr)
 	void *heap;
 	int hit;
 
-	if (mem_of((uintptr_t)addr) != NULL || chunk_find((uintptr_t)addr) != NULL)
+	if (mem_of((uintptr_t)addr) != NULL ||
+	    chunk_find((uintptr_t)addr) != NULL)
 		return 1;
 	if (sizeof(void *) < 8)
 		return 0;
@@ -863,8 +867,8 @@ no_range(bus_addr_t addr, size_t len, const char *what, const struct range *ra)
 	m = mem_at_phys(addr, &cpu);
 	if (m != NULL) {
 		ab = (struct about){ "allocated", &m->m_alloc, 0, 0 };
-		finding(BENCH_DEVICE_PHYS_ADDRESS, &ab, "device %s %zu bytes at "
-		    "0x%llx, which is a physical address", what, len,
+		finding(BENCH_DEVICE_PHYS_ADDRESS, &ab, "device %s %zu bytes "
+		    "at 0x%llx, which is a physical address", what, len,
 		    (unsigned long long)addr);
 		return;
 	}
@@ -896,8 +900,8 @@ device_find(bus_addr_t addr, size_t len, const char *what, size_t *off)
 	if (ra->ra_map == NULL) {
 		ab = (struct about){ "unloaded", &ra->ra_grave->gr_unload,
 		    "loaded", &ra->ra_grave->gr_load };
-		finding(BENCH_DEVICE_AFTER_UNLOAD, &ab, "device %s %zu bytes at "
-		    "0x%llx, byte %llu of a segment that was unloaded", what,
+		finding(BENCH_DEVICE_AFTER_UNLOAD, &ab, "device %s %zu bytes "
+		    "at 0x%llx, byte %llu of a segment that was unloaded", what,
 		    len, (unsigned long long)addr,
 		    (unsigned long long)(addr - ra->ra_addr));
 		return NULL;
@@ -1020,8 +1024,8 @@ judge_dirty(const struct map *mp, const struct span *sp)
 			continue;
 		about_map(mp, &ab);
 		finding(sp->sp_ck->ck_own[k] & O_READ ? BENCH_CPU_STORE :
-		    BENCH_SHARED_LINE, &ab, "device writes into a line in which "
-		    "the CPU has stored byte %u, %p, meanwhile",
+		    BENCH_SHARED_LINE, &ab, "device writes into a line in "
+		    "which the CPU has stored byte %u, %p, meanwhile",
 		    k - line_of(l), (void *)(sp->sp_ck->ck_base + k));
 		return;
 	}
@@ -1087,7 +1091,8 @@ san_kva(bus_addr_t addr, size_t len)
 {
 	struct range *ra = range_find(addr);
 
-	if (ra == NULL || ra->ra_map == NULL || addr - ra->ra_addr >= ra->ra_len ||
+	if (ra == NULL || ra->ra_map == NULL ||
+	    addr - ra->ra_addr >= ra->ra_len ||
 	    len > ra->ra_len - (addr - ra->ra_addr))
 		return NULL;
 	return ra->ra_map->mp_buf + ra->ra_off + (size_t)(addr - ra->ra_addr);
@@ -1187,23 +1192,32 @@ bench_dma_use(const struct bench_dma *bd)
 
 /* User space */
 
+static void
+user_mark(const uint8_t *cpu, const uint8_t *end)
+{
+	struct chunk *ck;
+	unsigned int k;
+
+	for (k = 0; k < PAGE_SIZE && cpu + k < end; k++) {
+		ck = chunk_find((uintptr_t)cpu + k);
+		if (ck != NULL)
+			ck->ck_own[((uintptr_t)cpu + k) % CHUNK] |= O_USER;
+	}
+}
+
 void *
 bench_user_map(paddr_t pa)
 {
 	struct range *ra;
 	struct mem *m;
 	uint8_t *cpu;
-	unsigned int k;
 
 	if (pa == (paddr_t)-1)
 		return NULL;
 	m = mem_at_phys(pa, &cpu);
 	if (m != NULL && pa % PAGE_SIZE == 0) {
 		m->m_users++;
-		for (k = 0; k < PAGE_SIZE && cpu + k < m->m_base + m->m_size; k++)
-			if (chunk_find((uintptr_t)cpu + k) != NULL)
-				chunk_find((uintptr_t)cpu + k)->ck_own[
-				    ((uintptr_t)cpu + k) % CHUNK] |= O_USER;
+		user_mark(cpu, m->m_base + m->m_size);
 		return cpu;
 	}
 	ra = range_find(pa);

@@ -140,7 +140,7 @@ order_store(uintptr_t addr, size_t len)
 	deliver_some();
 }
 
-/* What the device reads of a store that it does not see yet is what was there. */
+/* Of a store that it does not see yet a device reads what was there before. */
 static void
 hide(const struct pending *pe, uintptr_t cpu, uint8_t *data, size_t len)
 {
@@ -255,8 +255,8 @@ judge_full_order(const struct access *ac)
 		return;
 	unchecked = 0;
 	about_cpu(ac->ac_addr, &ab);
-	finding(BENCH_FULL_ORDER, &ab, "the CPU looks at %zu bytes at %p, which "
-	    "the device writes, after it stored an index, an event or a flag, "
+	finding(BENCH_FULL_ORDER, &ab, "the CPU looks at %zu bytes at %p, "
+	    "which the device writes, after it stored an index, an event or a flag, "
 	    "without a full barrier in between", ac->ac_len,
 	    (void *)ac->ac_addr);
 }
@@ -283,8 +283,8 @@ judge_fetch(const struct access *ac)
 	if (!twice)
 		return;
 	about_cpu(ac->ac_addr, &ab);
-	finding(BENCH_DOUBLE_FETCH, &ab, "the CPU reads %zu bytes at %p a second "
-	    "time since the device wrote them", ac->ac_len,
+	finding(BENCH_DOUBLE_FETCH, &ab, "the CPU reads %zu bytes at %p a "
+	    "second time since the device wrote them", ac->ac_len,
 	    (void *)ac->ac_addr);
 	if (bench_config.bd_change && ac->ac_len <= 8) {
 		*(uint8_t *)ac->ac_addr ^= (uint8_t)(1u << bench_random(8));

@@ -14,11 +14,11 @@
  *
  * or, for a program that knows nothing of it, the environment:
  *
- *	PARAVANE_BENCH=noncoherent,line=128,segsize=4096,seed=7 build/host/test_net
+ *	PARAVANE_BENCH=noncoherent,line=128,seed=7 build/host/test_net
  *
  * The CPU has the memory that it always has. The device has another, and what
- * joins them is only what joins them on a real machine: a bus_dmamap_sync(9), or
- * a cache line that happens to be written back or fetched. So a sync that is
+ * joins them is only what joins them on a real machine: a bus_dmamap_sync(9),
+ * or a cache line that happens to be written back or fetched. So a sync that is
  * missing, short or of the wrong direction gives wrong data; and what was wrong
  * is reported where it is known for certain:
  *
@@ -72,8 +72,8 @@ void bench_dma_use(const struct bench_dma *);
 
 /*
  * bench_dma_parse - the words of PARAVANE_BENCH: coherent, noncoherent, line=,
- * refuse-coherent, bounce, segsize=, seed=, chance=, change. 0, or -1 for a word
- * that is none.
+ * refuse-coherent, bounce, segsize=, seed=, chance=, change. 0, or -1 for a
+ * word that is none.
  */
 int bench_dma_parse(const char *text, struct bench_dma *);
 
@@ -115,7 +115,7 @@ enum bench_rule {
 	BENCH_MEM_FREE_MAPPED,
 	BENCH_MEM_FREE_LOADED,
 	BENCH_MEM_FREE_USER,		/* user space maps it */
-	BENCH_MEM_UNKNOWN,		/* segments that were not allocated so */
+	BENCH_MEM_UNKNOWN,		/* segments not allocated so */
 	BENCH_MEM_LOAD_RAW,		/* before bus_dmamem_map */
 	BENCH_MMAP_CACHE,		/* map and mmap disagree */
 	BENCH_USER_CPU_ADDRESS,		/* a pointer, given to user space */
@@ -155,8 +155,8 @@ const char *bench_last(void);
  *	it, or NULL, with a finding, where pa is no physical page.
  * bench_user_unmap - the mapping is gone; va as bench_user_map returned it.
  *
- * What is drawn through such a mapping owes the device no sync by itself; memory
- * that is mapped may not be freed.
+ * What is drawn through such a mapping owes the device no sync by itself;
+ * memory that is mapped may not be freed.
  */
 void *bench_user_map(paddr_t pa);
 void bench_user_unmap(void *va);

@@ -108,8 +108,9 @@ struct port_bus {
 	int (*pb_write)(bus_addr_t, const void *, size_t);
 	void *(*pb_kva)(bus_addr_t, size_t);
 	size_t (*pb_owned)(bus_dmamap_t, size_t off, size_t len, int ops);
-	void (*pb_field)(bus_addr_t, size_t, enum port_field);	/* may be NULL */
-	void (*pb_barrier)(bool outer, char kind);	/* may be NULL */
+	/* may be NULL */
+	void (*pb_field)(bus_addr_t, size_t, enum port_field);
+	void (*pb_barrier)(bool outer, char kind);
 	void (*pb_reset)(void);
 };
 

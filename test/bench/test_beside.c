@@ -92,10 +92,11 @@ device_step(void *arg)
 static void
 drain(void)
 {
+	unsigned int i, tries = 0;
 	struct pv_used us;
-	unsigned int i;
 
 	do {
+		assert_true(tries++ < 1000);
 		while (pv_virtq_dequeue(vq, &us) == 0) {
 			i = (unsigned int)((int *)us.us_cookie - busy);
 			assert_in_range(i, 0, NBUFS - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Each mistake that the sanitizer knows, made on purpose; and that who makes none
- * is left in peace.
+ * Each mistake that the sanitizer knows, made on purpose; and that who makes
+ * none is left in peace.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -96,7 +96,9 @@ device_writes_what_had_no_preread(void **state)
 static void
 what_is_stored_after_prewrite_is_stale(void **state)
 {
-	static const char *const both[] = { "noncoherent,chance=4096", "bounce" };
+	static const char *const both[] = {
+		"noncoherent,chance=4096", "bounce"
+	};
 	struct desk dk;
 	unsigned int i;
 
@@ -159,7 +161,7 @@ a_line_has_one_master(void **state)
 	desk_config("noncoherent");
 }
 
-/* The CPU cleans its own data, and the device's answer in the same line goes. */
+/* The CPU cleans its own data: the device's answer in the same line goes. */
 static void
 a_clean_destroys_the_answer(void **state)
 {
@@ -182,7 +184,9 @@ a_clean_destroys_the_answer(void **state)
 static void
 a_store_while_the_device_owns_the_bytes(void **state)
 {
-	static const char *const both[] = { "noncoherent,chance=4096", "bounce" };
+	static const char *const both[] = {
+		"noncoherent,chance=4096", "bounce"
+	};
 	struct desk dk;
 	unsigned int i;
 
