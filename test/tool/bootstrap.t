@@ -24,7 +24,7 @@ LISTED = ("if [ $# -gt 0 ] && [ $1 = dump ]; then exit 0; fi; "
           "echo amd64")
 
 
-def bootstrap(level, stand_ins):
+def bootstrap(level, stand_ins, cache=None):
     """Its status and what it said, on a machine with these programs."""
     with tempfile.TemporaryDirectory() as tmp:
         programs = os.path.join(tmp, "bin")
@@ -42,8 +42,9 @@ def bootstrap(level, stand_ins):
             os.chmod(path, 0o755)
         done = subprocess.run(
             [os.path.join(TOP, "tool", "bootstrap"), level],
-            env={"PATH": programs, "PARAVANE_CACHE": os.path.join(tmp, "c")},
-            capture_output=True, text=True)
+            env={"PATH": programs,
+                 "PARAVANE_CACHE": cache or os.path.join(tmp, "c")},
+            cwd=tmp, capture_output=True, text=True)
         return done.returncode, done.stderr
 
 
@@ -80,6 +81,10 @@ says("a mirror that lost a source package", "run",
      "could not be fetched")
 says("a level that there is not", "all", ROOT, "usage:")
 
+status, said = bootstrap("run", ROOT | {
+    "apt-get": 'cat "$APT_CONFIG"; exit 100', "dpkg-query": ALL_THERE}, "c")
+tap.ok('Dir::State "/' in said and 'Dir::Cache "/' in said,
+       "a cache named from here is not below the root", said)
 status, said = bootstrap("run", {
     "id": "echo 1000", "sudo": 'echo "sudo $*" >&2; exit 1',
     "apt-get": "exit 0", "dpkg-query": NOT_THERE})

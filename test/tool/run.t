@@ -16,10 +16,11 @@ sys.path.insert(0, os.path.join(TOP, "test", "support"))
 import tap
 
 QEMU = 'if [ "$1" = -display ]; then printf "gtk\\nsdl\\ncocoa\\n"; fi'
-TOOLS = "sh dirname basename cat grep perl sed".split()
+TOOLS = "sh dirname basename cat grep perl sed mkdir mktemp cp rm ls".split()
 
 
-def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True):
+def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
+        temporary="t"):
     """Status, standard output, standard error."""
     with tempfile.TemporaryDirectory() as tmp:
         programs = os.path.join(tmp, "bin")
@@ -43,7 +44,9 @@ def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True):
         file = os.path.join(tmp, "image")
         if image:
             open(file, "w").close()
-        env = {"PATH": programs}
+        temporary = os.path.join(tmp, temporary)
+        os.mkdir(temporary)
+        env = {"PATH": programs, "TMPDIR": temporary}
         if display:
             env["DISPLAY"] = display
         done = subprocess.run(
@@ -83,6 +86,11 @@ has("words for the kernel are quoted",
 has("an MTU", run("--dry-run", "--mtu", "9000"), "host_mtu=9000")
 has("arguments for QEMU come last", run("--dry-run", "--", "-d", "int"),
     "-d int \n")
+has("EFI, from a directory with blanks and commas",
+    run("--efi", temporary="a, b", qemu='echo "$*"'),
+    "file=fat:rw:", "/a,, b/")
+status, out, err = run("--efi", qemu='ls -ld "$TMPDIR"/*; ls "$TMPDIR"/*/EFI')
+tap.ok("drwx------" in out, "nobody else has a hand in what EFI starts", out)
 status, out, err = run("--help")
 tap.ok(status == 0 and "poweroff" in out and "Ctrl-A X" in out,
        "help tells how to leave")
