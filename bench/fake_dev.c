@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake.h"
+#include "wire.h"
 
 void
 fake_init(struct fake_dev *fd, unsigned int type, unsigned int nqueues)
@@ -357,7 +358,7 @@ fake_config_read(struct fake_dev *fd, unsigned int off, unsigned int width)
 		    "none was read before %u", off);
 	fd->fd_changed = 0;
 	if (off < FAKE_CONFIGLEN && width <= FAKE_CONFIGLEN - off)
-		memcpy(&val, fd->fd_config + off, width);
+		val = (uint32_t)wire_get(fd->fd_config + off, width);
 	return val;
 }
 
@@ -391,7 +392,7 @@ fake_config_write(struct fake_dev *fd, unsigned int off, unsigned int width,
 	    !(fd->fd_status & PV_STATUS_FEATURES_OK))
 		strict_broken(STRICT_CONFIG_EARLY, "%u written", off);
 	if (off < FAKE_CONFIGLEN && width <= FAKE_CONFIGLEN - off)
-		memcpy(fd->fd_config + off, &val, width);
+		wire_put(fd->fd_config + off, width, val);
 	if (fd->fd_config_written != NULL)
 		fd->fd_config_written(fd, off);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fake.h"
+#include "wire.h"
 
 /*
  * Virtio Over PCI Bus / Common configuration structure layout. 64 bits are two
@@ -338,7 +339,7 @@ bar_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 static void
 set32(struct fake_pci *fp, unsigned int reg, uint32_t val)
 {
-	memcpy(fp->fp_conf + reg, &val, sizeof(val));
+	wire_put(fp->fp_conf + reg, 4, val);
 }
 
 static unsigned int
@@ -448,7 +449,7 @@ fake_pci_declined(struct fake_pci *fp)
 {
 	uint32_t id;
 
-	memcpy(&id, fp->fp_conf, sizeof(id));
+	id = (uint32_t)wire_get(fp->fp_conf, 4);
 	strict_broken(STRICT_PCI_MATCH, "0x%08x, revision %u", id,
 	    fp->fp_conf[8]);
 }
@@ -476,7 +477,7 @@ conf_read(void *v, unsigned int reg)
 		port_violation("configuration space read at 0x%x", reg);
 		return UINT32_MAX;
 	}
-	memcpy(&val, fp->fp_conf + reg, sizeof(val));
+	val = (uint32_t)wire_get(fp->fp_conf + reg, 4);
 	return val;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fake.h"
+#include "wire.h"
 
 #define F_NEXT		1
 #define F_WRITE		2
@@ -25,12 +26,13 @@ load16(bus_addr_t addr)
 	uint16_t v = 0;
 
 	port_dma_read(addr, &v, sizeof(v));
-	return v;
+	return wire16(v);
 }
 
 static void
 store16(bus_addr_t addr, uint16_t v)
 {
+	v = wire16(v);
 	port_dma_write(addr, &v, sizeof(v));
 }
 
@@ -286,10 +288,10 @@ load_desc(bus_addr_t table, unsigned int i, struct desc *d)
 	uint8_t b[16];
 
 	port_dma_read(table + 16 * (bus_addr_t)i, b, sizeof(b));
-	memcpy(&d->addr, b, 8);
-	memcpy(&d->len, b + 8, 4);
-	memcpy(&d->flags, b + 12, 2);
-	memcpy(&d->next, b + 14, 2);
+	d->addr = wire_get(b, 8);
+	d->len = (uint32_t)wire_get(b + 8, 4);
+	d->flags = (uint16_t)wire_get(b + 12, 2);
+	d->next = (uint16_t)wire_get(b + 14, 2);
 }
 
 static int
@@ -538,7 +540,7 @@ fake_push_raw(struct fake_dev *fd, unsigned int queue, uint32_t id,
     uint32_t len)
 {
 	struct fake_queue *fq = &fd->fd_queues[queue];
-	uint32_t elem[2] = { id, len };
+	uint32_t elem[2] = { wire32(id), wire32(len) };
 
 	port_dma_write(fq->fq_device + 4 +
 	    8 * (bus_addr_t)(fq->fq_used & (fq->fq_size - 1)), elem,

@@ -6,6 +6,7 @@
 #include <bench.h>
 
 #include "rig.h"
+#include "wire.h"
 
 #define DESC_NEXT	1
 #define DESC_WRITE	2
@@ -109,11 +110,11 @@ static int
 config_read(void *arg, unsigned int off, unsigned int width, uint32_t *val)
 {
 	struct rig *rg = arg;
-	uint32_t v = 0;
+	uint32_t v;
 
 	if (off + width > rg->rg_configlen)
 		return ERANGE;
-	memcpy(&v, rg->rg_config + off, width);
+	v = (uint32_t)wire_get(rg->rg_config + off, width);
 	if (rg->rg_gone)
 		v = UINT32_MAX >> (32 - 8 * width);
 	*val = v;
@@ -129,7 +130,7 @@ config_write(void *arg, unsigned int off, unsigned int width, uint32_t val)
 
 	if (off + width > rg->rg_configlen)
 		return ERANGE;
-	memcpy(rg->rg_config + off, &val, width);
+	wire_put(rg->rg_config + off, width, val);
 	if (rg->rg_config_written != NULL)
 		rg->rg_config_written(rg, off, val);
 	return 0;
@@ -298,6 +299,18 @@ take_desc(struct rig_chain *rc, const struct desc *d)
 	rc->rc_segs[rc->rc_nsegs++].len = d->len;
 }
 
+static int
+load_desc(bus_addr_t at, struct desc *d)
+{
+	int error = port_dma_read(at, d, sizeof(*d));
+
+	d->addr = wire64(d->addr);
+	d->len = wire32(d->len);
+	d->flags = wire16(d->flags);
+	d->next = wire16(d->next);
+	return error;
+}
+
 static void
 take_chain(struct rig *rg, bus_addr_t table, unsigned int n, unsigned int i,
     struct rig_chain *rc)
@@ -310,7 +323,7 @@ take_chain(struct rig *rg, bus_addr_t table, unsigned int n, unsigned int i,
 			port_violation("descriptor %u of %u", i, n);
 			return;
 		}
-		if (port_dma_read(table + i * sizeof(d), &d, sizeof(d)))
+		if (load_desc(table + i * sizeof(d), &d))
 			return;
 		if (d.flags & DESC_INDIRECT) {
 			if ((rg->rg_accepted & PV_F_BIT(PV_F_INDIRECT_DESC)) == 0)
@@ -327,19 +340,21 @@ rig_take(struct rig *rg, unsigned int queue, struct rig_chain *rc)
 {
 	struct rig_queue *rq = &rg->rg_queues[queue];
 	const struct pv_queue_place *qp = &rq->rq_place;
-	uint16_t idx;
+	uint16_t idx, event;
 
 	if (!rq->rq_enabled)
 		return 0;
-	if (port_dma_read(qp->qp_driver + 2, &idx, 2) || idx == rq->rq_avail)
+	if (port_dma_read(qp->qp_driver + 2, &idx, 2) ||
+	    wire16(idx) == rq->rq_avail)
 		return 0;
 	memset(rc, 0, sizeof(*rc));
 	port_dma_read(qp->qp_driver + 4 + 2 * (rq->rq_avail % qp->qp_size),
 	    &rc->rc_head, 2);
-	rq->rq_avail++;
+	rc->rc_head = wire16(rc->rc_head);
+	event = wire16(++rq->rq_avail);
 	if (rg->rg_accepted & PV_F_BIT(PV_F_EVENT_IDX))
 		port_dma_write(qp->qp_device + 4 + 8 * qp->qp_size,
-		    &rq->rq_avail, 2);
+		    &event, 2);
 	take_chain(rg, qp->qp_desc, qp->qp_size, rc->rc_head, rc);
 	return 1;
 }
@@ -388,6 +403,7 @@ rig_write(const struct rig_chain *rc, uint32_t off, const void *from,
 void
 rig_used_index(struct rig *rg, unsigned int queue, uint16_t idx)
 {
+	idx = wire16(idx);
 	port_dma_write(rg->rg_queues[queue].rq_place.qp_device + 2, &idx, 2);
 }
 
@@ -395,7 +411,7 @@ void
 rig_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len)
 {
 	struct rig_queue *rq = &rg->rg_queues[queue];
-	uint32_t elem[2] = { id, len };
+	uint32_t elem[2] = { wire32(id), wire32(len) };
 
 	port_dma_write(rq->rq_place.qp_device + 4 +
 	    8 * (rq->rq_used % rq->rq_place.qp_size), elem, sizeof(elem));
@@ -419,11 +435,11 @@ rig_config_changed(struct rig *rg)
 void
 rig_put16(struct rig *rg, unsigned int off, uint16_t v)
 {
-	memcpy(rg->rg_config + off, &v, sizeof(v));
+	wire_put(rg->rg_config + off, 2, v);
 }
 
 void
 rig_put32(struct rig *rg, unsigned int off, uint32_t v)
 {
-	memcpy(rg->rg_config + off, &v, sizeof(v));
+	wire_put(rg->rg_config + off, 4, v);
 }

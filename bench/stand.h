@@ -12,6 +12,14 @@
 
 enum stand_kind { STAND_PCI, STAND_MMIO, STAND_LEGACY };
 
+/*
+ * Legacy devices are as their CPU is; the library drives them where that is
+ * little-endian. The kinds that are driven here, and the last of them.
+ */
+#define STAND_HAS_LEGACY	(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+#define STAND_NKINDS		(STAND_HAS_LEGACY ? 3 : 2)
+#define STAND_OLDEST		(STAND_HAS_LEGACY ? STAND_LEGACY : STAND_MMIO)
+
 struct stand {
 	enum stand_kind st_kind;
 	struct fake_dev st_fd;

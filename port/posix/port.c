@@ -128,7 +128,8 @@ static void
 pass(unsigned int us)
 {
 	const struct timespec ts = {
-		.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000L
+		.tv_sec = (time_t)(us / 1000000),
+		.tv_nsec = (long)(us % 1000000) * 1000
 	};
 
 	port.po_now_ns += (uint64_t)us * 1000;

@@ -14,6 +14,7 @@
 
 #include "port.h"
 #include "rig.h"
+#include "wire.h"
 
 #define CONTROLQ	0
 #define CURSORQ		1
@@ -163,11 +164,16 @@ static uint32_t
 device_attach(const struct rig_chain *rc, const uint32_t *p)
 {
 	struct resource *r = resource_of(p[0]);
+	uint32_t i;
 
 	if (r == NULL || p[0] == 0 || r->nentries != 0 || p[1] > MAXENTRIES)
 		return 0x1203;
 	assert_int_equal(rc->rc_outlen, 32 + 16 * p[1]);
 	rig_read(rc, 32, r->entries, 16 * p[1]);
+	for (i = 0; i < p[1]; i++) {
+		r->entries[i].addr = wire64(r->entries[i].addr);
+		r->entries[i].len = wire32(r->entries[i].len);
+	}
 	r->nentries = p[1];
 	return 0x1100;
 }
@@ -199,6 +205,7 @@ device_do(const struct rig_chain *rc, uint32_t type, const uint32_t *p,
 	case 0x100:
 		last_info_room = rc->rc_inlen;
 		memcpy(answer + 24, modes, sizeof(modes));
+		wire32_all((uint32_t *)(void *)(answer + 24), sizeof(modes) / 4);
 		*len = 24 + sizeof(modes);
 		return 0x1101;
 	case 0x101:
@@ -231,7 +238,7 @@ device_do(const struct rig_chain *rc, uint32_t type, const uint32_t *p,
 		r->nentries = 0;
 		return 0x1100;
 	case 0x10a:
-		memcpy(answer + 24, &edid_size, 4);
+		wire_put(answer + 24, 4, edid_size);
 		memcpy(answer + 32, edid, 1024);
 		*len = 32 + 1024;
 		return 0x1104;
@@ -249,22 +256,23 @@ device_command(struct rig *rg, const struct rig_chain *rc)
 
 	ncommands++;
 	rig_read(rc, 0, request, rc->rc_outlen < 128 ? rc->rc_outlen : 128);
-	memcpy(&type, request, 4);
-	memcpy(&fence, request + 8, 8);
+	type = (uint32_t)wire_get(request, 4);
+	fence = wire_get(request + 8, 8);
+	wire32_all((uint32_t *)(void *)(request + 24), 26);
 	assert_int_equal(request[4], 1);
 	if (lie_at == ncommands && lie_type != 0)
 		type = lie_type;
 	else
 		type = device_do(rc, type, (uint32_t *)(void *)(request + 24),
 		    answer, &len);
-	memcpy(answer, &type, 4);
+	wire_put(answer, 4, type);
 	if (!no_fence) {
 		answer[4] = 1;
 		if (lie_at == ncommands) {
 			fence += lie_fence;
-			memcpy(answer + 16, &lie_ctx, 4);
+			wire_put(answer + 16, 4, lie_ctx);
 		}
-		memcpy(answer + 8, &fence, 8);
+		wire_put(answer + 8, 8, fence);
 	}
 	assert_true(len <= rc->rc_inlen);
 	rig_write(rc, 0, answer, len);

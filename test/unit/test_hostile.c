@@ -21,6 +21,7 @@
 
 #include "port.h"
 #include "rig.h"
+#include "wire.h"
 
 #define STEPS	150
 
@@ -386,16 +387,21 @@ static uint32_t
 gpu_backing(const struct rig_chain *rc, uint32_t type, uint32_t id)
 {
 	struct backing *b;
-	uint32_t n;
+	uint32_t i, n;
 
 	if (type == 0x106) {
 		b = backing_of(0);
 		rig_read(rc, 28, &n, 4);
+		n = wire32(n);
 		if (b == NULL || n > 256 || rc->rc_outlen < 32 + 16 * n)
 			return 0x1201;
 		b->id = id;
 		b->n = n;
 		rig_read(rc, 32, b->entries, 16 * n);
+		for (i = 0; i < n; i++) {
+			b->entries[i].addr = wire64(b->entries[i].addr);
+			b->entries[i].len = wire32(b->entries[i].len);
+		}
 	} else if (lies()) {
 		return 0x1200;
 	} else if ((b = backing_of(id)) != NULL) {
@@ -416,7 +422,8 @@ gpu_display_info(uint8_t *answer)
 	/* Nothing that a test has no memory for. */
 	if (mode[2] <= 16384 && mode[3] <= 16384 && mode[2] * mode[3] > 1u << 20)
 		mode[2] = 16385;
-	memcpy(answer + 24, mode, sizeof(mode));
+	for (i = 0; i < 6; i++)
+		wire_put(answer + 24 + 4 * i, 4, mode[i]);
 	return 0x1101;
 }
 
@@ -432,8 +439,8 @@ gpu_device(struct rig *rg, unsigned int queue)
 		memset(head, 0, sizeof(head));
 		memset(answer, 0, sizeof(answer));
 		rig_read(&rc, 0, head, rc.rc_outlen < 64 ? rc.rc_outlen : 64);
-		memcpy(&type, head, 4);
-		memcpy(&id, head + 24, 4);
+		type = (uint32_t)wire_get(head, 4);
+		id = (uint32_t)wire_get(head + 24, 4);
 		memcpy(answer + 4, head + 4, 20);
 		if (type == 0x100) {
 			type = gpu_display_info(answer);
@@ -448,7 +455,7 @@ gpu_device(struct rig *rg, unsigned int queue)
 			type = 0x1100;
 		if (lies() && lies())
 			type = strange();
-		memcpy(answer, &type, 4);
+		wire_put(answer, 4, type);
 		if (lies() && lies())
 			scribble(answer, 24);
 		rig_write(&rc, 0, answer, len < rc.rc_inlen ? len : rc.rc_inlen);

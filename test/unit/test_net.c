@@ -12,6 +12,7 @@
 
 #include "port.h"
 #include "rig.h"
+#include "wire.h"
 
 #define RXQ	0
 #define TXQ	1
@@ -1057,7 +1058,7 @@ used_event(unsigned int queue)
 	uint16_t event;
 
 	port_dma_read(qp->qp_driver + 4 + 2 * qp->qp_size, &event, 2);
-	return event;
+	return wire16(event);
 }
 
 static void

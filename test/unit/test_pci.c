@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "stand.h"
+#include "wire.h"
 
 #define NQUEUES	3
 
@@ -31,7 +32,7 @@ static struct stand stand;
 static void
 set32(unsigned int reg, uint32_t val)
 {
-	memcpy(fp->fp_conf + reg, &val, sizeof(val));
+	wire_put(fp->fp_conf + reg, 4, val);
 }
 
 static void
