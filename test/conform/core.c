@@ -117,6 +117,16 @@ stops_at_unknown_bits(struct raw *r)
 }
 
 static void
+stops_for_want_of_a_feature(struct raw *r)
+{
+	r->r_fd->fd_features &= ~PV_F_BIT(PV_F_EVENT_IDX);
+	begun(r);
+	raw_hello(r);
+	raw_set_status(r, ACK | DRIVER | PV_STATUS_FAILED);
+	fake_judge(r->r_fd, 1);
+}
+
+static void
 gives_up_in_silence(struct raw *r)
 {
 	begun(r);
@@ -380,6 +390,7 @@ const struct planted planted_core[] = {
 	P(accepts_without_what_it_needs, FEATURE_DEPENDS),
 	P(accepts_unknown_bits, FEATURE_UNKNOWN),
 	P(stops_at_unknown_bits, GAVE_UP),
+	P(stops_for_want_of_a_feature, GAVE_UP),
 	P(gives_up_in_silence, FAILED_UNSAID),
 	P(does_not_await_reset, RESET_AWAITED),
 	F(reads_fields_without_generation, CONFIG_GENERATION),

@@ -23,6 +23,15 @@ not_matched(struct raw *r)
 }
 
 static void
+transitional_not_matched(struct raw *r)
+{
+	static const uint8_t id[4] = { 0xf4, 0x1a, 0x05, 0x10 };
+
+	memcpy(r->r_st.st_fp.fp_conf, id, sizeof(id));
+	fake_pci_declined(&r->r_st.st_fp);
+}
+
+static void
 odd(struct raw *r)
 {
 	fake_pci_odd(&r->r_st.st_fp, 7);
@@ -498,6 +507,7 @@ legacy_features_ok(struct raw *r)
 
 const struct planted planted_transport[] = {
 	P(not_matched, PCI_MATCH),
+	P(transitional_not_matched, PCI_MATCH),
 	P(follows_an_unknown_structure, PCI_CAP_TYPE),
 	P(follows_the_second_structure, PCI_CAP_FIRST),
 	P(maps_a_reserved_bar, PCI_CAP_BAR),
