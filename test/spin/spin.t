@@ -52,9 +52,9 @@ def check(model, defines):
         flags = [f"-D{d}" for d in defines]
         said = ""
         for command in (["spin", *flags, "-a", f"{model}.pml"],
-                        ["cc", "-O2", "-w", "-DSAFETY", "-DNOREDUCE", "-o",
+                        ["cc", "-O0", "-w", "-DSAFETY", "-DNOREDUCE", "-o",
                          "pan", "pan.c"],
-                        ["./pan", "-m1000000"]):
+                        ["./pan", "-m100000"]):
             run = subprocess.run(command, cwd=work, capture_output=True,
                                  text=True, timeout=300)
             said += run.stdout + run.stderr
