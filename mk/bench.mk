@@ -52,7 +52,7 @@ endef
 $(foreach t,$(BENCH_UNIT),$(eval $(call bench_unit_rules,$(notdir $t))))
 
 .PHONY: bench-tests
-bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(B)/bench $(B)/host/conform
+bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(B)/bench $(BH)/bench $(B)/host/conform
 
 # Planted violations against the strict model (test/conform), and drivers by hand.
 CONFORM_OBJ := $(patsubst %,$(B)/host/%.o,$(wildcard test/conform/*.c))
@@ -67,4 +67,9 @@ DEPS += $(CHECK_OBJ:.o=.d)
 
 $(B)/bench: $(CHECK_OBJ) $(B)/host/libparavane.a
 	$(call say,HOSTLD  $@)[ ! -d $@ ] || rm -r $@
+	$(Q)clang $(HOST_CFLAGS) -o $@ $^
+
+# The same over the traced library: slower, and each access is seen.
+$(BH)/bench: $(CHECK_OBJ) $(BH)/libtraced.a
+	$(call say,HOSTLD  $@)mkdir -p $(@D)
 	$(Q)clang $(HOST_CFLAGS) -o $@ $^

@@ -431,7 +431,7 @@ modes(struct scene *sc)
 	unsigned int i, before = sc->sc_vd.vd_net.vn_commands;
 
 	for (i = 0; i < 3; i++) {
-		WANT(sc, pv_net_set_rxmode(&net, i & 1, i >> 1) == 0);
+		WANT(sc, pv_net_set_rxmode(&net, (int)(i & 1), (int)(i >> 1)) == 0);
 		fake_noticed(&sc->sc_st.st_fd, 2);
 		scene_settle(sc);
 	}

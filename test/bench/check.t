@@ -3,11 +3,11 @@
 #
 # TEST: timeout=300
 #
-# Every driver against every device model (make check): a point for each class of runs.
+# Every driver, traced, against every device model (make check, slower): a point for each class of runs.
 
 n=0
 ended=no
-build/bench | (
+build/traced/bench | (
 	while read -r line; do
 		case $line in
 		ok*)	n=$((n + 1)); echo "ok $n -${line#ok}" ;;
