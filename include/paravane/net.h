@@ -170,6 +170,7 @@ struct pv_net {
 	unsigned int sc_rxbuflen;
 	uint8_t sc_hdrapart;			/* header: its own descriptor */
 	uint8_t sc_mac[6];
+	uint8_t sc_macknown;			/* it is the device's own */
 	uint8_t sc_rxmode;			/* the port has set the two: */
 	uint8_t sc_promisc, sc_allmulti;
 	uint8_t sc_link;
@@ -326,8 +327,10 @@ int pv_net_changed(struct pv_net *);
  * Without CTRL_RX the device hands everything up already: 0 is returned and
  * nothing done; on a stopped device it is done at the next start. Until the
  * first call the device's own way after a reset stands: all frames are handed
- * up. Waits, at most two seconds. Errors: EIO the device refused or is
- * broken; ETIMEDOUT it did not answer (and is then broken). Context: thread.
+ * up. A device that gave no address is always promiscuous, as it can't pick
+ * out the frames for ours. Waits, at most two seconds. Errors: EIO the device
+ * refused or is broken; ETIMEDOUT it did not answer (and is then broken).
+ * Context: thread.
  * (Network Device / Control Virtqueue / Packet Receive Filtering)
  */
 int pv_net_set_rxmode(struct pv_net *, int promisc, int allmulti);

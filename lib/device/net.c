@@ -219,7 +219,8 @@ net_read_config(struct pv_net *sc)
 		if (error)
 			return error;
 	}
-	if (net_mac_valid(mac))
+	sc->sc_macknown = net_mac_valid(mac) != 0;
+	if (sc->sc_macknown)
 		memcpy(sc->sc_mac, mac, 6);
 	else if (!net_mac_valid(sc->sc_mac))
 		net_make_mac(sc->sc_mac);
@@ -1002,7 +1003,9 @@ pv_net_set_rxmode(struct pv_net *sc, int promisc, int allmulti)
 	sc->sc_allmulti = allmulti != 0;
 	if (!sc->sc_running || !pv_virtio_has(sc->sc_dev, PV_NET_F_CTRL_RX))
 		return 0;
-	error = net_ctrl(sc, NET_CTRL_RX, NET_CTRL_RX_PROMISC, sc->sc_promisc);
+	/* A device can't pick out the frames for an address that we made. */
+	error = net_ctrl(sc, NET_CTRL_RX, NET_CTRL_RX_PROMISC,
+	    sc->sc_promisc || !sc->sc_macknown);
 	if (error == 0)
 		error = net_ctrl(sc, NET_CTRL_RX, NET_CTRL_RX_ALLMULTI,
 		    sc->sc_allmulti);

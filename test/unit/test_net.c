@@ -1361,8 +1361,15 @@ address_of_the_device_or_a_local_one(void **state)
 			memcpy(rig.rg_config, bad[i], 6);
 		else
 			rig.rg_offered &= ~BIT(MAC);
+		rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
 		assert_int_equal(attach(), 0);
 		assert_int_equal(pv_net_mac(&net)[0], 2);
+		/* The device does not know it, and would filter by its own. */
+		nctrl = 0;
+		assert_int_equal(pv_net_set_rxmode(&net, 0, 1), 0);
+		assert_int_equal(nctrl, 2);
+		assert_memory_equal(ctrl_seen[0], "\0\0\1", 3);
+		assert_memory_equal(ctrl_seen[1], "\0\1\1", 3);
 		detach();
 	}
 }
