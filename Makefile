@@ -63,7 +63,10 @@ screenshot: bootstrap-test
 	@+$(BUILD) -j$(JOBS) image
 	@tool/screenshot build/screenshot.png
 
-.PHONY: bootstrap-run bootstrap-test bootstrap-bench
+fuzz: bootstrap-test
+	@tool/fuzz "$(TARGET)" $(SECONDS)
+
+.PHONY: fuzz bootstrap-run bootstrap-test bootstrap-bench
 bootstrap-run bootstrap-test bootstrap-bench: bootstrap-%:
 	@tool/bootstrap $*
 
@@ -80,6 +83,7 @@ help:
 	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
 	@echo "make unit        the host's unit tests alone"
 	@echo "make bench       time from QEMU's start to display and network, against Linux"
+	@echo "make fuzz        TARGET=ring|net|gpu|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
 	@echo "make screenshot  a picture of the guest's display: build/screenshot.png"
 	@echo "make clean       remove build/"
 	@echo

@@ -45,7 +45,7 @@ $(BENCH_TEST): $(BH)/%: $(BH)/%.c.o $(BENCH_TEST_OBJ) $(BH)/libtraced.a
 	$(call say,HOSTLD  $@)clang $(HOST_CFLAGS) -o $@ $^ $(HOST_LIBS)
 
 define bench_unit_rules
-$(BH)/unit/$(1): $(B)/host/$(1).d/test/unit/$(1).c.o $(BH)/libtraced.a
+$(BH)/unit/$(1): $(patsubst %,$(B)/host/$(1).d/%.o,test/unit/$(1).c $(call unit_line,UNIT,test/unit/$(1).c)) $(BH)/libtraced.a
 	$$(call say,HOSTLD  $$@)mkdir -p $$(@D)
 	$(Q)clang $(HOST_CFLAGS) -o $$@ $$^ $(HOST_LIBS)
 endef

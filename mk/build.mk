@@ -33,5 +33,6 @@ include mk/guest.mk
 include mk/ext.mk
 include mk/host.mk
 include mk/bench.mk
+include mk/fuzz.mk
 
 -include $(DEPS)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: ISC
+#
+# Fuzz targets: build/fuzz/TARGET, each a scene of test/fuzz under libFuzzer (test/fuzz/draw.h).
+# build/fuzz/planted/TARGET is one with a mistake in the library, for the test to see it found.
+
+FZ := $(B)/fuzz
+FUZZ_TARGETS := ring net gpu console entropy pci mmio
+FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -Iinclude -Iport/posix -Ibench/include -Ibench -Itest/fuzz
+# The library's coverage alone leads the fuzzer, and is what it reports.
+FUZZ_COVER := -fsanitize=fuzzer-no-link
+FUZZ_OBJ := $(patsubst %,$(FZ)/%.o,$(LIB_SRC) $(BENCH_SRC) \
+	$(filter-out test/fuzz/main.c,$(wildcard test/fuzz/*.c)))
+DEPS += $(FUZZ_OBJ:.o=.d)
+
+$(FZ)/%.c.o: %.c mk/build.mk mk/fuzz.mk
+	$(call say,FUZZCC  $<)mkdir -p $(@D)
+	$(Q)clang $(FUZZ_CFLAGS) $(if $(filter lib/%,$<),$(FUZZ_COVER)) $(WARN) -MMD -MP -c -o $@ $<
+
+$(FZ)/main-%.o: test/fuzz/main.c test/fuzz/draw.h mk/fuzz.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(FUZZ_CFLAGS) $(WARN) -DFUZZ_SCENE=scene_$* -c -o $@ $<
+
+$(FUZZ_TARGETS:%=$(FZ)/%): $(FZ)/%: $(FZ)/main-%.o $(FUZZ_OBJ)
+	$(call say,FUZZLD  $@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
+
+# PLANT_NAME is: source, what stands there, what is to stand there.
+PLANTED := used-id used-length
+PLANT_used-id := lib/core/virtq_split.c|if (id > vq->vq_mask)|if (id > 0x7fffffffu)
+PLANT_used-length := lib/core/virtq_split.c|if (len > qe->qe_inlen)|if (len > 0x7fffffffu)
+
+plant_source = $(word 1,$(subst |, ,$(PLANT_$(1))))
+
+define plant_rules
+$(FZ)/planted/$(1).c: $(call plant_source,$(1)) mk/fuzz.mk
+	$(Q)mkdir -p $$(@D)
+	$(Q)tool/plant '$(PLANT_$(1))' >$$@
+$(FZ)/planted/$(1).o: $(FZ)/planted/$(1).c
+	$(Q)clang $(FUZZ_CFLAGS) $(FUZZ_COVER) -iquote $(dir $(call plant_source,$(1))) -c -o $$@ $$<
+$(FZ)/planted/$(1): $(FZ)/planted/$(1).o $(FZ)/main-ring.o $(filter-out $(FZ)/$(call plant_source,$(1)).o,$(FUZZ_OBJ))
+	$$(call say,FUZZLD  $$@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $$@ $$^
+endef
+$(foreach p,$(PLANTED),$(eval $(call plant_rules,$p)))
+
+.PHONY: fuzz-targets fuzz-planted
+fuzz-targets: $(FUZZ_TARGETS:%=$(FZ)/%)
+fuzz-planted: $(PLANTED:%=$(FZ)/planted/%)

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a hostile device does next, drawn from one of two sources: a generator
+ * with a seed (test/unit/test_hostile.c), or the bytes of a fuzzer's input
+ * (main.c). A scene is a driver's life under such a device; scenes know nothing
+ * of which source it is.
+ */
+#ifndef DRAW_H
+#define DRAW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Begin anew with a source. The bytes outlive the scene. */
+void draw_from_seed(uint64_t seed);
+void draw_from_bytes(const void *, size_t);
+
+/*
+ * 0 .. below - 1. Bytes that have run out give below - 1, which is the dull
+ * choice everywhere.
+ */
+uint32_t draw(uint32_t below);
+
+/* Whether a scene that has taken so many steps goes on. */
+int draw_more(unsigned int steps);
+
+/* Whether the device lies now; how often, in 256, is the scene's. */
+extern unsigned int malice;
+int lies(void);
+
+/* A value that is wrong in an interesting way. */
+uint32_t strange(void);
+
+/* Any bytes; of long runs not each is drawn by itself. */
+void scribble(void *, size_t len);
+
+/* What must hold, whatever the device does. */
+#define must(what) do {							\
+	if (!(what))							\
+		scene_failed(__FILE__, __LINE__, #what);		\
+} while (0)
+
+/* Defined by who runs scenes; does not return. */
+void scene_failed(const char *file, int line, const char *what)
+    __attribute__((__noreturn__));
+
+/*
+ * Between scene_call and scene_returned a driver's function runs: it costs the
+ * port's clock no more than so many seconds.
+ */
+void scene_call(void);
+void scene_returned(unsigned int seconds);
+
+#define bounded(seconds, call) do {					\
+	scene_call();							\
+	call;								\
+	scene_returned(seconds);					\
+} while (0)
+
+void scene_ring(void);
+void scene_net(void);
+void scene_gpu(void);
+void scene_console(void);
+void scene_entropy(void);
+void scene_pci(void);
+void scene_mmio(void);
+
+#endif

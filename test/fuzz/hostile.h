@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the scenes of drivers share: a device on the rig that lies.
+ */
+#ifndef HOSTILE_H
+#define HOSTILE_H
+
+#include "draw.h"
+#include "port.h"
+#include "rig.h"
+
+extern struct rig rig;
+extern int nbroken;		/* calls of hostile_broken, set to 0 by scenes */
+
+/* A port and a device anew, before the scene sets the device up. */
+void hostile_begin(unsigned int type);
+
+/* No rule was broken, and nothing is left behind. */
+void hostile_end(void);
+
+void hostile_broken(void *arg, const char *why);
+
+/*
+ * The next chain of a queue, or 0; what the device has taken and not given back
+ * is its own: loaded, or hostile_take, _give and _end do not hold.
+ */
+int hostile_take(unsigned int queue, struct rig_chain *);
+void hostile_give(unsigned int queue, const struct rig_chain *, uint32_t len);
+void hostile_held(void);
+
+/* Something out of the blue. */
+void hostile_whim(void);
+
+/*
+ * In some scenes the device never confirms another reset, or is removed:
+ * whether this is one. Stop is then to fail, and nothing to be used again.
+ */
+int hostile_gone(void);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A scene under libFuzzer: FUZZ_SCENE is its function.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "draw.h"
+#include "port.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+const char *__asan_default_options(void);
+
+/* Freed memory is kept from use for a scene or two: more costs half the speed. */
+const char *
+__asan_default_options(void)
+{
+	return "quarantine_size_mb=4:malloc_context_size=8";
+}
+
+void
+scene_failed(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+	abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	draw_from_bytes(data, len);
+	FUZZ_SCENE();
+	return 0;
+}

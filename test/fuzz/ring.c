@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A split virtqueue, against a model that knows what each call must return:
+ * every byte of the used ring, the events and the moment come from the source,
+ * at the queue's own barriers too. The queues live on from one scene to the
+ * next: each scene ends with a stop, a drain and a restart.
+ */
+#include <string.h>
+
+#include "draw.h"
+#include "port.h"
+#include "rig.h"
+
+#define SIZE	8
+#define NBUFS	12
+#define NCOOKIES 32
+#define MAXPIECES 4
+#define MAXSEGS	8
+#define NRINGS	4
+#define USEDLEN	(4 + 8 * SIZE + 2)
+
+static const struct config {
+	uint64_t features;
+	int shadow;
+	bus_size_t segsize;
+	enum pv_virtq_policy policy;
+} configs[NRINGS] = {
+	{ 0, 0, 0, PV_VIRTQ_REFUSE },
+	{ PV_F_BIT(PV_F_EVENT_IDX), 0, 100, PV_VIRTQ_CLAMP },
+	{ PV_F_BIT(PV_F_EVENT_IDX), 1, 100, PV_VIRTQ_REFUSE },
+	{ PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC), 0, 100,
+	    PV_VIRTQ_CLAMP },
+};
+
+struct cookie {
+	enum { IDLE, ENQUEUED, OUTSTANDING } state;
+	uint32_t outlen, inlen;
+	unsigned int ndesc;
+	uint16_t head;
+};
+
+static struct ring {
+	const struct config *cf;
+	struct rig rig;
+	struct pv_virtq *vq;
+	struct port_buf *bufs[NBUFS];
+	/* the model */
+	struct cookie cookies[NCOOKIES];
+	int owner[SIZE];		/* cookie whose chain begins here, + 1 */
+	uint8_t used[USEDLEN];		/* what the device has written */
+	unsigned int nfree;
+	uint16_t posted, published, taken, seen;
+	uint16_t device_used;		/* where an honest device goes on */
+	int broken, scribbled;
+	int order[NCOOKIES];		/* enqueued, in order */
+	unsigned int norder;
+} rings[NRINGS], *r;
+
+static const struct pv_feature_table no_features;
+
+static uint16_t
+used16(unsigned int off)
+{
+	uint16_t v;
+
+	memcpy(&v, r->used + off, sizeof(v));
+	return v;
+}
+
+static uint32_t
+used32(unsigned int off)
+{
+	uint32_t v;
+
+	memcpy(&v, r->used + off, sizeof(v));
+	return v;
+}
+
+static void
+device_write(unsigned int off, const void *p, unsigned int len)
+{
+	memcpy(r->used + off, p, len);
+	port_dma_write(r->rig.rg_queues[0].rq_place.qp_device + off, p, len);
+}
+
+static void
+device_write16(unsigned int off, uint16_t v)
+{
+	device_write(off, &v, sizeof(v));
+}
+
+static void
+device_gives(uint32_t id, uint32_t len)
+{
+	uint32_t elem[2] = { id, len };
+
+	device_write(4 + 8 * (r->device_used % SIZE), elem, sizeof(elem));
+	device_write16(2, ++r->device_used);
+}
+
+/* Any chain that is its own, with a length that it may have. */
+static void
+device_is_honest(void)
+{
+	unsigned int i, first = draw(SIZE);
+	const struct cookie *c;
+
+	for (i = 0; i < SIZE; i++) {
+		if (r->owner[(first + i) % SIZE] == 0)
+			continue;
+		c = &r->cookies[r->owner[(first + i) % SIZE] - 1];
+		if (c->state != OUTSTANDING)
+			continue;
+		device_gives(c->head, c->inlen == 0 ? 0 : draw(c->inlen + 1));
+		return;
+	}
+}
+
+static void
+device_step(void)
+{
+	uint8_t bytes[8];
+	unsigned int off, len;
+
+	switch (draw(6)) {
+	case 0:
+		device_gives(draw(2) ? draw(SIZE + 1) : strange(), strange());
+		break;
+	case 1:
+		device_write16(2, (uint16_t)strange());
+		break;
+	case 2:
+		device_write16(draw(2) ? 0 : 4 + 8 * SIZE,
+		    (uint16_t)(draw(2) ? strange() :
+		    (uint32_t)r->posted - 4 + draw(8)));
+		break;
+	case 3:
+		off = draw(USEDLEN);
+		len = 1 + draw(8);
+		if (len > USEDLEN - off)
+			len = USEDLEN - off;
+		scribble(bytes, len);
+		device_write(off, bytes, len);
+		break;
+	case 4:
+		r->device_used = (uint16_t)(r->taken + draw(2));
+		break;
+	default:
+		device_is_honest();
+	}
+}
+
+static void
+at_barrier(char kind, bool outer)
+{
+	(void)kind;
+	(void)outer;
+	if (r != NULL && draw(8) == 0)
+		device_step();
+}
+
+/* Driver's side */
+
+static unsigned int
+pieces_segs(const struct pv_piece *pc, unsigned int n)
+{
+	const bus_dma_segment_t *seg;
+	bus_size_t off, left;
+	unsigned int count = 0;
+
+	for (; n > 0; n--, pc++) {
+		seg = pc->pc_map->dm_segs;
+		for (off = pc->pc_off; off >= seg->ds_len; seg++)
+			off -= seg->ds_len;
+		for (left = pc->pc_len; ; seg++) {
+			count++;
+			if (left <= seg->ds_len - off)
+				break;
+			left -= seg->ds_len - off;
+			off = 0;
+		}
+	}
+	return count;
+}
+
+static int
+enqueue_result(unsigned int npieces, unsigned int segs, unsigned int *ndesc)
+{
+	int table = (r->cf->features & PV_F_BIT(PV_F_INDIRECT_DESC)) &&
+	    (npieces > 1 || segs > 1);
+
+	*ndesc = table ? 1 : segs;
+	if (r->broken)
+		return EIO;
+	if (r->nfree == 0)
+		return ENOBUFS;
+	if (table)
+		return segs > MAXSEGS ? EFBIG : 0;
+	if (segs > r->nfree)
+		return r->nfree < MAXSEGS ? ENOBUFS : EFBIG;
+	return 0;
+}
+
+static void
+driver_enqueue(void)
+{
+	const struct pv_queue_place *qp = &r->rig.rg_queues[0].rq_place;
+	struct pv_piece pcs[MAXPIECES];
+	unsigned int i, n = 1 + draw(MAXPIECES), nout = draw(n + 1), ndesc;
+	struct cookie *c = r->cookies;
+	int want;
+
+	while (c < r->cookies + NCOOKIES && c->state != IDLE)
+		c++;
+	must(c < r->cookies + NCOOKIES);
+	c->outlen = c->inlen = 0;
+	for (i = 0; i < n; i++) {
+		pcs[i].pc_map = r->bufs[draw(NBUFS)]->pb_map;
+		pcs[i].pc_off = draw(200);
+		pcs[i].pc_len = 1 + draw(256 - (uint32_t)pcs[i].pc_off);
+		*(i < nout ? &c->outlen : &c->inlen) += (uint32_t)pcs[i].pc_len;
+	}
+	want = enqueue_result(n, pieces_segs(pcs, n), &ndesc);
+	must(pv_virtq_enqueue(r->vq, pcs, nout, n - nout, c) == want);
+	if (want != 0)
+		return;
+	memcpy(&c->head, (char *)port_dma_kva(qp->qp_driver, 4 + 2 * SIZE) +
+	    4 + 2 * (r->posted % SIZE), 2);
+	must(c->head < SIZE && r->owner[c->head] == 0);
+	r->owner[c->head] = (int)(c - r->cookies) + 1;
+	c->state = ENQUEUED;
+	c->ndesc = ndesc;
+	r->nfree -= ndesc;
+	r->order[r->norder++] = (int)(c - r->cookies);
+	r->posted++;
+}
+
+/* The device sees each chain as it was enqueued. */
+static void
+look_at_chain(const struct cookie *c)
+{
+	static struct rig_chain rc;
+
+	must(rig_take(&r->rig, 0, &rc));
+	must(rc.rc_head == c->head);
+	must(rc.rc_outlen == c->outlen && rc.rc_inlen == c->inlen);
+	/* It has asked for a doorbell at the next. */
+	if (r->cf->features & PV_F_BIT(PV_F_EVENT_IDX))
+		memcpy(r->used + 4 + 8 * SIZE,
+		    &r->rig.rg_queues[0].rq_avail, 2);
+}
+
+static void
+driver_publish(void)
+{
+	unsigned int i, rung = r->rig.rg_queues[0].rq_notified;
+	uint16_t old = r->published, event;
+	int want = 0, got;
+
+	got = pv_virtq_publish(r->vq);
+	if (r->posted != r->published && !r->broken) {
+		r->published = r->posted;
+		event = used16(4 + 8 * SIZE);
+		if (r->cf->features & PV_F_BIT(PV_F_EVENT_IDX))
+			want = (uint16_t)(r->posted - event - 1) <
+			    (uint16_t)(r->posted - old);
+		else
+			want = (used16(0) & 1) == 0;
+		for (i = 0; i < r->norder; i++)
+			r->cookies[r->order[i]].state = OUTSTANDING;
+		for (i = 0; i < r->norder && !r->scribbled && draw(2); i++)
+			look_at_chain(&r->cookies[r->order[i]]);
+		if (i < r->norder)
+			r->scribbled = 1;	/* it lost the thread */
+		r->norder = 0;
+	}
+	must(got == want);
+	must(r->rig.rg_queues[0].rq_notified == rung + (unsigned int)want);
+}
+
+/* What is right for an entry as it stands; *len is clamped. */
+static struct cookie *
+right_entry(uint32_t *len)
+{
+	uint32_t id = used32(4 + 8 * (r->taken % SIZE));
+	struct cookie *c;
+
+	*len = used32(8 + 8 * (r->taken % SIZE));
+	if (id >= SIZE || r->owner[id] == 0)
+		return NULL;
+	c = &r->cookies[r->owner[id] - 1];
+	if (c->state != OUTSTANDING)
+		return NULL;
+	if (*len > c->inlen) {
+		if (r->cf->policy == PV_VIRTQ_REFUSE)
+			return NULL;
+		*len = c->inlen;
+	}
+	return c;
+}
+
+static void
+driver_dequeue(void)
+{
+	uint16_t idx = used16(2), ahead = (uint16_t)(idx - r->taken);
+	struct pv_used us;
+	struct cookie *c;
+	uint32_t len;
+	int got;
+
+	got = pv_virtq_dequeue(r->vq, &us);
+	if (r->broken) {
+		must(got == EIO);
+		return;
+	}
+	if (r->taken == r->seen) {
+		if (ahead == 0) {
+			must(got == EAGAIN);
+			return;
+		}
+		if (ahead > (uint16_t)(r->published - r->taken)) {
+			must(got == EIO);
+			r->broken = 1;
+			return;
+		}
+		r->seen = idx;
+	}
+	c = right_entry(&len);
+	if (c == NULL) {
+		must(got == EIO);
+		r->broken = 1;
+		return;
+	}
+	must(got == 0);
+	must(us.us_cookie == c);
+	must(us.us_len == len);
+	r->owner[c->head] = 0;
+	r->nfree += c->ndesc;
+	c->state = IDLE;
+	r->taken++;
+}
+
+static void
+driver_enable(unsigned int n)
+{
+	uint16_t inflight = (uint16_t)(r->published - r->taken);
+	int got = n == 0 ? pv_virtq_intr_enable(r->vq) :
+	    pv_virtq_intr_delay(r->vq, n);
+
+	if (n > inflight)
+		n = inflight;
+	if (n == 0 || !(r->cf->features & PV_F_BIT(PV_F_EVENT_IDX)))
+		n = 1;
+	must(got == ((uint16_t)(used16(2) - r->taken) >= n));
+}
+
+/* Each cookie comes back once; then nothing of the old life counts. */
+static void
+driver_drain(void)
+{
+	struct cookie *c;
+	unsigned int i;
+
+	while ((c = pv_virtq_drain(r->vq)) != NULL) {
+		must(c >= r->cookies && c < r->cookies + NCOOKIES);
+		must(c->state != IDLE);
+		c->state = IDLE;
+	}
+	for (i = 0; i < NCOOKIES; i++)
+		must(r->cookies[i].state == IDLE);
+	must(pv_virtq_outstanding(r->vq) == 0);
+	memset(r->owner, 0, sizeof(r->owner));
+	memset(r->used, 0, sizeof(r->used));
+	r->nfree = SIZE;
+	r->posted = r->published = r->taken = r->seen = r->device_used = 0;
+	r->broken = r->scribbled = 0;
+	r->norder = 0;
+}
+
+static void
+driver_restart(void)
+{
+	must(pv_virtio_stop(&r->rig.rg_dev) == 0);
+	driver_drain();
+	must(pv_virtio_negotiate(&r->rig.rg_dev, &no_features, NULL) == 0);
+	must(pv_virtq_restart(r->vq) == 0);
+	must(pv_virtio_start(&r->rig.rg_dev) == 0);
+}
+
+/* All that it can reach of the driver's own side, it tramples on. */
+static void
+device_tramples(void)
+{
+	const struct pv_queue_place *qp = &r->rig.rg_queues[0].rq_place;
+
+	if (r->cf->shadow)
+		return;
+	scribble(port_dma_kva(qp->qp_desc, 16 * SIZE), 16 * SIZE);
+	scribble(port_dma_kva(qp->qp_driver, 4 + 2 * SIZE), 4 + 2 * SIZE);
+	r->scribbled = 1;
+}
+
+static void
+step(void)
+{
+	switch (draw(16)) {
+	case 0: case 1: case 2:
+		driver_enqueue();
+		break;
+	case 3: case 4:
+		driver_publish();
+		break;
+	case 5: case 6: case 7:
+		driver_dequeue();
+		break;
+	case 8:
+		driver_enable(draw(SIZE + 2));
+		break;
+	case 9:
+		pv_virtq_intr_disable(r->vq);
+		must((pv_virtq_pending(r->vq) != 0) ==
+		    (r->broken || used16(2) != r->taken));
+		break;
+	case 10:
+		rig_interrupt(&r->rig, draw(4));
+		pv_virtio_poll(&r->rig.rg_dev);
+		break;
+	case 11:
+		if (draw(8) == 0)
+			driver_restart();
+		else if (draw(8) == 0)
+			device_tramples();
+		break;
+	case 12:
+		device_step();
+		break;
+	default:
+		device_is_honest();
+	}
+	must((pv_virtio_broken(&r->rig.rg_dev) != NULL) == r->broken);
+	must(pv_virtq_room(r->vq) == r->nfree);
+}
+
+/* Once in the process's life: what nothing of a scene's can spoil. */
+static void
+make(struct ring *new, const struct config *cf)
+{
+	struct pv_virtq_params vp = { .vp_name = "fuzz", .vp_size = SIZE,
+	    .vp_maxpieces = MAXPIECES, .vp_maxsegs = MAXSEGS,
+	    .vp_policy = cf->policy };
+	unsigned int i;
+
+	new->cf = cf;
+	port.po_shadow = cf->shadow;
+	port.po_segsize = cf->segsize;
+	for (i = 0; i < NBUFS; i++)
+		new->bufs[i] = port_buf_new(256);
+	port.po_segsize = 0;
+	rig_new(&new->rig, PV_TYPE_ENTROPY);
+	new->rig.rg_offered |= cf->features;
+	must(pv_virtio_negotiate(rig_init(&new->rig), &no_features, NULL) == 0);
+	must(pv_virtq_alloc(&new->rig.rg_dev, 0, &vp, &new->vq) == 0);
+	must(pv_virtio_start(&new->rig.rg_dev) == 0);
+	new->nfree = SIZE;
+}
+
+static void
+make_all(void)
+{
+	unsigned int i;
+
+	port_reset();
+	for (i = 0; i < NRINGS; i++)
+		make(&rings[i], &configs[i]);
+	port_barrier_hook = at_barrier;
+}
+
+void
+scene_ring(void)
+{
+	struct ring *ring;
+	unsigned int i;
+
+	if (rings[0].vq == NULL)
+		make_all();
+	ring = &rings[draw(NRINGS)];
+	port.po_shadow = ring->cf->shadow;
+	r = ring;
+	for (i = 0; draw_more(i); i++)
+		step();
+	r = NULL;
+	/* No device acts any more. */
+	draw_from_bytes("", 0);
+	r = ring;
+	driver_restart();
+	r = NULL;
+	must(port_check_rules() == 0);
+}
