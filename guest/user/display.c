@@ -215,6 +215,9 @@ display_map(struct process *pr, struct region *rg)
 {
 	int error;
 
+	/* No page of a program's own, but tables: they stay until it ends. */
+	if (!process_room())
+		return ENOMEM;
 	console_lock();
 	error = display_check(pr);
 	if (error == 0)

@@ -63,6 +63,13 @@ process_place(struct process *pr, size_t len)
 	return va;
 }
 
+/* Programs leave the kernel an eighth of all memory. */
+bool
+process_room(void)
+{
+	return page_free_count() >= page_total() / 8;
+}
+
 struct region *
 region_new(struct process *pr)
 {
@@ -116,9 +123,7 @@ memory_add_page(struct process *pr, vaddr_t va, int prot)
 	paddr_t pa;
 	int error;
 
-	/* Programs leave the kernel an eighth of all memory. */
-	if (pr->pr_pages >= PROC_MAXPAGES ||
-	    page_free_count() < page_total() / 8)
+	if (pr->pr_pages >= PROC_MAXPAGES || !process_room())
 		return ENOMEM;
 	pa = page_alloc(1, 0, 0);
 	if (pa == 0)

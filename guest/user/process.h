@@ -83,8 +83,9 @@ struct process *process_self(void);
  * Regions. process_place finds len bytes of free addresses: 0 if there are
  * none. region_new returns NULL if there are too many. region_memory backs a
  * new region with zeroed pages. region_free unmaps, gives pages back and
- * forgets it.
+ * forgets it. process_room: whether programs may take more of the memory.
  */
+bool	process_room(void);
 vaddr_t	process_place(struct process *, size_t len);
 struct region *region_new(struct process *);
 struct region *region_find(struct process *, vaddr_t, size_t len);

@@ -7,6 +7,7 @@
  * framebuffer.
  */
 
+#include <errno.h>
 #include <string.h>
 
 #include <paravane/gpu.h>
@@ -299,6 +300,62 @@ SELFTEST(user_display_is_taken_once)
 	ST_EQ(st, ended, 1);
 	ST_EQ(st, refused, 1);
 	ST_CHECK(st, !user_display_taken(gpu));
+}
+
+#define HOARD		64
+
+struct hoard {
+	paddr_t	 ho_pa[HOARD];
+	size_t	 ho_n[HOARD];
+};
+
+/* Take memory, in pieces as large as there are, down to what is left. */
+static void
+hoard(struct hoard *ho, size_t left)
+{
+	size_t n = page_free_count();
+	unsigned int i = 0;
+
+	while (i < HOARD && n > 0 && page_free_count() > left) {
+		if (n > page_free_count() - left)
+			n = page_free_count() - left;
+		ho->ho_pa[i] = page_alloc(n, 0, 0);
+		if (ho->ho_pa[i] == 0)
+			n /= 2;
+		else
+			ho->ho_n[i++] = n;
+	}
+}
+
+static void
+hoard_free(struct hoard *ho)
+{
+	unsigned int i;
+
+	for (i = 0; i < HOARD && ho->ho_n[i] > 0; i++)
+		page_free(ho->ho_pa[i], ho->ho_n[i]);
+}
+
+/* Tables of the display's mappings are not the last of the memory. */
+SELFTEST(user_display_leaves_memory)
+{
+	struct pv_gpu *gpu = gpu_find();
+	struct region rg = { .rg_va = PROC_MMAP_MAX - PAGE_SIZE,
+	    .rg_len = PAGE_SIZE, .rg_prot = VM_USER | VM_READ };
+	struct hoard ho = { .ho_n = { 0 } };
+	struct process *pr;
+	int error;
+
+	if (gpu == NULL)
+		ST_SKIP(st, "no display");
+	pr = start("fbdemo 0 60");
+	ST_CHECK(st, pr != NULL);
+	await_display(pr);
+	hoard(&ho, page_total() / 8 - 8);
+	error = display_map(pr, &rg);
+	hoard_free(&ho);
+	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
+	ST_EQ(st, error, ENOMEM);
 }
 
 /* The device goes while a program that has it mapped ends. */
