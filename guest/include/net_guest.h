@@ -63,11 +63,21 @@ struct net_if	*net_next(struct net_if *);
 struct pv_net	*net_driver(struct net_if *);
 
 /*
- * net_describe - "10.0.2.15/24 mtu 1500 (hardmtu 65435) +MTU +MAC ..."
+ * net_describe - "10.0.2.15/24 mtu 1500 (hardmtu 65435)"
  *
  * What is truncated ends with the buffer. Returns buf.
  */
 char	*net_describe(struct net_if *, char *buf, size_t len);
+
+/*
+ * net_feature - one after another the features that the driver asked for
+ *
+ * *next is 0 at first and kept here. Leaves "+MAC" in buf, first for each that
+ * is in use, then "-MTU(not offered)" for each that is not, and why. False:
+ * there is no other.
+ */
+bool	net_feature(const struct net_if *, unsigned int *next, char *buf,
+	    size_t len);
 
 /*
  * net_up - whether an interface with link has an address

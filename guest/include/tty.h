@@ -23,6 +23,19 @@ void	tty_vprintf(const char *fmt, va_list ap)
 void	tty_write(const char *buf, size_t len);
 
 /*
+ * tty_item - one piece of a list, in a new row if this one has no room for it
+ *
+ * column	where the row stands; kept here
+ * indent	what a new row begins with; the piece loses its first blank
+ *
+ * A piece begins with a blank and has less than TTY_WIDTH characters.
+ */
+void	tty_item(unsigned int *column, unsigned int indent, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+
+#define TTY_WIDTH	80	/* what every terminal has */
+
+/*
  * tty_capture - what this thread prints goes to fn instead, and never waits
  *
  * fn NULL ends it. One thread at a time; returns 0, or EBUSY.

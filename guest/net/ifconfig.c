@@ -85,7 +85,8 @@ show_if(struct net_if *ifp)
 	const struct netif *netif = &ifp->if_netif;
 	const struct rxpool *rp = ifp->if_pool;
 	const u8_t *mac = netif->hwaddr;
-	char line[400];
+	unsigned int next = 0, column;
+	char word[40];
 
 	tty_printf("%s: %s%s%s mtu %u hardmtu %u\n", ifp->if_name,
 	    netif_is_up(netif) ? "up" : "down",
@@ -101,7 +102,10 @@ show_if(struct net_if *ifp)
 		tty_printf("\tbuffers %u of %zu bytes: %u with the device, "
 		    "%u in use\n", rp->rp_nslots, rp->rp_buflen,
 		    rp->rp_posted, rp->rp_lent);
-	tty_printf("\t%s\n", net_describe(ifp, line, sizeof(line)));
+	tty_printf("\tfeatures:");
+	for (column = 17; net_feature(ifp, &next, word, sizeof(word));)
+		tty_item(&column, 8, " %s", word);
+	tty_printf("\n");
 }
 
 static int
@@ -148,9 +152,8 @@ set_address(struct net_if *ifp, const char *text)
 	struct net_static ns;
 
 	if (net_parse(text, &ns) != 0) {
-		tty_printf("%s: not an address: ADDR/LEN[,GATEWAY[,DNS]]\n",
-		    text);
-		return EINVAL;
+		tty_printf("%s: not an address\n", text);
+		return shell_usage("ifconfig");
 	}
 	netif_set_up(&ifp->if_netif);
 	net_set_static(ifp, &ns);
@@ -242,7 +245,7 @@ cmd_sendframe(int argc, char **argv)
 	return error;
 }
 COMMAND(sendframe, cmd_sendframe, "sendframe IF BYTES",
-    "give the driver one test frame with that many bytes after its header");
+    "give the driver a test frame with BYTES after its header");
 
 static void
 show_address(const ip_addr_t *addr, u16_t port)

@@ -427,24 +427,32 @@ text_add(struct text *t, const char *fmt, ...)
  */
 #define NET_FEATURES	(PV_F_BIT(PV_F_NOTIFY_ON_EMPTY) - 1)
 
-static void
-text_features(struct text *t, const struct pv_virtio *dev)
+bool
+net_feature(const struct net_if *ifp, unsigned int *next, char *buf, size_t len)
 {
+	const struct pv_virtio *dev = ifp->if_dev;
 	const struct pv_negotiation *ng = pv_virtio_negotiation(dev);
 	uint64_t asked = (ng->ng_asked | ng->ng_accepted) & NET_FEATURES;
 	const char *name;
 	unsigned int bit;
+	bool refused;
 
-	for (bit = 0; asked >> bit != 0; bit++) {
+	for (; *next < 2 * 64; (*next)++) {
+		bit = *next % 64;
+		refused = *next >= 64;
 		name = pv_virtio_feature_name(dev, bit);
-		if ((asked >> bit & 1) == 0 || name == NULL)
+		if ((asked >> bit & 1) == 0 || name == NULL ||
+		    (ng->ng_accepted >> bit & 1) == refused)
 			continue;
-		if (ng->ng_accepted >> bit & 1)
-			text_add(t, " +%s", name);
-		else
-			text_add(t, " -%s(%s)", name,
+		if (refused)
+			(void)snprintf(buf, len, "-%s(%s)", name,
 			    pv_feature_why_name(ng->ng_why[bit]));
+		else
+			(void)snprintf(buf, len, "+%s", name);
+		(*next)++;
+		return true;
 	}
+	return false;
 }
 
 const char *
@@ -490,17 +498,29 @@ net_describe(struct net_if *ifp, char *buf, size_t len)
 		    netif_is_link_up(netif) ? "no address" : "no link");
 	text_add(&t, " mtu %u (hardmtu %u)", netif->mtu,
 	    pv_net_hardmtu(&ifp->if_net));
-	text_features(&t, ifp->if_dev);
 	return buf;
 }
 
+/* As many rows as the features take. */
 static void
 net_announce(struct net_if *ifp)
 {
-	char line[LOG_LINE_MAX - 32];
+	char line[TTY_WIDTH], word[40];
+	struct text t = { line, sizeof(line), 0 };
+	unsigned int next = 0;
 
-	kprintf("%s: %s\n", ifp->if_name,
-	    net_describe(ifp, line, sizeof(line)));
+	text_add(&t, "%s: ", ifp->if_name);
+	(void)net_describe(ifp, line + t.t_at, sizeof(line) - t.t_at);
+	t.t_at = strlen(line);
+	while (net_feature(ifp, &next, word, sizeof(word))) {
+		if (t.t_at + 1 + strlen(word) >= sizeof(line)) {
+			kprintf("%s\n", line);
+			t.t_at = 0;
+			text_add(&t, "     ");
+		}
+		text_add(&t, " %s", word);
+	}
+	kprintf("%s\n", line);
 }
 
 /* lwIP tells of a changed address, flag or link. */

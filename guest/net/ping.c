@@ -315,4 +315,4 @@ cmd_ping(int argc, char **argv)
 	return error;
 }
 COMMAND(ping, cmd_ping, "ping [-6D] [-c COUNT] [-s BYTES] HOST",
-    "echo requests; -s is the whole IP packet's size, -D forbids to cut it");
+    "echo requests; -s: size of the IP packet, -D: do not fragment");

@@ -75,7 +75,7 @@ cmd_help(int argc, char **argv)
 	tty_printf("usage: %s\n%s\n", cmd->cmd_synopsis, cmd->cmd_summary);
 	return 0;
 }
-COMMAND(help, cmd_help, "help [command]", "list the commands, or explain one");
+COMMAND(help, cmd_help, "help [COMMAND]", "list the commands, or explain one");
 
 static int
 cmd_dmesg(int argc, char **argv)
@@ -105,7 +105,7 @@ cmd_echo(int argc, char **argv)
 	tty_printf("\n");
 	return 0;
 }
-COMMAND(echo, cmd_echo, "echo [word ...]", "print the words");
+COMMAND(echo, cmd_echo, "echo [WORD ...]", "print the words");
 
 static int
 cmd_history(int argc, char **argv)
@@ -150,7 +150,7 @@ cmd_sleep(int argc, char **argv)
 		return EINVAL;
 	return tty_sleep(ms * NS_PER_MS);
 }
-COMMAND(sleep, cmd_sleep, "sleep milliseconds", "wait; Ctrl-C ends it");
+COMMAND(sleep, cmd_sleep, "sleep MILLISECONDS", "wait; Ctrl-C ends it");
 
 static int
 cmd_mem(int argc, char **argv)

@@ -23,17 +23,29 @@ bit_name(const struct pv_virtio *dev, unsigned int bit, char *buf, size_t len)
 	return buf;
 }
 
-/* "  offered   0x0000000130000020 MAC STATUS ..." */
+/* Where the rows of a list stand, and what begins one. */
+#define INDENT	12
+
+static unsigned int
+begin(const char *what)
+{
+	unsigned int len = (unsigned int)strlen(what);
+
+	tty_printf("  %-9s", what);
+	return 2 + (len < 9 ? 9 : len);
+}
+
+/* "  offered   0000000130000020 MAC STATUS ..." */
 static void
 show_features(const struct pv_virtio *dev, const char *what, uint64_t features)
 {
-	unsigned int bit;
+	unsigned int bit, column = begin(what);
 	char buf[16];
 
-	tty_printf("  %-9s %016llx", what, (unsigned long long)features);
+	tty_item(&column, INDENT, " %016llx", (unsigned long long)features);
 	for (bit = 0; bit < 64; bit++)
 		if (features >> bit & 1)
-			tty_printf(" %s",
+			tty_item(&column, INDENT, " %s",
 			    bit_name(dev, bit, buf, sizeof(buf)));
 	tty_printf("\n");
 }
@@ -43,15 +55,15 @@ static void
 show_dropped(const struct pv_virtio *dev, const struct pv_negotiation *ng)
 {
 	uint64_t dropped = (ng->ng_offered | ng->ng_asked) & ~ng->ng_accepted;
-	unsigned int bit;
+	unsigned int bit, column;
 	char buf[16];
 
 	if (dropped == 0)
 		return;
-	tty_printf("  dropped  ");
+	column = begin("dropped");
 	for (bit = 0; bit < 64; bit++)
 		if (dropped >> bit & 1)
-			tty_printf(" -%s(%s)",
+			tty_item(&column, INDENT, " -%s(%s)",
 			    bit_name(dev, bit, buf, sizeof(buf)),
 			    pv_feature_why_name(ng->ng_why[bit]));
 	tty_printf("\n");
@@ -61,16 +73,21 @@ static void
 show_queue(unsigned int index, const struct pv_virtq *vq)
 {
 	const struct pv_virtq_counters *qc = pv_virtq_counters(vq);
+	unsigned int column;
+	char what[16];
 
-	tty_printf("  queue %-3u %s: %u entries, %u outstanding, %llu in, "
-	    "%llu used, %llu doorbells, %llu interrupts", index,
-	    pv_virtq_name(vq), pv_virtq_size(vq), pv_virtq_outstanding(vq),
+	(void)snprintf(what, sizeof(what), "queue %u", index);
+	column = begin(what);
+	tty_item(&column, INDENT, " %s: %u entries, %u outstanding,",
+	    pv_virtq_name(vq), pv_virtq_size(vq), pv_virtq_outstanding(vq));
+	tty_item(&column, INDENT, " %llu in, %llu used,",
 	    (unsigned long long)qc->qc_enqueued,
-	    (unsigned long long)qc->qc_used,
+	    (unsigned long long)qc->qc_used);
+	tty_item(&column, INDENT, " %llu doorbells, %llu interrupts",
 	    (unsigned long long)qc->qc_doorbells,
 	    (unsigned long long)qc->qc_interrupts);
 	if (qc->qc_clamped > 0 || qc->qc_full > 0)
-		tty_printf(", %llu clamped, %llu times full",
+		tty_item(&column, INDENT, ", %llu clamped, %llu times full",
 		    (unsigned long long)qc->qc_clamped,
 		    (unsigned long long)qc->qc_full);
 	tty_printf("\n");
@@ -81,19 +98,23 @@ show_net(const struct virtio_dev *vg)
 {
 	struct pv_net *net = net_driver(vg->vg_driver.vd_net);
 	const struct pv_net_counters *nc = pv_net_counters(net);
-	char buf[192];
+	unsigned int column;
+	char buf[80];
 
 	tty_printf("  net       %s\n", net_describe(vg->vg_driver.vd_net, buf,
 	    sizeof(buf)));
-	tty_printf("  frames    out %llu (%llu bytes, %llu too long), in %llu "
-	    "(%llu bytes, %llu too long, %llu bad)\n",
+	column = begin("frames");
+	tty_item(&column, INDENT, " out %llu (%llu bytes, %llu too long),",
 	    (unsigned long long)nc->nc_tx_frames,
 	    (unsigned long long)nc->nc_tx_bytes,
-	    (unsigned long long)nc->nc_tx_toolong,
+	    (unsigned long long)nc->nc_tx_toolong);
+	tty_item(&column, INDENT, " in %llu (%llu bytes, %llu too long, "
+	    "%llu bad)",
 	    (unsigned long long)nc->nc_rx_frames,
 	    (unsigned long long)nc->nc_rx_bytes,
 	    (unsigned long long)nc->nc_rx_oversize,
 	    (unsigned long long)nc->nc_rx_errors);
+	tty_printf("\n");
 }
 
 static void
@@ -101,15 +122,18 @@ show_gpu(const struct pv_gpu *gpu)
 {
 	struct pv_gpu_geometry gg;
 	const struct pv_gpu_counters *gc = pv_gpu_counters(gpu);
+	unsigned int column = begin("display");
 
 	pv_gpu_geometry(gpu, &gg);
-	tty_printf("  display   %u x %u, %llu commands, %llu flushes, %llu "
-	    "pixels, %llu resizes, %llu errors\n", gg.gg_width, gg.gg_height,
-	    (unsigned long long)gc->gc_commands,
+	tty_item(&column, INDENT, " %u x %u, %llu commands,", gg.gg_width,
+	    gg.gg_height, (unsigned long long)gc->gc_commands);
+	tty_item(&column, INDENT, " %llu flushes, %llu pixels,",
 	    (unsigned long long)gc->gc_flushes,
-	    (unsigned long long)gc->gc_pixels,
+	    (unsigned long long)gc->gc_pixels);
+	tty_item(&column, INDENT, " %llu resizes, %llu errors",
 	    (unsigned long long)gc->gc_resizes,
 	    (unsigned long long)gc->gc_errors);
+	tty_printf("\n");
 }
 
 static void
@@ -139,7 +163,7 @@ show_virtio(const struct virtio_dev *vg)
 {
 	const struct pv_virtio *dev = &vg->vg_virtio;
 	const struct pv_negotiation *ng = pv_virtio_negotiation(dev);
-	unsigned int i;
+	unsigned int i, column;
 
 	show_features(dev, "offered", ng->ng_offered);
 	show_features(dev, "asked", ng->ng_asked);
@@ -148,12 +172,14 @@ show_virtio(const struct virtio_dev *vg)
 	for (i = 0; i < PV_MAXQUEUES; i++)
 		if (vg->vg_attached && dev->vd_queues[i] != NULL)
 			show_queue(i, dev->vd_queues[i]);
-	tty_printf("  interrupts %s: %llu, of them %llu of configuration, %llu "
-	    "spurious; %llu found by polling\n", virtio_intr_name(vg),
-	    (unsigned long long)dev->vd_nintr,
-	    (unsigned long long)dev->vd_nconfig,
+	column = begin("interrupts");
+	tty_item(&column, INDENT, " %s: %llu, of them %llu of configuration,",
+	    virtio_intr_name(vg), (unsigned long long)dev->vd_nintr,
+	    (unsigned long long)dev->vd_nconfig);
+	tty_item(&column, INDENT, " %llu spurious; %llu found by polling",
 	    (unsigned long long)dev->vd_nspurious,
 	    (unsigned long long)vg->vg_polled);
+	tty_printf("\n");
 	tty_printf("  resets    %llu, %u to agree; broken %llu times\n",
 	    (unsigned long long)dev->vd_nresets, ng->ng_tries,
 	    (unsigned long long)vg->vg_nbroken);
@@ -208,5 +234,5 @@ cmd_devices(int argc, char **argv)
 	}
 	return 0;
 }
-COMMAND(devices, cmd_devices, "devices [name]",
+COMMAND(devices, cmd_devices, "devices [NAME]",
     "the virtio devices: transport, features, queues, interrupts");

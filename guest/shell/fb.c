@@ -134,5 +134,5 @@ cmd_fb(int argc, char **argv)
 	fb_segments(gpu);
 	return 0;
 }
-COMMAND(fb, cmd_fb, "fb [segments | test [seconds]]",
+COMMAND(fb, cmd_fb, "fb [segments | test [SECONDS]]",
     "the framebuffer's geometry and memory, or a test picture");

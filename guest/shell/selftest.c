@@ -101,5 +101,5 @@ cmd_selftest(int argc, char **argv)
 	}
 	return 0;
 }
-COMMAND(selftest, cmd_selftest, "selftest [prefix]",
-    "run the guest's tests on itself, or those whose name begins so");
+COMMAND(selftest, cmd_selftest, "selftest [PREFIX]",
+    "run the guest's tests on itself, or those with that prefix");

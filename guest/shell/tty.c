@@ -197,6 +197,30 @@ tty_printf(const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+tty_item(unsigned int *column, unsigned int indent, const char *fmt, ...)
+{
+	char buf[TTY_WIDTH];
+	const char *item = buf;
+	unsigned int len;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	len = (unsigned int)strlen(buf);
+	if (*column + len >= TTY_WIDTH) {
+		tty_printf("\n%*s", (int)indent, "");
+		*column = indent;
+		if (*item == ' ') {
+			item++;
+			len--;
+		}
+	}
+	tty_write(item, len);
+	*column += len;
+}
+
 static void
 edit_out(void *arg, const char *s, size_t len)
 {

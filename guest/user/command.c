@@ -15,7 +15,7 @@ run(int argc, char *const argv[])
 	error = user_exec(argc, argv, &status);
 	if (error != 0) {
 		tty_printf("%s: %s\n", argv[0], error == ENOENT ?
-		    "no such program" : error == ENOEXEC ?
+		    "no such program; `exec' lists them" : error == ENOEXEC ?
 		    "not a program for this machine" : error == E2BIG ?
 		    "too many arguments" : "no memory");
 		return error;
@@ -37,7 +37,7 @@ cmd_exec(int argc, char **argv)
 		tty_printf("%s\n", name);
 	return 0;
 }
-COMMAND(exec, cmd_exec, "exec [program [argument ...]]",
+COMMAND(exec, cmd_exec, "exec [PROGRAM [ARGUMENT ...]]",
     "run a program at EL0, or list them");
 
 static int
@@ -45,5 +45,5 @@ cmd_fbdemo(int argc, char **argv)
 {
 	return run(argc, argv);
 }
-COMMAND(fbdemo, cmd_fbdemo, "fbdemo [resizes [seconds]]",
+COMMAND(fbdemo, cmd_fbdemo, "fbdemo [RESIZES [SECONDS]]",
     "draw a test picture on the display, from EL0");

@@ -149,6 +149,10 @@ main(int argc, char **argv)
 		error = await_resize(&sc);
 		if (error == 0)
 			error = show(&sc);
+		if (error == -ETIMEDOUT) {
+			print("fbdemo: nobody resized the display\n");
+			return 1;
+		}
 		if (error < 0)
 			return fail("resize", error);
 	}
