@@ -34,5 +34,6 @@ include mk/ext.mk
 include mk/host.mk
 include mk/bench.mk
 include mk/fuzz.mk
+include mk/machines.mk
 
 -include $(DEPS)
