@@ -76,6 +76,7 @@ clean:
 help:
 	@echo "make run         boot the guest in QEMU; ARGS=\"...\" goes to tool/run (see tool/run --help)"
 	@echo "make test        build with gcc and clang, run every test; ends with 'N passed, N failed'"
+	@echo "                 (tool/test FILE.t... runs only those, such as test/guest/shell.t)"
 	@echo "make image       the one file that boots: build/paravane (and .elf, with symbols, beside it)"
 	@echo "make test-long   the tests with the full matrix of machines"
 	@echo "make isv         the instruction checker for QEMU: build/machine/isv.so, see man/isv.1"

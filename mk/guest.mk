@@ -30,7 +30,7 @@ ARCH := -march=armv8-a -mgeneral-regs-only -mbranch-protection=standard -mstrict
 CODEGEN := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-pic -fno-pie \
 	-fno-stack-protector -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-strict-aliasing \
-	-ffunction-sections -fdata-sections -fmacro-prefix-map=$(CURDIR)/=
+	-ffunction-sections -fdata-sections -fmacro-prefix-map="$(CURDIR)/="
 
 # The compiler's own headers, then picolibc's, libfdt's and lwIP's. A header of guest/include is
 # found by "name.h" always, and by <name.h> where no library has one of that name.
