@@ -35,18 +35,25 @@ MACHINE_TEST := $(patsubst %,test_%,console entropy gpu hostile mmio net pci vir
 define machine_rules
 $(M)/$(1)/%.c.o: %.c mk/build.mk mk/machines.mk
 	$$(call say,CC      $(1) $$<)mkdir -p $$(@D)
-	$(Q)$($(1)_CC) $(MACHINE_CFLAGS) -DPORT_PAGE_SIZE=$($(1)_PAGE)u $(WARN) -MMD -MP -c -o $$@ $$<
+	$(Q)$($(1)_CC) $$(MACHINE_CFLAGS) -DPORT_PAGE_SIZE=$($(1)_PAGE)u $(WARN) -MMD -MP -c -o $$@ $$<
 
 $(M)/$(1)/cmocka.o: $(CMOCKA)/src/cmocka.c mk/machines.mk
 	$$(call say,CC      $(1) cmocka)mkdir -p $$(@D)
 	$(Q)$($(1)_CC) $(MACHINE_CFLAGS) $(CMOCKA_CFLAGS) -c -o $$@ $$<
 
-$(patsubst %,$(M)/$(1)/%,$(MACHINE_TEST)): $(M)/$(1)/%: $(M)/$(1)/test/unit/%.c.o $(patsubst %,$(M)/$(1)/%.o,$(MACHINE_SRC)) $(M)/$(1)/cmocka.o
-	$$(call say,LD      $$@)$($(1)_CC) -o $$@ $$^
-
 machines: $(patsubst %,$(M)/$(1)/%,$(MACHINE_TEST))
-DEPS += $(patsubst %,$(M)/$(1)/%.d,$(MACHINE_SRC) $(patsubst %,test/unit/%.c,$(MACHINE_TEST)))
+DEPS += $(patsubst %,$(M)/$(1)/%.d,$(MACHINE_SRC))
 endef
 $(foreach m,$(MACHINES),$(eval $(call machine_rules,$(m))))
+
+# $(1) the machine, $(2) the test, $(3) its further sources, $(4) its flags: as its first lines say.
+define machine_test_rules
+$(M)/$(1)/$(2): $(patsubst %,$(M)/$(1)/%.o,test/unit/$(2).c $(3) $(MACHINE_SRC)) $(M)/$(1)/cmocka.o
+	$$(call say,LD      $$@)$($(1)_CC) -o $$@ $$^
+$(patsubst %,$(M)/$(1)/%.o,test/unit/$(2).c $(3)): MACHINE_CFLAGS += $(4)
+DEPS += $(patsubst %,$(M)/$(1)/%.d,test/unit/$(2).c $(3))
+endef
+$(foreach m,$(MACHINES),$(foreach t,$(MACHINE_TEST),$(eval $(call \
+	machine_test_rules,$m,$t,$(call unit_line,UNIT,test/unit/$t.c),$(call unit_line,UNIT-CFLAGS,test/unit/$t.c)))))
 
 .PHONY: machines
