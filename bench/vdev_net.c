@@ -280,7 +280,8 @@ vdev_net_deliver(struct vdev *vd, const uint8_t *frame, size_t len,
 	static uint8_t buf[VDEV_MAXFRAME + 12];
 	static struct fake_chain fc[64];
 	struct fake_dev *fd = vd->vd_dev;
-	size_t have = 0, n = hdrlen(vd), total = len + n, done = 0, part;
+	size_t n = hdrlen(vd);
+	uint64_t have = 0, total = len + n, done = 0, part;
 	unsigned int i, count = 0;
 	uint16_t num;
 
@@ -311,7 +312,7 @@ vdev_net_deliver(struct vdev *vd, const uint8_t *frame, size_t len,
 	for (i = 0; i < count; i++) {
 		part = fc[i].fc_inlen < total - done ? fc[i].fc_inlen :
 		    total - done;
-		fake_chain_write(&fc[i], 0, buf + done, part);
+		fake_chain_write(&fc[i], 0, buf + done, (size_t)part);
 		vdev_push(vd, RXQ, &fc[i], (uint32_t)part);
 		done += part;
 	}
