@@ -66,7 +66,11 @@ screenshot: bootstrap-test
 fuzz: bootstrap-test
 	@tool/fuzz "$(TARGET)" $(SECONDS)
 
-.PHONY: fuzz bootstrap-run bootstrap-test bootstrap-bench
+mutation: bootstrap-test
+	@+$(BUILD) -j$(JOBS) mutation-tests
+	@tool/mutate --jobs $(JOBS) $(ARGS)
+
+.PHONY: mutation fuzz bootstrap-run bootstrap-test bootstrap-bench
 bootstrap-run bootstrap-test bootstrap-bench: bootstrap-%:
 	@tool/bootstrap $*
 
@@ -85,6 +89,7 @@ help:
 	@echo "make unit        the host's unit tests alone"
 	@echo "make bench       time from QEMU's start to display and network, against Linux"
 	@echo "make fuzz        TARGET=ring|net|gpu|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
+	@echo "make mutation    is each sync, barrier and check of lib/ missed? ARGS=\"--only PATTERN\"; long"
 	@echo "make screenshot  a picture of the guest's display: build/screenshot.png"
 	@echo "make clean       remove build/"
 	@echo
