@@ -545,7 +545,8 @@ if_link_changed(struct net_if *ifp)
 
 	if (up == (netif_is_link_up(netif) != 0))
 		return;
-	klog(LOG_INFO, "%s: link %s", ifp->if_name, up ? "up" : "down");
+	klog(LOG_INFO, "%s: link %s, mtu %u", ifp->if_name,
+	    up ? "up" : "down", pv_net_mtu(&ifp->if_net));
 	if (up)
 		netif_set_link_up(netif);
 	else {
