@@ -6,7 +6,8 @@
  *
  *	types		uint8_t .. uint64_t, size_t, uintptr_t, off_t, paddr_t, bool
  *	errno values	EIO, ENOMEM, EINVAL, ENXIO, ENOTSUP, ETIMEDOUT, EBUSY,
- *			EAGAIN, ENOBUFS, EMSGSIZE, ENETDOWN, EFBIG, ERANGE
+ *			EAGAIN, ENOBUFS, EMSGSIZE, ENETDOWN, EFBIG, ERANGE,
+ *			EROFS
  *	PAGE_SIZE	the smallest page that user space can map, in bytes; the
  *			library assumes no particular value
  *	PROT_READ, PROT_WRITE
