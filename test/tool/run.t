@@ -18,6 +18,8 @@ import tap
 QEMU = 'if [ "$1" = -display ]; then printf "gtk\\nsdl\\ncocoa\\n"; fi'
 TOOLS = "sh dirname basename cat grep perl sed mkdir mktemp cp rm ls".split()
 
+left_behind = []
+
 
 def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
         temporary="t"):
@@ -52,6 +54,7 @@ def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
         done = subprocess.run(
             [os.path.join(TOP, "tool", "run"), "--image", file, *arguments],
             env=env, capture_output=True, text=True)
+        left_behind[:] = os.listdir(temporary)
         return done.returncode, done.stdout, done.stderr
 
 
@@ -91,6 +94,9 @@ has("EFI, from a directory with blanks and commas",
     "file=fat:rw:", "/a,, b/")
 status, out, err = run("--efi", qemu='ls -ld "$TMPDIR"/*; ls "$TMPDIR"/*/EFI')
 tap.ok("drwx------" in out, "nobody else has a hand in what EFI starts", out)
+status, out, err = run("--efi", "--no-window", qemu="kill -TERM $PPID")
+tap.ok(status == 143 and not left_behind,
+       "told to end, it leaves no directory behind", status, left_behind)
 status, out, err = run("--help")
 tap.ok(status == 0 and "poweroff" in out and "Ctrl-A X" in out,
        "help tells how to leave")
@@ -105,5 +111,10 @@ fails("no image", run(image=False), "make image")
 fails("no image on macOS", run(image=False, uname="Darwin arm64"),
       "Debian 12", "make image", "--image")
 fails("an option that there is not", run("--wat"), "no such option: --wat")
+for option, value in [("--mtu", "12"), ("--mtu", "65536"), ("--mtu", "9k"),
+                      ("--port", "80000"), ("--port", "0"), ("--smp", "0"),
+                      ("--smp", "99999999999999999999"), ("--smp", "")]:
+    fails(f"{option} {value!r}", run("--dry-run", option, value),
+          f"{option} takes a number from")
 fails("an option without its value", run("--smp"), "--smp needs a value")
 tap.done()
