@@ -253,11 +253,12 @@ is_common(bus_size_t off, unsigned int width)
 #define TRAP_TYPE	0x5000
 #define TRAP_SECOND	0x6000
 #define TRAP_BAR	0x7000
+#define TRAP_END	0x8000
 
 static int
 trapped(bus_size_t off)
 {
-	if (off < TRAP_TYPE)
+	if (off < TRAP_TYPE || off >= TRAP_END)
 		return 0;
 	strict_broken(off < TRAP_SECOND ? STRICT_PCI_CAP_TYPE :
 	    off < TRAP_BAR ? STRICT_PCI_CAP_FIRST : STRICT_PCI_CAP_BAR,

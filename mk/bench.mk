@@ -19,7 +19,8 @@ TRACED_OBJ := $(patsubst %,$(BH)/%.o,$(LIB_SRC))
 BENCH_OBJ := $(patsubst %,$(B)/host/%.o,$(BENCH_SRC))
 BENCH_TEST_SRC := $(wildcard test/bench/test_*.c)
 BENCH_TEST := $(patsubst test/bench/%.c,$(BH)/%,$(BENCH_TEST_SRC))
-BENCH_TEST_OBJ := $(patsubst test/bench/%,$(BH)/%.o,$(filter-out $(BENCH_TEST_SRC),$(wildcard test/bench/*.c)))
+BENCH_TEST_OBJ := $(patsubst test/bench/%,$(BH)/%.o,$(filter-out $(BENCH_TEST_SRC),$(wildcard test/bench/*.c))) \
+	$(B)/host/test/conform/raw.c.o
 # Those of the library; the guest's have nothing to be traced.
 BENCH_UNIT := $(patsubst test/unit/%.c,$(BH)/unit/%,$(wildcard \
 	$(patsubst %,test/unit/test_%.c,console entropy gpu hostile mmio net pci virtio virtq)))

@@ -479,12 +479,8 @@ user_space_lets_go_before(void **state)
 	desk_free(&dk);
 }
 
-/*
- * January 2026, the first: a driver's mmap entry returned where the kernel has
- * the framebuffer. Black on one host, a panic on another.
- */
 static void
-case_2026_kernel_address_for_user_space(void **state)
+addresses_of_the_wrong_kind_for_user_space(void **state)
 {
 	struct desk dk;
 
@@ -493,24 +489,21 @@ case_2026_kernel_address_for_user_space(void **state)
 	desk_new(&dk, PAGE_SIZE, 0, 0);
 	bench_expect(BENCH_USER_CPU_ADDRESS);
 	assert_null(bench_user_map((paddr_t)(uintptr_t)dk.dk_va));
-	assert_report(BENCH_USER_CPU_ADDRESS, "case_2026");
+	assert_report(BENCH_USER_CPU_ADDRESS, "user_space");
 	bench_expect(BENCH_USER_BUS_ADDRESS);
 	assert_null(bench_user_map(dk.dk_addr));
-	assert_report(BENCH_USER_BUS_ADDRESS, "case_2026");
+	assert_report(BENCH_USER_BUS_ADDRESS, "user_space");
 	bench_expect(BENCH_USER_NO_PAGE);
 	assert_null(bench_user_map(bus_dmamem_mmap(&port_dma_tag, dk.dk_segs,
 	    dk.dk_nsegs, 0, PROT_READ, 0) + 64));
-	assert_report(BENCH_USER_NO_PAGE, "case_2026");
+	assert_report(BENCH_USER_NO_PAGE, "user_space");
 	assert_null(bench_user_map((paddr_t)-1));
 	desk_free(&dk);
 }
 
-/*
- * January 2026, the second: the host reads a framebuffer that nobody has
- * synchronised, and shows what memory holds instead of the picture.
- */
+/* What user space draws the kernel owes the device a sync for. */
 static void
-case_2026_framebuffer_not_synchronised(void **state)
+what_user_space_draws_is_synced(void **state)
 {
 	struct desk dk;
 	uint8_t *user;
@@ -533,51 +526,8 @@ case_2026_framebuffer_not_synchronised(void **state)
 	desk_free(&dk);
 }
 
-/* A page is synced of which command and response alone are loaded. */
 static void
-case_openbsd_3_sync_of_a_whole_page(void **state)
-{
-	struct desk dk;
-
-	(void)state;
-	desk_config("noncoherent");
-	desk_new(&dk, 96, 0, 0);
-	bench_expect(BENCH_SYNC_OUTSIDE);
-	desk_sync(&dk, 0, 4096, PREWRITE);
-	assert_report(BENCH_SYNC_OUTSIDE, "case_openbsd_3");
-	desk_free(&dk);
-}
-
-/*
- * No PREREAD for the response, which was cleared before: when the dirty line is
- * written back, now or then, the answer is gone.
- */
-static void
-case_openbsd_4_no_preread_of_the_response(void **state)
-{
-	struct desk dk;
-	unsigned int i;
-	uint8_t b;
-
-	(void)state;
-	desk_config("noncoherent,chance=1");
-	desk_new(&dk, 256, 0, 0);
-	desk_sync(&dk, 0, 128, PREWRITE);
-	memset(dk.dk_va + 128, 0, 128);
-	bench_expect(BENCH_DEVICE_NO_PREREAD);
-	bench_expect(BENCH_SYNC_POST_NO_PRE);
-	desk_write(&dk, 128, 0x11);
-	assert_report(BENCH_DEVICE_NO_PREREAD, "case_openbsd_4");
-	for (i = 0; i < 2000; i++)
-		port_dma_read(dk.dk_addr, &b, 1);
-	desk_sync(&dk, 0, 256, POSTREAD);
-	assert_int_equal(dk.dk_va[128], 0);
-	desk_free(&dk);
-}
-
-/* The map is loaded for each command, and never unloaded. */
-static void
-case_openbsd_7_load_for_each_command(void **state)
+loaded_twice(void **state)
 {
 	struct desk dk;
 
@@ -650,11 +600,9 @@ main(void)
 		T(map_and_mmap_disagree),
 		T(freed_while_user_space_maps_it),
 		T(user_space_lets_go_before),
-		T(case_2026_kernel_address_for_user_space),
-		T(case_2026_framebuffer_not_synchronised),
-		T(case_openbsd_3_sync_of_a_whole_page),
-		T(case_openbsd_4_no_preread_of_the_response),
-		T(case_openbsd_7_load_for_each_command),
+		T(addresses_of_the_wrong_kind_for_user_space),
+		T(what_user_space_draws_is_synced),
+		T(loaded_twice),
 		T(words_that_are_none),
 		T(an_expected_finding_that_does_not_come_is_wrong),
 	};
