@@ -347,7 +347,7 @@ rig_take(struct rig *rg, unsigned int queue, struct rig_chain *rc)
 	if (port_dma_read(qp->qp_driver + 2, &idx, 2) ||
 	    wire16(idx) == rq->rq_avail)
 		return 0;
-	memset(rc, 0, sizeof(*rc));
+	memset(rc, 0, offsetof(struct rig_chain, rc_segs));
 	port_dma_read(qp->qp_driver + 4 + 2 * (rq->rq_avail % qp->qp_size),
 	    &rc->rc_head, 2);
 	rc->rc_head = wire16(rc->rc_head);

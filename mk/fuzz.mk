@@ -21,7 +21,26 @@ $(FZ)/main-%.o: test/fuzz/main.c test/fuzz/draw.h mk/fuzz.mk
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(FUZZ_CFLAGS) $(WARN) -DFUZZ_SCENE=scene_$* -c -o $@ $<
 
-$(FUZZ_TARGETS:%=$(FZ)/%): $(FZ)/%: $(FZ)/main-%.o $(FUZZ_OBJ)
+$(filter-out %/ring,$(FUZZ_TARGETS:%=$(FZ)/%)): $(FZ)/%: $(FZ)/main-%.o $(FUZZ_OBJ)
+	$(call say,FUZZLD  $@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
+
+# The ring's is built for speed: of the library the core alone, and no call at each comparison (the
+# scene's values need no guessing).
+RING_COVER := -fsanitize-coverage=inline-8bit-counters,pc-table
+RING_CORE := $(filter lib/core/%,$(LIB_SRC))
+RING_OBJ := $(FZ)/main-ring.o $(patsubst %,$(FZ)/%.o,test/fuzz/ring.c test/fuzz/draw.c) \
+	$(RING_CORE:%=$(FZ)/quick/%.o) $(FZ)/libbench.a
+DEPS += $(RING_CORE:%=$(FZ)/quick/%.d)
+
+$(FZ)/quick/%.c.o: %.c mk/build.mk mk/fuzz.mk
+	$(call say,FUZZCC  $<)mkdir -p $(@D)
+	$(Q)clang $(FUZZ_CFLAGS) $(RING_COVER) $(WARN) -MMD -MP -c -o $@ $<
+
+# Of which it needs little.
+$(FZ)/libbench.a: $(BENCH_SRC:%=$(FZ)/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(FZ)/ring: $(RING_OBJ)
 	$(call say,FUZZLD  $@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
 
 # PLANT_NAME is: source, what stands there, what is to stand there.
@@ -36,8 +55,8 @@ $(FZ)/planted/$(1).c: $(call plant_source,$(1)) mk/fuzz.mk
 	$(Q)mkdir -p $$(@D)
 	$(Q)tool/plant '$(PLANT_$(1))' >$$@
 $(FZ)/planted/$(1).o: $(FZ)/planted/$(1).c
-	$(Q)clang $(FUZZ_CFLAGS) $(FUZZ_COVER) -iquote $(dir $(call plant_source,$(1))) -c -o $$@ $$<
-$(FZ)/planted/$(1): $(FZ)/planted/$(1).o $(FZ)/main-ring.o $(filter-out $(FZ)/$(call plant_source,$(1)).o,$(FUZZ_OBJ))
+	$(Q)clang $(FUZZ_CFLAGS) $(RING_COVER) -iquote $(dir $(call plant_source,$(1))) -c -o $$@ $$<
+$(FZ)/planted/$(1): $(FZ)/planted/$(1).o $(filter-out $(FZ)/quick/$(call plant_source,$(1)).o,$(RING_OBJ))
 	$$(call say,FUZZLD  $$@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $$@ $$^
 endef
 $(foreach p,$(PLANTED),$(eval $(call plant_rules,$p)))

@@ -21,6 +21,9 @@ void draw_from_bytes(const void *, size_t);
  */
 uint32_t draw(uint32_t below);
 
+/* While on, each choice is the dull one, and the source stays as it is. */
+void draw_dull(int on);
+
 /* Whether a scene that has taken so many steps goes on. */
 int draw_more(unsigned int steps);
 

@@ -15,7 +15,7 @@ const char *__asan_default_options(void);
 const char *
 __asan_default_options(void)
 {
-	return "quarantine_size_mb=4:malloc_context_size=8";
+	return "quarantine_size_mb=1:malloc_context_size=4";
 }
 
 void

@@ -2,10 +2,16 @@
 /*
  * A split virtqueue, against a model that knows what each call must return:
  * every byte of the used ring, the events and the moment come from the source,
- * at the queue's own barriers too. The queues live on from one scene to the
- * next: each scene ends with a stop, a drain and a restart.
+ * at the queue's own barriers too. Some queues are young; others have seen so
+ * many chains that their indices are about to wrap.
+ *
+ * A queue is made once in the process's life. Each scene ends with a stop and a
+ * drain; then a snapshot of the queue as it was made takes the place of a
+ * negotiation and a restart, which took most of a scene's time.
  */
 #include <string.h>
+
+#include "../../lib/core/virtq_var.h"
 
 #include "draw.h"
 #include "port.h"
@@ -16,20 +22,27 @@
 #define NCOOKIES 32
 #define MAXPIECES 4
 #define MAXSEGS	8
-#define NRINGS	4
+#define NCONFIGS 6
+#define NRINGS	(2 * NCONFIGS)	/* the second half is aged */
+#define AGE	(65536 - 5)	/* chains before the wrap comes in sight */
+#define DRIVERLEN (4 + 2 * SIZE + 2)
 #define USEDLEN	(4 + 8 * SIZE + 2)
 
 static const struct config {
 	uint64_t features;
+	int legacy;
 	int shadow;
 	bus_size_t segsize;
 	enum pv_virtq_policy policy;
-} configs[NRINGS] = {
-	{ 0, 0, 0, PV_VIRTQ_REFUSE },
-	{ PV_F_BIT(PV_F_EVENT_IDX), 0, 100, PV_VIRTQ_CLAMP },
-	{ PV_F_BIT(PV_F_EVENT_IDX), 1, 100, PV_VIRTQ_REFUSE },
-	{ PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC), 0, 100,
+} configs[NCONFIGS] = {
+	{ 0, 0, 0, 0, PV_VIRTQ_REFUSE },
+	{ PV_F_BIT(PV_F_EVENT_IDX), 0, 0, 100, PV_VIRTQ_CLAMP },
+	{ PV_F_BIT(PV_F_EVENT_IDX), 0, 1, 100, PV_VIRTQ_REFUSE },
+	{ PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC), 0, 0, 100,
 	    PV_VIRTQ_CLAMP },
+	{ 0, 1, 1, 0, PV_VIRTQ_CLAMP },
+	{ PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC), 1, 0, 100,
+	    PV_VIRTQ_REFUSE },
 };
 
 struct cookie {
@@ -39,21 +52,33 @@ struct cookie {
 	uint16_t head;
 };
 
-static struct ring {
-	const struct config *cf;
-	struct rig rig;
-	struct pv_virtq *vq;
-	struct port_buf *bufs[NBUFS];
-	/* the model */
+/* What each call must return follows from this. */
+struct model {
 	struct cookie cookies[NCOOKIES];
 	int owner[SIZE];		/* cookie whose chain begins here, + 1 */
 	uint8_t used[USEDLEN];		/* what the device has written */
 	unsigned int nfree;
 	uint16_t posted, published, taken, seen;
 	uint16_t device_used;		/* where an honest device goes on */
-	int broken, scribbled;
+	int broken, scribbled, restarted;
 	int order[NCOOKIES];		/* enqueued, in order */
 	unsigned int norder;
+};
+
+static struct ring {
+	const struct config *cf;
+	struct port_buf *bufs[NBUFS];
+	struct rig rig;
+	struct pv_virtq *vq;
+	struct model m;
+	struct {			/* as it was made */
+		struct rig rig;
+		struct pv_virtq vq;
+		struct virtq_entry entries[SIZE];
+		struct ring_desc desc[SIZE];
+		uint8_t driver[DRIVERLEN];
+		struct model m;
+	} was;
 } rings[NRINGS], *r;
 
 static const struct pv_feature_table no_features;
@@ -63,7 +88,7 @@ used16(unsigned int off)
 {
 	uint16_t v;
 
-	memcpy(&v, r->used + off, sizeof(v));
+	memcpy(&v, r->m.used + off, sizeof(v));
 	return v;
 }
 
@@ -72,14 +97,14 @@ used32(unsigned int off)
 {
 	uint32_t v;
 
-	memcpy(&v, r->used + off, sizeof(v));
+	memcpy(&v, r->m.used + off, sizeof(v));
 	return v;
 }
 
 static void
 device_write(unsigned int off, const void *p, unsigned int len)
 {
-	memcpy(r->used + off, p, len);
+	memcpy(r->m.used + off, p, len);
 	port_dma_write(r->rig.rg_queues[0].rq_place.qp_device + off, p, len);
 }
 
@@ -94,8 +119,8 @@ device_gives(uint32_t id, uint32_t len)
 {
 	uint32_t elem[2] = { id, len };
 
-	device_write(4 + 8 * (r->device_used % SIZE), elem, sizeof(elem));
-	device_write16(2, ++r->device_used);
+	device_write(4 + 8 * (r->m.device_used % SIZE), elem, sizeof(elem));
+	device_write16(2, ++r->m.device_used);
 }
 
 /* Any chain that is its own, with a length that it may have. */
@@ -106,9 +131,9 @@ device_is_honest(void)
 	const struct cookie *c;
 
 	for (i = 0; i < SIZE; i++) {
-		if (r->owner[(first + i) % SIZE] == 0)
+		if (r->m.owner[(first + i) % SIZE] == 0)
 			continue;
-		c = &r->cookies[r->owner[(first + i) % SIZE] - 1];
+		c = &r->m.cookies[r->m.owner[(first + i) % SIZE] - 1];
 		if (c->state != OUTSTANDING)
 			continue;
 		device_gives(c->head, c->inlen == 0 ? 0 : draw(c->inlen + 1));
@@ -132,7 +157,7 @@ device_step(void)
 	case 2:
 		device_write16(draw(2) ? 0 : 4 + 8 * SIZE,
 		    (uint16_t)(draw(2) ? strange() :
-		    (uint32_t)r->posted - 4 + draw(8)));
+		    (uint32_t)r->m.posted - 4 + draw(8)));
 		break;
 	case 3:
 		off = draw(USEDLEN);
@@ -143,7 +168,7 @@ device_step(void)
 		device_write(off, bytes, len);
 		break;
 	case 4:
-		r->device_used = (uint16_t)(r->taken + draw(2));
+		r->m.device_used = (uint16_t)(r->m.taken + draw(2));
 		break;
 	default:
 		device_is_honest();
@@ -155,7 +180,7 @@ at_barrier(char kind, bool outer)
 {
 	(void)kind;
 	(void)outer;
-	if (r != NULL && draw(8) == 0)
+	if (draw(8) == 0)
 		device_step();
 }
 
@@ -190,14 +215,14 @@ enqueue_result(unsigned int npieces, unsigned int segs, unsigned int *ndesc)
 	    (npieces > 1 || segs > 1);
 
 	*ndesc = table ? 1 : segs;
-	if (r->broken)
+	if (r->m.broken)
 		return EIO;
-	if (r->nfree == 0)
+	if (r->m.nfree == 0)
 		return ENOBUFS;
 	if (table)
 		return segs > MAXSEGS ? EFBIG : 0;
-	if (segs > r->nfree)
-		return r->nfree < MAXSEGS ? ENOBUFS : EFBIG;
+	if (segs > r->m.nfree)
+		return r->m.nfree < MAXSEGS ? ENOBUFS : EFBIG;
 	return 0;
 }
 
@@ -207,12 +232,12 @@ driver_enqueue(void)
 	const struct pv_queue_place *qp = &r->rig.rg_queues[0].rq_place;
 	struct pv_piece pcs[MAXPIECES];
 	unsigned int i, n = 1 + draw(MAXPIECES), nout = draw(n + 1), ndesc;
-	struct cookie *c = r->cookies;
+	struct cookie *c = r->m.cookies;
 	int want;
 
-	while (c < r->cookies + NCOOKIES && c->state != IDLE)
+	while (c < r->m.cookies + NCOOKIES && c->state != IDLE)
 		c++;
-	must(c < r->cookies + NCOOKIES);
+	must(c < r->m.cookies + NCOOKIES);
 	c->outlen = c->inlen = 0;
 	for (i = 0; i < n; i++) {
 		pcs[i].pc_map = r->bufs[draw(NBUFS)]->pb_map;
@@ -225,14 +250,14 @@ driver_enqueue(void)
 	if (want != 0)
 		return;
 	memcpy(&c->head, (char *)port_dma_kva(qp->qp_driver, 4 + 2 * SIZE) +
-	    4 + 2 * (r->posted % SIZE), 2);
-	must(c->head < SIZE && r->owner[c->head] == 0);
-	r->owner[c->head] = (int)(c - r->cookies) + 1;
+	    4 + 2 * (r->m.posted % SIZE), 2);
+	must(c->head < SIZE && r->m.owner[c->head] == 0);
+	r->m.owner[c->head] = (int)(c - r->m.cookies) + 1;
 	c->state = ENQUEUED;
 	c->ndesc = ndesc;
-	r->nfree -= ndesc;
-	r->order[r->norder++] = (int)(c - r->cookies);
-	r->posted++;
+	r->m.nfree -= ndesc;
+	r->m.order[r->m.norder++] = (int)(c - r->m.cookies);
+	r->m.posted++;
 }
 
 /* The device sees each chain as it was enqueued. */
@@ -246,7 +271,7 @@ look_at_chain(const struct cookie *c)
 	must(rc.rc_outlen == c->outlen && rc.rc_inlen == c->inlen);
 	/* It has asked for a doorbell at the next. */
 	if (r->cf->features & PV_F_BIT(PV_F_EVENT_IDX))
-		memcpy(r->used + 4 + 8 * SIZE,
+		memcpy(r->m.used + 4 + 8 * SIZE,
 		    &r->rig.rg_queues[0].rq_avail, 2);
 }
 
@@ -254,25 +279,25 @@ static void
 driver_publish(void)
 {
 	unsigned int i, rung = r->rig.rg_queues[0].rq_notified;
-	uint16_t old = r->published, event;
+	uint16_t old = r->m.published, event;
 	int want = 0, got;
 
 	got = pv_virtq_publish(r->vq);
-	if (r->posted != r->published && !r->broken) {
-		r->published = r->posted;
+	if (r->m.posted != r->m.published && !r->m.broken) {
+		r->m.published = r->m.posted;
 		event = used16(4 + 8 * SIZE);
 		if (r->cf->features & PV_F_BIT(PV_F_EVENT_IDX))
-			want = (uint16_t)(r->posted - event - 1) <
-			    (uint16_t)(r->posted - old);
+			want = (uint16_t)(r->m.posted - event - 1) <
+			    (uint16_t)(r->m.posted - old);
 		else
 			want = (used16(0) & 1) == 0;
-		for (i = 0; i < r->norder; i++)
-			r->cookies[r->order[i]].state = OUTSTANDING;
-		for (i = 0; i < r->norder && !r->scribbled && draw(2); i++)
-			look_at_chain(&r->cookies[r->order[i]]);
-		if (i < r->norder)
-			r->scribbled = 1;	/* it lost the thread */
-		r->norder = 0;
+		for (i = 0; i < r->m.norder; i++)
+			r->m.cookies[r->m.order[i]].state = OUTSTANDING;
+		for (i = 0; i < r->m.norder && !r->m.scribbled && draw(2); i++)
+			look_at_chain(&r->m.cookies[r->m.order[i]]);
+		if (i < r->m.norder)
+			r->m.scribbled = 1;	/* it lost the thread */
+		r->m.norder = 0;
 	}
 	must(got == want);
 	must(r->rig.rg_queues[0].rq_notified == rung + (unsigned int)want);
@@ -282,13 +307,13 @@ driver_publish(void)
 static struct cookie *
 right_entry(uint32_t *len)
 {
-	uint32_t id = used32(4 + 8 * (r->taken % SIZE));
+	uint32_t id = used32(4 + 8 * (r->m.taken % SIZE));
 	struct cookie *c;
 
-	*len = used32(8 + 8 * (r->taken % SIZE));
-	if (id >= SIZE || r->owner[id] == 0)
+	*len = used32(8 + 8 * (r->m.taken % SIZE));
+	if (id >= SIZE || r->m.owner[id] == 0)
 		return NULL;
-	c = &r->cookies[r->owner[id] - 1];
+	c = &r->m.cookies[r->m.owner[id] - 1];
 	if (c->state != OUTSTANDING)
 		return NULL;
 	if (*len > c->inlen) {
@@ -302,48 +327,48 @@ right_entry(uint32_t *len)
 static void
 driver_dequeue(void)
 {
-	uint16_t idx = used16(2), ahead = (uint16_t)(idx - r->taken);
+	uint16_t idx = used16(2), ahead = (uint16_t)(idx - r->m.taken);
 	struct pv_used us;
 	struct cookie *c;
 	uint32_t len;
 	int got;
 
 	got = pv_virtq_dequeue(r->vq, &us);
-	if (r->broken) {
+	if (r->m.broken) {
 		must(got == EIO);
 		return;
 	}
-	if (r->taken == r->seen) {
+	if (r->m.taken == r->m.seen) {
 		if (ahead == 0) {
 			must(got == EAGAIN);
 			return;
 		}
-		if (ahead > (uint16_t)(r->published - r->taken)) {
+		if (ahead > (uint16_t)(r->m.published - r->m.taken)) {
 			must(got == EIO);
-			r->broken = 1;
+			r->m.broken = 1;
 			return;
 		}
-		r->seen = idx;
+		r->m.seen = idx;
 	}
 	c = right_entry(&len);
 	if (c == NULL) {
 		must(got == EIO);
-		r->broken = 1;
+		r->m.broken = 1;
 		return;
 	}
 	must(got == 0);
 	must(us.us_cookie == c);
 	must(us.us_len == len);
-	r->owner[c->head] = 0;
-	r->nfree += c->ndesc;
+	r->m.owner[c->head] = 0;
+	r->m.nfree += c->ndesc;
 	c->state = IDLE;
-	r->taken++;
+	r->m.taken++;
 }
 
 static void
 driver_enable(unsigned int n)
 {
-	uint16_t inflight = (uint16_t)(r->published - r->taken);
+	uint16_t inflight = (uint16_t)(r->m.published - r->m.taken);
 	int got = n == 0 ? pv_virtq_intr_enable(r->vq) :
 	    pv_virtq_intr_delay(r->vq, n);
 
@@ -351,7 +376,7 @@ driver_enable(unsigned int n)
 		n = inflight;
 	if (n == 0 || !(r->cf->features & PV_F_BIT(PV_F_EVENT_IDX)))
 		n = 1;
-	must(got == ((uint16_t)(used16(2) - r->taken) >= n));
+	must(got == ((uint16_t)(used16(2) - r->m.taken) >= n));
 }
 
 /* Each cookie comes back once; then nothing of the old life counts. */
@@ -362,19 +387,13 @@ driver_drain(void)
 	unsigned int i;
 
 	while ((c = pv_virtq_drain(r->vq)) != NULL) {
-		must(c >= r->cookies && c < r->cookies + NCOOKIES);
+		must(c >= r->m.cookies && c < r->m.cookies + NCOOKIES);
 		must(c->state != IDLE);
 		c->state = IDLE;
 	}
 	for (i = 0; i < NCOOKIES; i++)
-		must(r->cookies[i].state == IDLE);
+		must(r->m.cookies[i].state == IDLE);
 	must(pv_virtq_outstanding(r->vq) == 0);
-	memset(r->owner, 0, sizeof(r->owner));
-	memset(r->used, 0, sizeof(r->used));
-	r->nfree = SIZE;
-	r->posted = r->published = r->taken = r->seen = r->device_used = 0;
-	r->broken = r->scribbled = 0;
-	r->norder = 0;
 }
 
 static void
@@ -385,6 +404,9 @@ driver_restart(void)
 	must(pv_virtio_negotiate(&r->rig.rg_dev, &no_features, NULL) == 0);
 	must(pv_virtq_restart(r->vq) == 0);
 	must(pv_virtio_start(&r->rig.rg_dev) == 0);
+	memset(&r->m, 0, sizeof(r->m));
+	r->m.nfree = SIZE;
+	r->m.restarted = 1;
 }
 
 /* All that it can reach of the driver's own side, it tramples on. */
@@ -397,12 +419,14 @@ device_tramples(void)
 		return;
 	scribble(port_dma_kva(qp->qp_desc, 16 * SIZE), 16 * SIZE);
 	scribble(port_dma_kva(qp->qp_driver, 4 + 2 * SIZE), 4 + 2 * SIZE);
-	r->scribbled = 1;
+	r->m.scribbled = 1;
 }
 
 static void
 step(void)
 {
+	unsigned int i;
+
 	switch (draw(16)) {
 	case 0: case 1: case 2:
 		driver_enqueue();
@@ -419,16 +443,18 @@ step(void)
 	case 9:
 		pv_virtq_intr_disable(r->vq);
 		must((pv_virtq_pending(r->vq) != 0) ==
-		    (r->broken || used16(2) != r->taken));
+		    (r->m.broken || used16(2) != r->m.taken));
 		break;
 	case 10:
 		rig_interrupt(&r->rig, draw(4));
 		pv_virtio_poll(&r->rig.rg_dev);
 		break;
 	case 11:
-		if (draw(8) == 0)
+		i = draw(64);
+		/* It takes as long as a scene: once in each is enough. */
+		if (i == 0 && !r->m.restarted)
 			driver_restart();
-		else if (draw(8) == 0)
+		else if (i < 8)
 			device_tramples();
 		break;
 	case 12:
@@ -437,31 +463,86 @@ step(void)
 	default:
 		device_is_honest();
 	}
-	must((pv_virtio_broken(&r->rig.rg_dev) != NULL) == r->broken);
-	must(pv_virtq_room(r->vq) == r->nfree);
+	must((pv_virtio_broken(&r->rig.rg_dev) != NULL) == r->m.broken);
+	must(pv_virtq_room(r->vq) == r->m.nfree);
 }
 
-/* Once in the process's life: what nothing of a scene's can spoil. */
+/* What the snapshot has, and what it can do without. */
 static void
-make(struct ring *new, const struct config *cf)
+keep(void)
+{
+	const struct pv_virtq *vq = r->vq;
+
+	r->was.rig = r->rig;
+	r->was.vq = *vq;
+	memcpy(r->was.entries, vq->vq_entries, sizeof(r->was.entries));
+	memcpy(r->was.desc, vq->vq_desc, sizeof(r->was.desc));
+	memcpy(r->was.driver, vq->vq_avail, sizeof(r->was.driver));
+	r->was.m = r->m;
+}
+
+/* A restart makes tables anew; what is in them is never read again. */
+static void
+put_back(void)
+{
+	struct pv_virtq *vq = r->vq;
+
+	r->was.vq.vq_tables = vq->vq_tables;
+	r->was.vq.vq_tablemem = vq->vq_tablemem;
+	r->rig = r->was.rig;
+	*vq = r->was.vq;
+	memcpy(vq->vq_entries, r->was.entries, sizeof(r->was.entries));
+	memcpy(vq->vq_desc, r->was.desc, sizeof(r->was.desc));
+	memcpy(vq->vq_avail, r->was.driver, sizeof(r->was.driver));
+	memcpy(vq->vq_used, r->was.m.used, USEDLEN);
+	if (r->cf->shadow) {
+		pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_avail_off + DRIVERLEN,
+		    BUS_DMASYNC_PREWRITE);
+		pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off, USEDLEN,
+		    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
+	}
+	r->m = r->was.m;
+}
+
+/* By an honest device; the model holds the queue to it all the way. */
+static void
+age(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < AGE; i++) {
+		driver_enqueue();
+		driver_publish();
+		device_is_honest();
+		driver_dequeue();
+		must(!r->m.broken && r->m.nfree == SIZE);
+	}
+	must(r->m.posted == AGE && r->m.taken == AGE);
+}
+
+static void
+make(const struct config *cf)
 {
 	struct pv_virtq_params vp = { .vp_name = "fuzz", .vp_size = SIZE,
 	    .vp_maxpieces = MAXPIECES, .vp_maxsegs = MAXSEGS,
 	    .vp_policy = cf->policy };
 	unsigned int i;
 
-	new->cf = cf;
+	r->cf = cf;
 	port.po_shadow = cf->shadow;
 	port.po_segsize = cf->segsize;
 	for (i = 0; i < NBUFS; i++)
-		new->bufs[i] = port_buf_new(256);
+		r->bufs[i] = port_buf_new(256);
 	port.po_segsize = 0;
-	rig_new(&new->rig, PV_TYPE_ENTROPY);
-	new->rig.rg_offered |= cf->features;
-	must(pv_virtio_negotiate(rig_init(&new->rig), &no_features, NULL) == 0);
-	must(pv_virtq_alloc(&new->rig.rg_dev, 0, &vp, &new->vq) == 0);
-	must(pv_virtio_start(&new->rig.rg_dev) == 0);
-	new->nfree = SIZE;
+	rig_new(&r->rig, PV_TYPE_ENTROPY);
+	r->rig.rg_legacy = cf->legacy;
+	if (cf->legacy)
+		r->rig.rg_offered = 0;
+	r->rig.rg_offered |= cf->features;
+	must(pv_virtio_negotiate(rig_init(&r->rig), &no_features, NULL) == 0);
+	must(pv_virtq_alloc(&r->rig.rg_dev, 0, &vp, &r->vq) == 0);
+	must(pv_virtio_start(&r->rig.rg_dev) == 0);
+	r->m.nfree = SIZE;
 }
 
 static void
@@ -470,29 +551,33 @@ make_all(void)
 	unsigned int i;
 
 	port_reset();
-	for (i = 0; i < NRINGS; i++)
-		make(&rings[i], &configs[i]);
+	draw_dull(1);
+	for (i = 0; i < NRINGS; i++) {
+		r = &rings[i];
+		make(&configs[i % NCONFIGS]);
+		if (i >= NCONFIGS)
+			age();
+		keep();
+	}
+	draw_dull(0);
 	port_barrier_hook = at_barrier;
 }
 
 void
 scene_ring(void)
 {
-	struct ring *ring;
 	unsigned int i;
 
 	if (rings[0].vq == NULL)
 		make_all();
-	ring = &rings[draw(NRINGS)];
-	port.po_shadow = ring->cf->shadow;
-	r = ring;
+	r = &rings[draw(NRINGS)];
+	port.po_shadow = r->cf->shadow;
 	for (i = 0; draw_more(i); i++)
 		step();
-	r = NULL;
-	/* No device acts any more. */
-	draw_from_bytes("", 0);
-	r = ring;
-	driver_restart();
-	r = NULL;
+	draw_dull(1);
+	must(pv_virtio_stop(&r->rig.rg_dev) == 0);
+	driver_drain();
+	put_back();
+	draw_dull(0);
 	must(port_check_rules() == 0);
 }
