@@ -64,7 +64,10 @@
  * pv_virtio_poll: note it and return. Any may be NULL.
  */
 struct pv_blk_callbacks {
-	/* pv_blk_complete has something on this queue. */
+	/*
+	 * pv_blk_complete has something on this queue. Also from pv_blk_submit,
+	 * of a request that needed no device.
+	 */
 	void (*bc_done)(void *arg, unsigned int queue);
 	void (*bc_changed)(void *arg);	/* call pv_blk_changed */
 	void (*bc_broken)(void *arg, const char *why);	/* stop, then start */
@@ -134,9 +137,8 @@ struct pv_blk_request {
 	/* private */
 	struct pv_blk_request *br_next;
 	uint64_t br_sent;		/* bytes, of br_len */
-	bus_size_t br_off;		/* where in its segment we are: */
-	unsigned int br_piece;
-	int br_seg;
+	unsigned int br_piece;		/* that goes next, from br_off on */
+	bus_size_t br_off;
 	unsigned int br_parts;		/* that the device has */
 	uint8_t br_state;
 };
@@ -173,8 +175,25 @@ struct pv_blk_counters {
 	uint64_t bc_read_bytes, bc_written_bytes;
 	uint64_t bc_flushes;		/* sent */
 	uint64_t bc_errors;		/* requests completed with one */
-	uint64_t bc_silent;		/* parts used without a status, or with
-					 * fewer bytes than were asked for */
+	uint64_t bc_silent;		/* parts whose status was none: EIO */
+	uint64_t bc_short;		/* parts that were said to be shorter than
+					 * asked: the status counts, since hosts
+					 * are known that always say 1, or 0 */
+};
+
+/* Configuration as the device has it; 0 where the feature is not offered. */
+struct pv_blk_limits {
+	uint32_t bl_size_max;
+	uint32_t bl_seg_max;
+	uint32_t bl_blk_size;
+	uint8_t bl_physical_exp;
+	uint8_t bl_alignment;
+	uint16_t bl_min_io;
+	uint32_t bl_opt_io;
+	uint32_t bl_num_queues;
+	uint32_t bl_discard_sectors, bl_discard_align;
+	uint32_t bl_zeroes_sectors;
+	uint32_t bl_erase_sectors, bl_erase_align;
 };
 
 struct pv_blk_queue;
@@ -188,8 +207,9 @@ struct pv_blk {
 	struct pv_blk_queue *sc_queues;
 	unsigned int sc_nqueues;		/* allocated */
 	struct pv_blk_info sc_info;
-	uint64_t sc_checked;			/* of the configuration, before
-						 * FEATURES_OK */
+	struct pv_blk_limits sc_limits;		/* read before FEATURES_OK */
+	uint8_t sc_toggled;			/* the port has chosen a mode: */
+	uint8_t sc_writeback;
 	uint8_t sc_running;
 };
 
@@ -224,8 +244,8 @@ int pv_blk_stop(struct pv_blk *);
 /*
  * pv_blk_drain - take back a request that was not completed, of any queue
  *
- * After pv_blk_stop, until NULL. br_error is EIO, or what was found before. Each
- * comes once. Context: thread.
+ * After pv_blk_stop, until NULL. br_error is EIO, or what it was already when the
+ * request was done and only not yet taken. Each comes once. Context: thread.
  */
 struct pv_blk_request *pv_blk_drain(struct pv_blk *);
 

@@ -36,7 +36,9 @@ struct pv_piece {
 /* What to do with a used length above what was posted as writable. */
 enum pv_virtq_policy {
 	PV_VIRTQ_REFUSE,	/* the device is broken */
-	PV_VIRTQ_CLAMP		/* take what was posted, and count */
+	PV_VIRTQ_CLAMP,		/* take what was posted, and count */
+	PV_VIRTQ_DOUBT		/* likewise; and a short one proves nothing
+				 * either: POSTREAD covers all that was posted */
 };
 
 struct pv_virtq_params {
@@ -118,7 +120,8 @@ int pv_virtq_publish(struct pv_virtq *);
 /*
  * pv_virtq_dequeue - take the next used chain
  *
- * POSTREAD over what the device wrote and POSTWRITE over what it read are done.
+ * POSTREAD over what the device wrote and POSTWRITE over what it read are done;
+ * with PV_VIRTQ_DOUBT over all that it could write.
  * Errors: EAGAIN there is none; EIO broken. Context: any.
  */
 int pv_virtq_dequeue(struct pv_virtq *, struct pv_used *);

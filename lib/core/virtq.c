@@ -179,7 +179,7 @@ virtq_new(struct pv_virtio *dev, unsigned int index,
 	vq->vq_mask = (uint16_t)(size - 1);
 	vq->vq_maxpieces = (uint16_t)vp->vp_maxpieces;
 	vq->vq_maxsegs = (uint16_t)maxsegs;
-	vq->vq_clamp = vp->vp_policy == PV_VIRTQ_CLAMP;
+	vq->vq_policy = (uint8_t)vp->vp_policy;
 	vq->vq_name = vp->vp_name;
 	vq->vq_intr = vp->vp_intr;
 	vq->vq_arg = vp->vp_arg;

@@ -455,7 +455,7 @@ split_take(struct pv_virtq *vq, struct pv_used *us)
 		return pv_virtio_break(vq->vq_dev,
 		    "used id is not outstanding");
 	if (len > qe->qe_inlen) {
-		if (!vq->vq_clamp)
+		if (vq->vq_policy == PV_VIRTQ_REFUSE)
 			return pv_virtio_break(vq->vq_dev,
 			    "used length above what was posted");
 		vq->vq_counters.qc_clamped++;
@@ -470,7 +470,8 @@ split_take(struct pv_virtq *vq, struct pv_used *us)
 	vq->vq_used_idx++;
 	vq->vq_counters.qc_used++;
 	if (qe->qe_flags & QE_SYNC)
-		virtq_pieces_post(vq, id, len);
+		virtq_pieces_post(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
+		    qe->qe_inlen : len);
 	return 0;
 }
 

@@ -57,7 +57,7 @@ struct pv_virtq {
 	uint16_t vq_maxpieces;
 	uint16_t vq_maxsegs;
 	uint8_t vq_flags;		/* VQ_* */
-	uint8_t vq_clamp;		/* policy */
+	uint8_t vq_policy;		/* enum pv_virtq_policy */
 
 	/* consuming */
 	struct ring_used *vq_used;
