@@ -92,9 +92,24 @@ $(G)/font.S: $(B)/font.psf tool/embed
 	$(call say,EMBED   $@)mkdir -p $(@D)
 	$(Q)tool/embed --blob font $< >$@
 
-EMBED_OBJ := $(G)/font.S.o $(if $(PROG_SRC),$(G)/programs.S.o)
+# The source's version, remade only when it is another.
+VERSION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(if \
+	$(shell git status --porcelain -uno 2>/dev/null | head -1),+)
 
-$(EMBED_OBJ): $(G)/%.S.o: $(G)/%.S
+$(G)/version.c: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#include "version.h"\nconst char paravane_version[] = "%s";\n' '$(VERSION)' >$@.new
+	$(Q)cmp -s $@.new $@ || cp $@.new $@
+
+$(G)/version.c.o: $(G)/version.c
+	$(Q)$(CC) $(KCFLAGS) $(WARN) -c -o $@ $<
+
+.PHONY: FORCE
+FORCE:
+
+EMBED_OBJ := $(G)/font.S.o $(G)/version.c.o $(if $(PROG_SRC),$(G)/programs.S.o)
+
+$(filter %.S.o,$(EMBED_OBJ)): $(G)/%.S.o: $(G)/%.S
 	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<
 
 # The image holds its own symbols, for backtraces. The first pass links it with an empty table, the

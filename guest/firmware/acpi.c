@@ -400,9 +400,45 @@ spcr(struct acpi *a, const struct table *t)
 		intr_set(&u->mu_intr, get32(t, 54), false);
 }
 
+static size_t
+tables_number(struct machine *m, size_t at, uint32_t v)
+{
+	char digits[10];
+	size_t n = 0;
+
+	m->m_tables[at++] = '/';
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	while (n > 0)
+		m->m_tables[at++] = digits[--n];
+	return at;
+}
+
+/* For the record: a table's name, revision and length. */
+static void
+tables_add(struct machine *m, const struct table *t)
+{
+	size_t at = strnlen(m->m_tables, sizeof(m->m_tables));
+	unsigned i;
+	uint8_t c;
+
+	if (at + sizeof(" SIGN/255/4294967295") > sizeof(m->m_tables))
+		return;
+	m->m_tables[at++] = ' ';
+	for (i = 0; i < 4; i++) {
+		c = get8(t, i);
+		m->m_tables[at++] = c > ' ' && c <= '~' ? (char)c : '?';
+	}
+	at = tables_number(m, at, get8(t, 8));
+	at = tables_number(m, at, t->t_len);
+	m->m_tables[at] = '\0';
+}
+
 static void
 table_read(struct acpi *a, const struct table *t)
 {
+	tables_add(a->a_m, t);
 	if (table_is(t, "APIC") && a->a_m->m_ncpus == 0)
 		madt(a, t);
 	else if (table_is(t, "GTDT"))
@@ -463,6 +499,7 @@ machine_clear(struct machine *m)
 	memset(&m->m_uart, 0, sizeof(m->m_uart));
 	memset(m->m_model, 0, sizeof(m->m_model));
 	memset(m->m_notes, 0, sizeof(m->m_notes));
+	memset(m->m_tables, 0, sizeof(m->m_tables));
 	m->m_source = MACHINE_UNKNOWN;
 }
 

@@ -29,6 +29,7 @@
 #define MACHINE_MAXMMIO		64
 #define MACHINE_CMDLINE		2048
 #define MACHINE_NOTES		2048
+#define MACHINE_TABLES		512
 
 /* An interrupt line: its INTID, 0 for none (an SGI is never a device's), and how it is to be configured. */
 struct machine_intr {
@@ -226,6 +227,7 @@ struct machine {
 
 	char		m_cmdline[MACHINE_CMDLINE];
 	char		m_model[64];
+	char		m_tables[MACHINE_TABLES];	/* ACPI: " SIGN/revision/length" for each table; else empty */
 	char		m_notes[MACHINE_NOTES];	/* what was odd, a line each: print it once there is a log */
 };
 

@@ -86,4 +86,12 @@ void	selftest_note(const char *fmt, ...)
  */
 int	selftest_run(const char *prefix);
 
+/*
+ * selftest_print_last - how the last run ended
+ *
+ * A line or some: when it was, how many passed, failed and were skipped, the
+ * names of those that failed; or that there was none.
+ */
+void	selftest_print_last(void);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The pages of the HTTP server: what the shell's commands print. `/` has all of
- * them on one page, `/NAME` one as plain text. None takes anything from the
- * request, and none waits.
+ * The pages of the HTTP server: what the shell's commands print. `/` has many of
+ * them on one page, `/NAME` one as plain text, `/report` the whole record. None
+ * takes anything from the request, and none waits.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +27,11 @@ static const char *const page_commands[] = {
 	"threads", "dmesg",
 };
 
+/* Beside those, and what is the same again in one text. */
+static const char *const page_others[] = { "machine", "pci", "report" };
+
 #define NCOMMANDS	(sizeof(page_commands) / sizeof(page_commands[0]))
+#define NOTHERS		(sizeof(page_others) / sizeof(page_others[0]))
 
 static void
 page_raw(struct page *pg, const char *s, size_t len)
@@ -81,7 +85,8 @@ page_all(struct page *pg)
 	size_t i;
 
 	page_string(pg, "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
-	    "<title>Paravane</title></head>\n<body><h1>Paravane</h1>\n");
+	    "<title>Paravane</title></head>\n<body><h1>Paravane</h1>\n"
+	    "<p><a href=\"/report\">The whole record as text</a></p>\n");
 	for (i = 0; i < NCOMMANDS; i++) {
 		page_string(pg, "<h2><a href=\"/");
 		page_string(pg, page_commands[i]);
@@ -99,9 +104,14 @@ page_find(const char *name)
 {
 	size_t i;
 
+	if (name[0] != '/')
+		return NULL;
 	for (i = 0; i < NCOMMANDS; i++)
-		if (name[0] == '/' && strcmp(name + 1, page_commands[i]) == 0)
+		if (strcmp(name + 1, page_commands[i]) == 0)
 			return page_commands[i];
+	for (i = 0; i < NOTHERS; i++)
+		if (strcmp(name + 1, page_others[i]) == 0)
+			return page_others[i];
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ktime.h"
 #include "log.h"
 #include "selftest.h"
 #include "shell.h"
@@ -13,6 +14,14 @@
 
 extern const struct selftest_entry *const __start_set_selftest[];
 extern const struct selftest_entry *const __stop_set_selftest[];
+
+static struct {
+	uint64_t	l_when;		/* 0: never */
+	int		l_passed;
+	int		l_failed;
+	int		l_skipped;
+	char		l_names[160];	/* of those that failed, while they fit */
+} last;
 
 void
 selftest_fail(struct selftest *st, const char *file, int line,
@@ -47,12 +56,42 @@ matches(const struct selftest_entry *se, const char *prefix)
 	    strncmp(se->se_name, prefix, strlen(prefix)) == 0;
 }
 
+static void
+record(const struct selftest_entry *se, const struct selftest *st)
+{
+	size_t at = strlen(last.l_names);
+
+	if (st->st_failed) {
+		last.l_failed++;
+		(void)snprintf(last.l_names + at, sizeof(last.l_names) - at,
+		    " %s", se->se_name);
+	} else if (st->st_skip != NULL)
+		last.l_skipped++;
+	else
+		last.l_passed++;
+}
+
+void
+selftest_print_last(void)
+{
+	if (last.l_when == 0) {
+		tty_printf("not run\n");
+		return;
+	}
+	tty_printf("%d passed, %d failed, %d skipped%s%s\n", last.l_passed,
+	    last.l_failed, last.l_skipped, last.l_failed ? ":" : "",
+	    last.l_names);
+	tty_printf("at %llu s\n",
+	    (unsigned long long)(last.l_when / (1000 * NS_PER_MS)));
+}
+
 static int
 run_one(const struct selftest_entry *se, int number)
 {
 	struct selftest st = { NULL, 0 };
 
 	se->se_fn(&st);
+	record(se, &st);
 	tty_printf("%sok %d - %s%s%s\n", st.st_failed ? "not " : "", number,
 	    se->se_name, st.st_skip != NULL ? " # SKIP " : "",
 	    st.st_skip != NULL ? st.st_skip : "");
@@ -69,6 +108,8 @@ selftest_run(const char *prefix)
 		n += matches(*se, prefix);
 	if (n == 0)
 		return -1;
+	memset(&last, 0, sizeof(last));
+	last.l_when = uptime_ns();
 	tty_printf("1..%d\n", n);
 	for (se = __start_set_selftest; se < __stop_set_selftest; se++) {
 		if (!matches(*se, prefix))

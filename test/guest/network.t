@@ -237,6 +237,12 @@ def page(g, name, port):
           text.count("</pre>"), f"{name}: and is whole", text[-200:])
     check(g, "no such command" not in text, f"{name}: no part is missing",
           *re.findall(".*no such command.*", text))
+    got = subprocess.run(["curl", "-sS", "-m", "20",
+                          f"http://127.0.0.1:{port}/report"],
+                         capture_output=True, text=True, check=False)
+    check(g, got.stdout.startswith("paravane report 1\n")
+          and got.stdout.endswith("\n== end\n"),
+          f"{name}: the record is fetched, whole", got.stdout[-200:])
     got = subprocess.run(["curl", "-sS", "-m", "20", "-o", "/dev/null", "-w",
                           "%{http_code}", f"http://127.0.0.1:{port}/poweroff"],
                          capture_output=True, text=True, check=False)

@@ -106,6 +106,7 @@ check_machine(const struct machine *m)
 
 	if (m->m_ncpus > MACHINE_MAXCPUS || m->m_nhosts > MACHINE_MAXHOSTS ||
 	    m->m_nmmio > MACHINE_MAXMMIO || !check_memory(m) ||
+	    strnlen(m->m_tables, MACHINE_TABLES) == MACHINE_TABLES ||
 	    !check_gic(&m->m_gic))
 		return 0;
 	for (i = 0; i < m->m_nhosts; i++)

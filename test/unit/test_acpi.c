@@ -123,6 +123,9 @@ gicv2(void **state)
 	(void)state;
 	assert_int_equal(parse(&gicv2_dump), 0);
 	assert_string_equal(m.m_notes, "");
+	assert_string_equal(m.m_tables, 
+	    " FACP/6/276 APIC/4/252 PPTT/2/116 GTDT/2/96 MCFG/1/60 SPCR/2/80 "
+	    "DBG2/0/87 IORT/3/128");
 	assert_int_equal(m.m_ncpus, 2);
 	assert_int_equal(m.m_cpu[1].mc_mpidr, 1);
 	assert_int_equal(m.m_cpu[1].mc_enable, MACHINE_ENABLE_PSCI);

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""
+The record: it holds every subject, two of one machine are the same to
+tool/report-diff, and what differs between two machines is shown.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
+import tap
+import unattended
+from paravane_qemu import GPU, RNG
+
+DIFF = os.path.join(TOP, "tool", "report-diff")
+SUBJECTS = {
+    "selftest": r"\d+ passed, 0 failed",
+    "machine": r"^  ecam +0x",
+    "cpus": r"^cpu0: mpidr",
+    "mem": r"KiB of it free",
+    "intr": r"^GICv\d",
+    "pci": r"^0000:00:01\.0  1af4:",
+    "devices": r"^  dropped +-",
+    "ifconfig": r"hardmtu \d+",
+    "fb": r"B8G8R8X8",
+    "dmesg": r"^\[ *\d+\.\d+\] pci: \d+ functions",
+}
+
+
+def record(text):
+    found = re.search(r"^paravane report 1\n(.*?)^== end$", text.replace(
+        "\r", ""), re.S | re.M)
+    if not found:
+        return {}
+    sections = re.split(r"^== (\w+)\n", found[1], flags=re.M)
+    return dict(zip(["version"] + sections[1::2], sections[0::2]))
+
+
+def diff(*arguments):
+    done = subprocess.run([DIFF, *arguments], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def guest(directory, name, devices, commands="report -t", **more):
+    """The guest's words, and the file that they are in."""
+    result = unattended.run(commands, devices=devices, limit=120, **more)
+    tap.ok(result.good, f"{name}: the guest reports", *result.why)
+    path = os.path.join(directory, name)
+    with open(path, "w") as f:
+        f.write(result.text)
+    return result.text, path
+
+
+def test_subjects(text):
+    sections = record(text)
+    tap.ok(re.match(r"version +([0-9a-f]{12}\+?|unknown)$",
+                    sections.get("version", "").strip()),
+           "the record tells the source's version", sections.get("version"))
+    for name, pattern in SUBJECTS.items():
+        tap.ok(re.search(pattern, sections.get(name, ""), re.M),
+               f"the record has {name}", sections.get(name))
+
+
+def test_diff(directory, net):
+    text, a = guest(directory, "a", [net, GPU, RNG])
+    test_subjects(text)
+    _, b = guest(directory, "b", [net, GPU, RNG])
+    _, other = guest(directory, "other", [net, GPU, RNG, RNG], smp=2)
+    status, out, err = diff(a, b)
+    tap.ok(status == 0 and not out, "two runs of one machine are the same",
+           out, err)
+    status, out, err = diff("--all", a, b)
+    tap.ok(status == 1 and "== dmesg" in out, "but for times, with --all", err)
+    status, out, err = diff(a, other)
+    tap.ok(status == 1 and "+entropy1: pci" in out and "+cpus     2" in out
+           and "net0" not in out,
+           "another machine: what differs, nothing else", out, err)
+    cut = os.path.join(directory, "cut")
+    with open(cut, "w") as f:
+        f.write(text.replace("== end", ""))
+    tap.ok(diff(a, cut)[0] == 2 and "cut short" in diff(a, cut)[2],
+           "half a record is told from a whole one")
+    tap.ok(diff(a, DIFF)[0] == 2 and diff(a, "/absent")[0] == 2,
+           "what is no record is told")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        test_diff(directory, ["-netdev", "user,id=n,ipv6=off", "-device",
+                              "virtio-net-pci,netdev=n"])
+    tap.done()
+
+
+main()
