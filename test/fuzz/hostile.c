@@ -98,8 +98,12 @@ hostile_give(unsigned int queue, const struct rig_chain *rc, uint32_t len)
 		nheld = 0;
 	}
 	rig_give(&rig, queue, id, len);
-	if (lies() && lies())
+	/* Chains that it was not shown yet may be among those. */
+	if (lies() && lies()) {
 		rig_used_index(&rig, queue, (uint16_t)strange());
+		rogue = rig.rg_resets;
+		nheld = 0;
+	}
 }
 
 void
