@@ -10,6 +10,7 @@
 #include "bootinfo.h"
 #include "efi.h"
 #include "efi_log.h"
+#include "efi_progress.h"
 #include "efi_quiesce.h"
 #include "machine.h"
 
@@ -17,8 +18,8 @@
 #define MAP_SLACK	4096	/* the map grows by what allocating it takes */
 #define CFG_NAME	"paravane.cfg"
 #define LOG_NAME	"paravane.log"	/* as long as that */
-#define LOG_SIZE	8192
 #define MAXPATH		256
+#define MAXNODES	64		/* of a device path */
 
 static struct {
 	efi_handle	e_image;
@@ -190,9 +191,9 @@ static size_t
 path_directory(uint16_t *to, size_t room)
 {
 	const uint8_t *p = (const uint8_t *)efi.e_loaded->li_path;
-	size_t fill = 0, dir = 0, len, i;
+	size_t fill = 0, dir = 0, nodes = 0, len, i;
 
-	while (p != NULL && p[0] != EFI_PATH_END) {
+	while (p != NULL && p[0] != EFI_PATH_END && nodes++ < MAXNODES) {
 		len = p[2] | (size_t)p[3] << 8;
 		if (len < sizeof(struct efi_device_path))
 			break;
@@ -269,24 +270,38 @@ config_get(char *to, size_t room)
 }
 
 /* Only who has put a file there wants one written. */
-static void
-log_write(void)
+static struct efi_file *
+log_open(void)
 {
-	static char buf[LOG_SIZE];
 	uint16_t path[MAXPATH];
-	struct efi_file *root = beside(LOG_NAME, path), *file;
-	size_t n = efi_log(&machine, buf, sizeof(buf));
+	struct efi_file *root = beside(LOG_NAME, path), *file = NULL;
 
 	if (root == NULL)
-		return;
+		return NULL;
 	if (root->ef_open(root, &file, path, EFI_FILE_READ | EFI_FILE_WRITE,
-	    0) == EFI_SUCCESS && file->ef_delete(file) == EFI_SUCCESS &&
-	    root->ef_open(root, &file, path, EFI_FILE_READ | EFI_FILE_WRITE |
-	    EFI_FILE_CREATE, 0) == EFI_SUCCESS) {
-		file->ef_write(file, &n, buf);
-		file->ef_close(file);
-	}
+	    0) != EFI_SUCCESS)
+		file = NULL;
 	root->ef_close(root);
+	efi_progress_file(file);
+	return file;
+}
+
+static void
+log_machine(void)
+{
+	static char buf[PROGRESS_KERNEL];
+
+	efi_progress_log(buf, efi_log(&machine, buf, sizeof(buf)));
+}
+
+/* No file may be open when firmware goes. */
+static void
+log_close(struct efi_file *file, const char *stage)
+{
+	efi_progress(efi.e_system, stage);
+	efi_progress_file(NULL);
+	if (file != NULL)
+		file->ef_close(file);
 }
 
 /* The machine */
@@ -362,6 +377,7 @@ efi_status
 efi_entry(efi_handle image, struct efi_system *system)
 {
 	static char fdt_line[MACHINE_CMDLINE];
+	struct efi_file *log;
 	efi_status status;
 	unsigned i;
 
@@ -372,11 +388,16 @@ efi_entry(efi_handle image, struct efi_system *system)
 	    (void **)&efi.e_loaded);
 	if (status != EFI_SUCCESS)
 		return status;
+	log = log_open();
+	efi_progress(system, "firmware: entered");
 	status = map_alloc();
-	if (status != EFI_SUCCESS)
+	if (status != EFI_SUCCESS) {
+		log_close(log, "firmware: no memory map");
 		return status;
+	}
 	if (machine_learn() != 0) {
-		log_write();
+		log_machine();
+		log_close(log, "firmware: this machine can't be understood");
 		say("paravane: this machine can't be understood\n");
 		say(machine.m_notes);
 		return EFI_LOAD_ERROR;
@@ -387,7 +408,8 @@ efi_entry(efi_handle image, struct efi_system *system)
 	for (i = 0; i < machine.m_nhosts; i++)
 		machine.m_host[i].mh_assigned = true;
 	memory_take();
-	log_write();
+	log_machine();
+	log_close(log, "firmware: left, the kernel takes over");
 	status = boot_services_exit();
 	if (status != EFI_SUCCESS) {
 		say("paravane: firmware doesn't let go\n");

@@ -80,6 +80,19 @@ struct efi_boot_services {
 	efi_status	(*bs_exit_boot_services)(efi_handle, size_t key);
 };
 
+/* EFI_VARIABLE_NON_VOLATILE, _BOOTSERVICE_ACCESS, _RUNTIME_ACCESS */
+#define EFI_VARIABLE_KEPT	7
+
+struct efi_runtime_services {
+	struct efi_header rs_header;
+	void		*rs_time[4];
+	void		*rs_set_virtual_map, *rs_convert_pointer;
+	void		*rs_get_variable, *rs_next_variable;
+	efi_status	(*rs_set_variable)(const uint16_t *name,
+			    const struct efi_guid *, uint32_t attributes,
+			    size_t, const void *);
+};
+
 struct efi_table {
 	struct efi_guid	ct_guid;
 	void		*ct_table;
@@ -96,7 +109,7 @@ struct efi_system {
 	struct efi_text_output *st_out;
 	efi_handle	st_err_handle;
 	struct efi_text_output *st_err;
-	void		*st_runtime;
+	struct efi_runtime_services *st_runtime;
 	struct efi_boot_services *st_boot;
 	size_t		st_ntables;
 	struct efi_table *st_tables;
@@ -130,14 +143,17 @@ struct efi_file {
 	efi_status	(*ef_open)(struct efi_file *, struct efi_file **,
 			    const uint16_t *, uint64_t mode, uint64_t attr);
 	efi_status	(*ef_close)(struct efi_file *);
-	efi_status	(*ef_delete)(struct efi_file *);	/* closes it, too */
+	void		*ef_delete;
 	efi_status	(*ef_read)(struct efi_file *, size_t *, void *);
 	efi_status	(*ef_write)(struct efi_file *, size_t *, const void *);
+	efi_status	(*ef_get_position)(struct efi_file *, uint64_t *);
+	efi_status	(*ef_set_position)(struct efi_file *, uint64_t);
+	void		*ef_get_info, *ef_set_info;
+	efi_status	(*ef_flush)(struct efi_file *);
 };
 
 #define EFI_FILE_READ		1
 #define EFI_FILE_WRITE		2
-#define EFI_FILE_CREATE		(UINT64_C(1) << 63)
 
 struct efi_file_system {
 	uint64_t	fs_revision;

@@ -10,6 +10,7 @@ left running under a flood of frames.
 
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from peer import BROADCAST, ETH_TEST, PEER_MAC, Peer, ether
 
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
+AAVMF = "/usr/share/AAVMF/AAVMF_%s.fd"
 START = 2048            # of the partition, in sectors
 SECTORS = 65536 * 2     # of the disk
 
@@ -108,12 +110,18 @@ def no_config():
             return g.wait() and "QEMU's exit status"
 
 
-def log():
+def log_file(path):
+    return subprocess.run(
+        ["mtype", "-i", f"{path}@@{START * 512}", "::/EFI/BOOT/paravane.log"],
+        check=True, capture_output=True).stdout.decode()
+
+
+def log(old):
     """A file paravane.log beside the application says what it found."""
     with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
         empty = os.path.join(tmp, "empty")
         with open(empty, "w", encoding="utf-8") as f:
-            f.write("x" * 20000)
+            f.write("~" * old)
         path = os.path.join(tmp, "disk")
         words = disk(path, {"/EFI/BOOT/BOOTAA64.EFI": IMAGE,
                             "/EFI/BOOT/paravane.log": empty})
@@ -123,10 +131,7 @@ def log():
             g.prompt()
             g.command("poweroff", wait=False)
             g.wait()
-        text = subprocess.run(
-            ["mtype", "-i", f"{path}@@{START * 512}",
-             "::/EFI/BOOT/paravane.log"], check=True, text=True,
-            capture_output=True).stdout
+        text = log_file(path)
         for line in ("paravane: machine by ACPI, ", "processors: 1",
                      "psci: hvc", "timer: virtual, intid 27",
                      "gic: distributor 0x8000000 + 0x10000",
@@ -135,7 +140,42 @@ def log():
                      "memory: 0x4"):
             if line not in text:
                 return f"{line!r} is not in it:\n{text}"
-        return len(text) > 8192 and "something old is left in it"
+        if not text.startswith("firmware: left, the kernel takes over "):
+            return f"the stage: {text[:80]}"
+        if len(text) != max(old, 65536):
+            return f"it has {len(text)} bytes"
+        return "~" in text and "something old is left in it"
+
+
+def variable(vars_file):
+    """The text of ParavaneStage, as the firmware's flash keeps it."""
+    with open(vars_file, "rb") as f:
+        flash = f.read()
+    name = "ParavaneStage\0".encode("utf-16le")
+    # A variable that is written again leaves its old copy: the last counts.
+    at = flash.rfind(name)
+    return flash[at + len(name):].split(b"\xff")[0] if at >= 0 else None
+
+
+def stage(broken, want, said):
+    """The EFI variable says how far it came, without a file."""
+    with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
+        kept = os.path.join(tmp, "vars")
+        shutil.copy(AAVMF % "VARS", kept)
+        files = {"/EFI/BOOT/BOOTAA64.EFI": IMAGE}
+        if broken:
+            files = {"/EFI/BOOT/BOOTAA64.EFI": leave_build(
+                tmp, '-DBREAK_TABLE="AP"', "-Wno-unused"),
+                "/paravane.efi": IMAGE}
+        words = disk(os.path.join(tmp, "disk"), files)[2:]
+        words += ["-drive", "if=pflash,format=raw,readonly=on,file="
+                  + AAVMF % "CODE", "-drive",
+                  f"if=pflash,format=raw,file={kept}"]
+        with Guest(machine="virt,gic-version=3", cpu="cortex-a72", args=words,
+                   kernel=False, wait_s=60) as g:
+            g.expect(said)
+        got = variable(kept)
+        return got != want.encode() and f"the variable holds {got}"
 
 
 def leave_build(tmp, *options):
@@ -265,7 +305,12 @@ check("by ACPI, GICv3 with ITS, EL2, 2 processors, display, behind a root port",
                   "-device", "virtio-net-pci,netdev=n0,romfile=,bus=rp"]], 2)
 check("options on the firmware's part are the command line", options)
 check("without options or paravane.cfg", no_config)
-check("paravane.log", log)
+check("paravane.log, made long enough", log, 1)
+check("paravane.log, longer than that", log, 100000)
+check("the stage in a variable: the kernel started", stage, False,
+      "firmware: left, the kernel takes over", "^paravane> ")
+check("the stage in a variable: it was not understood", stage, True,
+      "firmware: this machine can't be understood", "can't be understood")
 check("a device left running, flooded, by ACPI", left_running,
       "virt,gic-version=2")
 check("a device left running, flooded, by device tree", left_running,
