@@ -68,9 +68,13 @@ fuzz: bootstrap-test
 
 mutation: bootstrap-test
 	@+$(BUILD) -j$(JOBS) mutation-tests
-	@tool/mutate --jobs $(JOBS) $(ARGS)
+	@nice -n 19 tool/mutate $(ARGS)
 
-.PHONY: mutation fuzz bootstrap-run bootstrap-test bootstrap-bench
+coverage: bootstrap-test
+	@+$(BUILD) -j$(JOBS) coverage-tests
+	@tool/coverage $(ARGS)
+
+.PHONY: mutation coverage fuzz bootstrap-run bootstrap-test bootstrap-bench
 bootstrap-run bootstrap-test bootstrap-bench: bootstrap-%:
 	@tool/bootstrap $*
 
@@ -90,6 +94,7 @@ help:
 	@echo "make bench       time from QEMU's start to display and network, against Linux"
 	@echo "make fuzz        TARGET=ring|net|gpu|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
 	@echo "make mutation    is each sync, barrier and check of lib/ missed? ARGS=\"--only PATTERN\"; long"
+	@echo "make coverage    lines and branches of lib/ that the tests in a process reach; ARGS=\"--missing\""
 	@echo "make screenshot  a picture of the guest's display: build/screenshot.png"
 	@echo "make clean       remove build/"
 	@echo

@@ -35,5 +35,6 @@ include mk/host.mk
 include mk/bench.mk
 include mk/fuzz.mk
 include mk/machines.mk
+include mk/mutation.mk
 
 -include $(DEPS)

@@ -64,12 +64,3 @@ $(foreach p,$(PLANTED),$(eval $(call plant_rules,$p)))
 .PHONY: fuzz-targets fuzz-planted
 fuzz-targets: $(FUZZ_TARGETS:%=$(FZ)/%)
 fuzz-planted: $(PLANTED:%=$(FZ)/planted/%)
-
-# Mutation (tool/mutate): what it compiles and links with.
-.PHONY: mutation-flags mutation-tests
-mutation-flags:
-	@echo 'host=$(HOST_CFLAGS)'
-	@echo 'traced=$(BENCH_CFLAGS) $(BENCH_TRACE_CFLAGS)'
-	@echo 'archive_host=$(B)/host/libparavane.a'
-	@echo 'archive_traced=$(BH)/libtraced.a'
-mutation-tests: unit bench-tests
