@@ -28,7 +28,7 @@
  * has closed) is told in the log with the number of bytes.
  *
  * A device that breaks, needs a reset, or does not answer within disktimeout= of
- * the command line (seconds; 10) is reset, and what was in flight is tried
+ * the command line (seconds; 30) is reset, and what was in flight is tried
  * again: the same data to the same sectors, before any later request that
  * overlaps it. After DISK_TRIES tries it is EIO. A disk that was taken out gives
  * ENXIO at once, to every handle that was open, for good: one that is put in
@@ -50,6 +50,9 @@
 #define DISK_NAME_MAX	16
 
 struct disk;			/* a handle, of a disk or a partition */
+struct disk_block;
+struct disk_unit;
+struct event;
 
 /* What disk_open is asked for. */
 #define DISK_READ	0x1
@@ -138,7 +141,8 @@ enum disk_op {
 	DISK_OP_FLUSH,		/* what was done before it was submitted is
 				 * durable when it is done */
 	DISK_OP_DISCARD,	/* contents become undefined */
-	DISK_OP_ZERO		/* contents become zeros */
+	DISK_OP_ZERO,		/* contents become zeros */
+	DISK_OP_ID		/* private */
 };
 
 struct disk_req {
@@ -153,6 +157,8 @@ struct disk_req {
 	 */
 	void		(*rq_done)(struct disk_req *);
 	void		*rq_arg;	/* the caller's */
+	unsigned	rq_queue;	/* 0: of the CPU; n: the device's n-th, if
+					 * it has so many */
 	int		rq_error;	/* when it is done: 0, EIO, ENXIO,
 					 * EOPNOTSUPP */
 	bool		rq_lost;	/* with EIO or ENXIO: the device did not
@@ -162,13 +168,10 @@ struct disk_req {
 	struct disk_unit *rq_unit;
 	struct disk_req	*rq_next;
 	uint64_t	rq_pos;		/* on the whole disk */
-	uint64_t	rq_since;	/* when it was given to the device, ns */
-	void		*rq_dev;	/* the driver's */
-	unsigned	rq_left;	/* parts that the driver still awaits */
+	struct disk_block **rq_blocks;	/* the cache's, in rq_data's place */
+	struct event	*rq_event;	/* of disk_wait */
 	uint8_t		rq_tries;
-	uint8_t		rq_state;
-	volatile uint8_t rq_finished;
-	void		*rq_blocks;	/* the cache's: in the place of rq_data */
+	volatile uint8_t rq_state;
 };
 
 /*
