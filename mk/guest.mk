@@ -45,7 +45,7 @@ INCLUDE := -Iinclude -iquote guest/include -Iguest/net -Iguest/net/include $(SYS
 
 # Small where nothing waits for it.
 SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/user/% \
-	$(G)/guest/boot/% $(G)/guest/cpu/selftest%
+	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/cpu/selftest%
 OPTIMISE = $(if $(filter $(SMALL),$@),-Os)
 
 KCFLAGS := $(CODEGEN) $(CC_FLAGS) $(ARCH) $(INCLUDE)

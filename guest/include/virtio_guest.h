@@ -18,6 +18,7 @@
 struct machine_mmio;
 struct net_if;
 struct pci_dev;
+struct vblk;
 
 struct virtio_dev {
 	struct virtio_dev *vg_next;
@@ -51,6 +52,7 @@ struct virtio_dev {
 		struct pv_gpu	vd_gpu;
 		struct pv_console vd_console;
 		struct pv_entropy vd_entropy;
+		struct vblk	*vd_blk;
 	} vg_driver;
 };
 

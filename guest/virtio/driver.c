@@ -7,6 +7,7 @@
 
 #include "cmdline.h"
 #include "console.h"
+#include "disk_guest.h"
 #include "kmem.h"
 #include "ktime.h"
 #include "log.h"
@@ -47,6 +48,21 @@ static int
 net_driver_detach(struct virtio_dev *vg)
 {
 	return net_detach(vg->vg_driver.vd_net);
+}
+
+/* Disks: guest/disk likewise. */
+
+static int
+blk_driver_attach(struct virtio_dev *vg)
+{
+	return vblk_attach(&vg->vg_virtio, vg->vg_dmat, vg->vg_name,
+	    &vg->vg_driver.vd_blk);
+}
+
+static int
+blk_driver_detach(struct virtio_dev *vg)
+{
+	return vblk_detach(vg->vg_driver.vd_blk);
 }
 
 /* Display */
@@ -244,6 +260,7 @@ virtio_entropy(void *buf, size_t len)
 
 static const struct virtio_driver drivers[] = {
 	{ PV_TYPE_NET, net_driver_attach, net_driver_detach, NULL, NULL },
+	{ PV_TYPE_BLK, blk_driver_attach, blk_driver_detach, NULL, NULL },
 	{ PV_TYPE_GPU, gpu_attach, gpu_detach, gpu_changed, gpu_restart },
 	{ PV_TYPE_CONSOLE, console_attach, console_detach, NULL,
 	    console_restart },
