@@ -59,9 +59,12 @@ struct scan_reader {
 };
 
 static void
-scan_say(const char *name, const char *text)
+scan_say(void *arg, const char *text)
 {
-	klog(LOG_WARN, "%s: %s", name, text);
+	struct scan_reader *sr = arg;
+
+	sr->sr_unit->du_faults++;
+	klog(LOG_WARN, "%s: %s", sr->sr_unit->du_name, text);
 }
 
 /* Straight from the disk: this thread also writes back, and waits for nobody. */
@@ -172,7 +175,6 @@ scan(struct disk_unit *du)
 		.ps_arg = &sr,
 		.ps_size = du->du_geo.dg_size,
 		.ps_sector = du->du_geo.dg_sector,
-		.ps_name = du->du_name,
 		.ps_say = scan_say,
 	};
 	enum part_scheme scheme;
@@ -181,6 +183,7 @@ scan(struct disk_unit *du)
 
 	if (sr.sr_buf != NULL && du->du_geo.dg_serial[0] == '\0')
 		scan_serial(du, &sr);
+	du->du_faults = 0;
 	if (sr.sr_buf != NULL && parts != NULL)
 		error = part_scan(&ps, parts, DISK_PARTS, &n, &scheme);
 	if (error == 0)
@@ -214,12 +217,14 @@ int
 disk_rescan(struct disk *dk)
 {
 	struct disk_unit *du = dk->dk_unit;
+	int error;
 
 	if (dk->dk_partition != 0)
 		return EINVAL;
 	if (partition_open(du))
 		return EBUSY;
-	return scan(du);
+	error = scan(du);
+	return error != 0 ? error : du->du_faults != 0 ? EILSEQ : 0;
 }
 
 /* Names */

@@ -32,8 +32,7 @@ struct part_source {
 	void		*ps_arg;
 	uint64_t	ps_size;	/* bytes */
 	uint32_t	ps_sector;	/* 512 to 4096, a power of two */
-	const char	*ps_name;	/* for messages */
-	void		(*ps_say)(const char *name, const char *text);
+	void		(*ps_say)(void *arg, const char *text);
 };
 
 enum part_scheme { PART_NONE, PART_MBR, PART_GPT };
@@ -50,7 +49,9 @@ enum part_scheme { PART_NONE, PART_MBR, PART_GPT };
  */
 int	part_scan(const struct part_source *, struct disk_part *parts,
 	    unsigned max, unsigned *n, enum part_scheme *);
+/* CRC-32 as zip has it; _add goes on from one, from 0 at first. */
 uint32_t part_crc32(const void *, size_t len);
+uint32_t part_crc32_add(uint32_t crc, const void *, size_t len);
 
 /* Units */
 
@@ -114,6 +115,7 @@ struct disk_unit {
 	/* The table. */
 	struct disk_part *du_parts;
 	unsigned	du_nparts;
+	unsigned	du_faults;	/* of the table */
 	enum part_scheme du_scheme;
 	volatile bool	du_scanned;
 	bool		du_rescan;

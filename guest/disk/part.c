@@ -72,7 +72,7 @@ say(struct scan *sc, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	sc->sc_src->ps_say(sc->sc_src->ps_name, text);
+	sc->sc_src->ps_say(sc->sc_src->ps_arg, text);
 }
 
 static int
@@ -115,7 +115,13 @@ crc_add(uint32_t crc, const uint8_t *p, size_t len)
 uint32_t
 part_crc32(const void *p, size_t len)
 {
-	return ~crc_add(UINT32_MAX, p, len);
+	return part_crc32_add(0, p, len);
+}
+
+uint32_t
+part_crc32_add(uint32_t crc, const void *p, size_t len)
+{
+	return ~crc_add(~crc, p, len);
 }
 
 /* What was found */

@@ -20,6 +20,9 @@
  *			where interfaces have their addresses from
  * netmem=BYTES		memory for packets
  * netdeny=MASK		feature bits that network devices are to leave
+ * diskcache=BYTES	memory for blocks of disks
+ * disktimeout=SECONDS	a disk that does not answer for so long is reset
+ * diskdeny=MASK	feature bits that block devices are to leave
  */
 #ifndef PARAVANE_GUEST_CMDLINE_H
 #define PARAVANE_GUEST_CMDLINE_H

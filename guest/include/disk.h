@@ -199,8 +199,13 @@ int	disk_do(struct disk *, enum disk_op, uint64_t off, void *data,
  */
 bool	disk_next(unsigned *pos, struct disk_info *info);
 
-/* disk_rescan - read the partition table of a whole disk again; EBUSY: one of
- * its partitions is open. */
+/*
+ * disk_rescan - read the partition table of a whole disk again
+ *
+ * EBUSY one of its partitions is open; EILSEQ it is damaged, and what is wrong
+ * was said (partitions that are right are there); EINVAL not a whole disk; or
+ * why it can't be read.
+ */
 int	disk_rescan(struct disk *);
 
 /* What a whole disk has done since it appeared. */
