@@ -16,7 +16,7 @@ BUILD = $(MAKE) -f mk/build.mk
 JOBS ?= 2
 SYSTEM := $(shell uname -s)
 
-.PHONY: all image isv objects run test test-long check conformance unit bench screenshot clean help lib
+.PHONY: all image isv objects run test test-long check conformance unit bench snapshot screenshot clean help lib
 
 all: image
 
@@ -59,6 +59,10 @@ bench: bootstrap-bench
 	@+$(BUILD) -j$(JOBS) image
 	@perf/bench $(ARGS)
 
+snapshot: bootstrap-snapshot
+	@+$(BUILD) -j$(JOBS) image
+	@tool/snapshot $(if $(KEY),--key "$(KEY)") $(ARGS)
+
 screenshot: bootstrap-test
 	@+$(BUILD) -j$(JOBS) image
 	@tool/screenshot build/screenshot.png
@@ -74,8 +78,8 @@ coverage: bootstrap-test
 	@+$(BUILD) -j$(JOBS) coverage-tests
 	@tool/coverage $(ARGS)
 
-.PHONY: mutation coverage fuzz bootstrap-run bootstrap-test bootstrap-bench
-bootstrap-run bootstrap-test bootstrap-bench: bootstrap-%:
+.PHONY: mutation coverage fuzz bootstrap-run bootstrap-test bootstrap-bench bootstrap-snapshot
+bootstrap-run bootstrap-test bootstrap-bench bootstrap-snapshot: bootstrap-%:
 	@tool/bootstrap $*
 
 clean:
@@ -95,6 +99,7 @@ help:
 	@echo "make fuzz        TARGET=ring|net|gpu|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
 	@echo "make mutation    is each sync, barrier and check of lib/ missed? ARGS=\"--only PATTERN\"; long"
 	@echo "make coverage    lines and branches of lib/ that the tests in a process reach; ARGS=\"--missing\""
+	@echo "make snapshot    what one takes to a Mac: snapshot/, with a disk image; KEY=FILE signs it"
 	@echo "make screenshot  a picture of the guest's display: build/screenshot.png"
 	@echo "make clean       remove build/"
 	@echo

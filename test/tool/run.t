@@ -22,7 +22,7 @@ left_behind = []
 
 
 def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
-        temporary="t"):
+        temporary="t", vfkit=None):
     """Status, standard output, standard error."""
     with tempfile.TemporaryDirectory() as tmp:
         programs = os.path.join(tmp, "bin")
@@ -38,6 +38,8 @@ def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
                               f'echo {system}'}
         if qemu is not None:
             stand_ins["qemu-system-aarch64"] = qemu
+        if vfkit is not None:
+            stand_ins["vfkit"] = vfkit
         for name, body in stand_ins.items():
             path = os.path.join(programs, name)
             with open(path, "w") as f:
@@ -104,6 +106,31 @@ status, out, err = run(qemu=QEMU)
 tap.ok(status == 0 and "poweroff" in err and "Ctrl-A X" in err
        and "http://127.0.0.1:" in err,
        "before it starts, the way out and the page are told", err)
+
+MAC = {"uname": "Darwin arm64", "vfkit": "echo vfkit ran; exit 7", "qemu": None}
+has("a Mac with vfkit", run("--dry-run", "--append", "console=hvc0",
+                            "--memory", "1G", **MAC),
+    "vfkit --cpus 2 --memory 1024 --bootloader 'linux,kernel=/",
+    """,cmdline="console=hvc0"'""", "--device virtio-net,nat",
+    "--device virtio-gpu,width=1280,height=800", "--gui")
+status, out, err = run("--dry-run", "--no-window", **MAC)
+tap.ok(status == 0 and "gui" not in out and "cmdline" not in out
+       and "--memory 256 " in out, "in its terminal, without words", out, err)
+status, out, err = run(**MAC)
+tap.ok(status == 7 and "vfkit ran" in out and "Ctrl-C" in err,
+       "it is what runs, and the way out is told", status, out, err)
+for name, words in [("by choice", ["--qemu"]), ("for an MTU", ["--mtu", "9000"]),
+                    ("for a port", ["--port", "8080"]), ("for EFI", ["--efi"]),
+                    ("to emulate", ["--tcg"]),
+                    ("for words in quotes", ["--append", 'run="devices"']),
+                    ("for its own arguments", ["--", "-d", "int"])]:
+    has(f"a Mac with vfkit: QEMU {name}", run("--dry-run", *words, **dict(
+        MAC, qemu=QEMU)), "qemu-system-aarch64 ")
+has("a Mac with an Intel processor", run("--dry-run", **dict(
+    MAC, uname="Darwin x86_64", qemu=QEMU)), "-accel tcg")
+has("arm64 Linux", run("--dry-run", uname="Linux aarch64"),
+    "-accel kvm -cpu host" if os.access("/dev/kvm", os.W_OK) else "-accel tcg")
+fails("no size", run("--memory", "lots", **MAC), "--memory takes a size")
 
 fails("no QEMU on Debian", run(qemu=None), "apt install qemu-system-arm")
 fails("no QEMU on macOS", run(qemu=None, uname="Darwin arm64"), "brew install")
