@@ -150,3 +150,28 @@ image: $(G)/paravane
 	$(Q)cp -p $< $(B)/paravane.new && mv $(B)/paravane.new $(B)/paravane
 	$(Q)cp -p $<.elf $(B)/paravane.elf.new && mv $(B)/paravane.elf.new $(B)/paravane.elf
 	@echo "build/paravane: $$(wc -c <$(B)/paravane) bytes ($(TOOLCHAIN))"
+
+# build/planted/NAME: guests with a mistake, for a test to find (tool/plant). PLANT_NAME is: source,
+# what stands there, what is to stand there.
+PLANTED_GUESTS := cache-flush driver-flush
+PLANT_cache-flush := guest/disk/cache.c|error = unit_flush(du);|error = 0;
+PLANT_driver-flush := lib/device/blk.c|if (!bq->bq_sc->sc_info.bi_can_flush)|if (br != NULL)
+
+planted_source = $(word 1,$(subst |, ,$(PLANT_$(1))))
+
+define planted_rules
+$(B)/planted/$(1).c: $(call planted_source,$(1)) mk/guest.mk tool/plant
+	$(Q)mkdir -p $$(@D)
+	$(Q)tool/plant '$(PLANT_$(1))' >$$@
+$(B)/planted/$(1).o: $(B)/planted/$(1).c
+	$(Q)$(CC) $(KCFLAGS) -iquote $(dir $(call planted_source,$(1))) -c -o $$@ $$<
+$(B)/planted/$(1).elf: $(B)/planted/$(1).o $(filter-out $(G)/$(call planted_source,$(1)).o,$(KERNEL_OBJ)) \
+    $(EMBED_OBJ) $(G)/symbols0.o $(LIBS) $(LDSCRIPT)
+	$(call say,LD      $$@)$(LD) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) --start-group $(LIBS) --end-group
+$(B)/planted/$(1): $(B)/planted/$(1).elf
+	$(Q)$(OBJCOPY) -O binary $$< $$@
+endef
+$(foreach p,$(PLANTED_GUESTS),$(eval $(call planted_rules,$p)))
+
+.PHONY: planted-guests
+planted-guests: $(PLANTED_GUESTS:%=$(B)/planted/%)

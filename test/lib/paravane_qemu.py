@@ -17,6 +17,7 @@ The guest in QEMU, for tests in Python.
         g.qmp("system_reset")
         g.command("poweroff", wait=False)
         status = g.wait()               # QEMU's exit status
+        g.kill()                        # or: it is gone, at once
 
 Each wait is bounded; QEMU itself is ended after `limit` seconds, and when the
 `with` block is left. Whatever fails raises Failure with the console's last
@@ -27,6 +28,7 @@ returns and colours.
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import tempfile
@@ -125,6 +127,15 @@ class Guest:
         except OSError:
             pass
         self.tmp.cleanup()
+
+    def kill(self):
+        """QEMU itself ends at once, in the middle of whatever it does."""
+        pid = self.proc.pid         # timeout's, whose only child is QEMU
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            for child in f.read().split():
+                os.kill(int(child), signal.SIGKILL)
+        self.proc.wait()
+        self.reader.join(10)
 
     def _read(self):
         while True:

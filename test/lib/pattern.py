@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-What a disk must hold after the guest's `disk pattern` (guest/disk/pattern.c).
+What a disk must hold after the guest's `diskpattern` (guest/disk/pattern.c).
 
     pattern = Pattern(seed=7, ops=400, sectors=2048)
     faults = pattern.check(image, base, flushed)

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=280
+"""
+A disk that hangs, fails, loses its connection or is taken out while the guest
+writes: it ends in success, because it was tried again, or in an error that is
+told. Never in silence, and never with a lost write that was said to be flushed
+(test/lib/pattern.py).
+"""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
+import nbd
+import tap
+from paravane_qemu import Failure, Guest
+from pattern import SECTOR, Pattern, flushed_up_to
+
+SECTORS = 1024
+FLUSHED = "^pattern: flushed up to generation"
+WRITTEN = r"^pattern: \d+ generations written, flushed and read$"
+TOLD = r"^pattern: (flush|writing|reading) failed at generation \d+: {}"
+WAYS = (("through the cache", 0), ("past it", 8))
+
+
+def check(name, function, *args):
+    with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
+        disk = f"{tmp}/disk"
+        base = random.Random(name).randbytes(SECTORS * SECTOR)
+        with open(disk, "wb") as f:
+            f.write(base)
+        try:
+            text, seed, ops = function(disk, *args)
+            with open(disk, "rb") as f:
+                bad = Pattern(seed, ops, SECTORS).check(
+                    f.read(), base, flushed_up_to(text))
+        except (Failure, OSError, subprocess.SubprocessError) as e:
+            bad = [str(e)]
+    tap.ok(not bad, name, *bad)
+
+
+def start(g, seed, ops, depth, more=""):
+    """Begins the pattern; something of it is flushed when this returns."""
+    g.prompt()
+    g.send(f"diskpattern disk0 seed={seed} ops={ops} sectors={SECTORS} "
+           f"depth={depth}{more}\r")
+    g.expect(FLUSHED)
+
+
+def end(g, wanted=WRITTEN):
+    """It ends so, and the guest is in good health."""
+    g.expect(wanted, 90)
+    g.prompt(90)
+    g.command("poweroff", wait=False)
+    g.wait()
+    return g.text
+
+
+def node_disk(*nodes, more=""):
+    args = []
+    for node in nodes:
+        args += ["-blockdev", node]
+    return args + ["-device", "virtio-blk-pci,drive=d" + more]
+
+
+def nbd_disk(server, more=""):
+    return node_disk("driver=nbd,node-name=d,server.type=unix,"
+                     f"server.path={server.socket}{more}")
+
+
+def hangs(disk, depth, stall_s, said):
+    """A time without answers, shorter or longer than the guest's patience."""
+    ops = 1000
+    with nbd.Server(disk) as server, \
+            Guest(append="disktimeout=1", devices=[nbd_disk(server)]) as g:
+        start(g, 1, ops, depth)
+        server.order("stall")
+        time.sleep(stall_s)
+        server.order("go")
+        text = end(g)
+        if (": no answer for 1 s: reset" in text) != said:
+            raise Failure(f"a reset was {'not ' * said}told of")
+        return text, 1, ops
+
+
+def cut(disk, depth):
+    """QEMU finds its server again, and the guest sees nothing of it."""
+    ops = 1000
+    with nbd.Server(disk) as server, \
+            Guest(devices=[nbd_disk(server, ",reconnect-delay=30")]) as g:
+        start(g, 2, ops, depth)
+        for _ in range(3):
+            server.order("drop")
+            g.expect(FLUSHED)
+        text = end(g)
+    return text, 2, ops
+
+
+def fails_once(disk, depth):
+    """
+    Some requests fail. Through the cache nothing is lost: the next flush
+    writes what the failed one did not. Past it the error is the caller's.
+    """
+    ops = 1000
+    with nbd.Server(disk) as server, Guest(devices=[nbd_disk(server)]) as g:
+        start(g, 3, ops, depth, " tries=100")
+        server.order("fail 5")
+        g.expect(TOLD.format("I/O error"))
+        if depth:
+            g.prompt()
+            g.command("poweroff", wait=False)
+            g.wait()
+            text = g.text
+        else:
+            text = end(g)
+    return text, 3, ops
+
+
+def bad_medium(disk, kind, depth):
+    """QEMU's blkdebug: every request of a kind fails, all the time."""
+    ops = 300
+    with Guest(devices=[node_disk(
+            f"driver=file,node-name=f,filename={disk}",
+            "driver=blkdebug,node-name=d,image=f,"
+            "inject-error.0.event=none,inject-error.0.errno=5,"
+            f"inject-error.0.iotype={kind},inject-error.0.once=off")]) as g:
+        g.prompt()
+        out = g.command(f"diskpattern disk0 seed=4 ops={ops} "
+                        f"sectors={SECTORS} depth={depth}", 60)
+        if "I/O error" not in out or flushed_up_to(out):
+            g.fail("no error was told")
+        g.command("poweroff", wait=False)
+        g.wait(60)
+        return g.text, 4, ops
+
+
+def taken_out(disk, depth):
+    ops = 100000
+    with Guest(devices=[
+            ["-device", "pcie-root-port,id=rp,chassis=1"],
+            node_disk(f"driver=file,node-name=d,filename={disk}",
+                      more=",bus=rp,id=v")]) as g:
+        start(g, 5, ops, depth)
+        g.qmp("device_del", id="v")
+        text = end(g, TOLD.format("No such device"))
+    return text, 5, flushed_up_to(text) + 4000
+
+
+for way, depth in WAYS:
+    check(f"half a second without answers, {way}", hangs, depth, 0.5, False)
+    check(f"a hung request, {way}", hangs, depth, 4, True)
+    check(f"a connection that is cut, {way}", cut, depth)
+    check(f"requests that fail, {way}", fails_once, depth)
+    for kind in ("write", "flush"):
+        check(f"every {kind} fails, {way}", bad_medium, kind, depth)
+    check(f"the disk is taken out, {way}", taken_out, depth)
+tap.done()
