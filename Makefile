@@ -52,7 +52,7 @@ conformance: bootstrap-test
 	@+$(BUILD) -j$(JOBS) build/bench build/host/conform
 	@test/conform/conformance
 
-test-long: bootstrap-test
+test-long: bootstrap-bench
 	@tool/test --long
 
 bench: bootstrap-bench
