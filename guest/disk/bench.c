@@ -86,10 +86,17 @@ one_by_one(struct bench *be)
 static void
 many(struct bench *be)
 {
+	struct disk_req *all[DEPTH_MAX];
 	unsigned i;
 
-	for (i = 0; i < be->be_depth; i++)
-		begin(be, &be->be_req[i]);
+	for (i = 0; i < be->be_depth; i++) {
+		all[i] = &be->be_req[i];
+		all[i]->rq_off = place(be);
+	}
+	be->be_busy = be->be_depth;
+	be->be_error = disk_submit_all(be->be_disk, all, be->be_depth);
+	if (be->be_error != 0)
+		be->be_busy = 0;
 	while (be->be_busy > 0)
 		event_wait(&be->be_event, TTY_SLICE_NS);
 }

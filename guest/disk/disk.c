@@ -491,28 +491,43 @@ bypass(struct disk_unit *du, const struct disk_req *rq)
 	return error;
 }
 
-int
-disk_submit(struct disk *dk, struct disk_req *rq)
+/* Where it goes on the whole disk, if it may. */
+static int
+prepare(struct disk *dk, struct disk_req *rq)
 {
 	struct disk_unit *du = dk->dk_unit;
 	int error;
 
 	rq->rq_blocks = NULL;
 	if (rq->rq_op == DISK_OP_FLUSH) {
-		error = unit_error(du);
 		rq->rq_pos = rq->rq_len = 0;
-	} else {
-		error = check(dk, rq->rq_op == DISK_OP_READ ? DISK_READ :
-		    DISK_WRITE, rq->rq_off, rq->rq_len);
-		if (error == 0)
-			error = check_op(&du->du_geo, rq);
-		rq->rq_pos = dk->dk_start + rq->rq_off;
-		if (error == 0)
-			error = bypass(du, rq);
+		return unit_error(du);
 	}
+	error = check(dk, rq->rq_op == DISK_OP_READ ? DISK_READ : DISK_WRITE,
+	    rq->rq_off, rq->rq_len);
 	if (error == 0)
-		unit_submit(du, rq);
+		error = check_op(&du->du_geo, rq);
+	rq->rq_pos = dk->dk_start + rq->rq_off;
+	return error == 0 ? bypass(du, rq) : error;
+}
+
+int
+disk_submit_all(struct disk *dk, struct disk_req *const *rqs, unsigned n)
+{
+	unsigned i;
+	int error = 0;
+
+	for (i = 0; i < n && error == 0; i++)
+		error = prepare(dk, rqs[i]);
+	if (error == 0)
+		unit_submit_all(dk->dk_unit, rqs, n);
 	return error;
+}
+
+int
+disk_submit(struct disk *dk, struct disk_req *rq)
+{
+	return disk_submit_all(dk, &rq, 1);
 }
 
 int

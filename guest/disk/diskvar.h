@@ -76,8 +76,11 @@ struct disk_ops {
 	int	(*do_start)(void *arg, struct disk_req *);
 	/* Show the device what was taken. */
 	void	(*do_publish)(void *arg);
-	/* End what the device has done. */
-	void	(*do_poll)(void *arg);
+	/*
+	 * End what the device has done, and have it interrupt when it does
+	 * more; or, with `quiet`, have it not: somebody looks again at once.
+	 */
+	void	(*do_poll)(void *arg, bool quiet);
 	/* For how long the device has had what it has longest, ns; 0: nothing. */
 	uint64_t (*do_oldest)(void *arg);
 	/*
@@ -103,6 +106,9 @@ struct disk_unit {
 	bool		du_dead;	/* given up: EIO */
 	bool		du_resetting;
 	volatile bool	du_broken;	/* set by the driver: it needs a reset */
+	bool		du_quiet;	/* a thread spins in unit_wait */
+	bool		du_unarmed;	/* there was no interrupt asked for */
+	uint64_t	du_wait_ns;	/* how long one waited of late */
 	unsigned	du_failed;	/* resets since it last did something */
 	struct mutex	du_reset;	/* held in do_reset, and at detach */
 
@@ -159,6 +165,8 @@ void	unit_kick(void);
 
 /* Begin a request whose rq_pos, rq_len and data are set; never refused. */
 void	unit_submit(struct disk_unit *, struct disk_req *);
+/* n of them, with one doorbell */
+void	unit_submit_all(struct disk_unit *, struct disk_req *const *, unsigned n);
 int	unit_wait(struct disk_req *);
 /* Wait a little for an event that the end of some request signals. */
 void	unit_wait_event(struct disk_unit *, struct event *);

@@ -19,6 +19,7 @@
 #define TIMEOUT_S	30		/* disktimeout= */
 #define MAX_RESETS	8		/* in a row, nothing done between them */
 #define LOOK_NS		(100 * NS_PER_MS)	/* behind interrupts */
+#define SPIN_NS		(500 * NS_PER_US)	/* what is sooner is not slept for */
 #define LOOK_AHEAD	256		/* that wait, looked at for one to start */
 #define WRITEBACK_NS	(2 * NS_PER_S)	/* dirty no longer than about that */
 
@@ -223,13 +224,20 @@ dispatch(struct disk_unit *du)
 	du->du_dispatching = false;
 }
 
+/* What a rq_done submits meanwhile goes to the device together, afterwards. */
 static void
 poll(struct disk_unit *du)
 {
+	bool nested = du->du_dispatching;
+
 	if (unit_error(du) != 0 || du->du_resetting)
 		return;
-	if (!du->du_broken)
-		du->du_ops->do_poll(du->du_arg);
+	if (!du->du_broken) {
+		du->du_dispatching = true;
+		du->du_unarmed = du->du_quiet;
+		du->du_ops->do_poll(du->du_arg, du->du_quiet);
+		du->du_dispatching = nested;
+	}
 	dispatch(du);
 	if (du->du_broken)
 		unit_kick();
@@ -251,21 +259,35 @@ fail_all(struct disk_unit *du, int error, bool lost)
 }
 
 void
-unit_submit(struct disk_unit *du, struct disk_req *rq)
+unit_submit_all(struct disk_unit *du, struct disk_req *const *rqs, unsigned n)
 {
 	int error = unit_error(du);
+	bool awaited = true;
+	struct disk_req *rq;
 
-	rq->rq_unit = du;
-	rq->rq_tries = 0;
-	rq->rq_state = RQ_WAITING;
-	rq->rq_event = NULL;
-	rq->rq_lost = false;
-	if (error != 0) {
-		finish(rq, error, false);
-		return;
+	for (; n > 0; n--) {
+		rq = *rqs++;
+		rq->rq_unit = du;
+		rq->rq_tries = 0;
+		rq->rq_state = RQ_WAITING;
+		rq->rq_event = NULL;
+		rq->rq_lost = false;
+		awaited = awaited && rq->rq_done == NULL;
+		if (error != 0)
+			finish(rq, error, false);
+		else
+			list_add(&du->du_waiting_tail, rq);
 	}
-	list_add(&du->du_waiting_tail, rq);
 	dispatch(du);
+	/* Who waits for it looks by himself. */
+	if (du->du_unarmed && !du->du_quiet && !awaited)
+		poll(du);
+}
+
+void
+unit_submit(struct disk_unit *du, struct disk_req *rq)
+{
+	unit_submit_all(du, &rq, 1);
 }
 
 void
@@ -275,16 +297,42 @@ unit_wait_event(struct disk_unit *du, struct event *ev)
 	event_wait(ev, LOOK_NS);
 }
 
+/*
+ * To sleep and be interrupted takes longer than many a disk does: where the last
+ * few were quick, look for a while, and let it not interrupt.
+ */
+static void
+spin(struct disk_req *rq)
+{
+	struct disk_unit *du = rq->rq_unit;
+	uint64_t end = uptime_ns() + SPIN_NS;
+
+	if (du->du_wait_ns > SPIN_NS || du->du_quiet)
+		return;
+	du->du_quiet = true;
+	while (rq->rq_state != RQ_DONE && ready(du) && uptime_ns() < end) {
+		poll(du);
+		thread_yield();
+	}
+	du->du_quiet = false;
+	if (du->du_active != NULL)
+		poll(du);
+}
+
 /* Its end is signalled while it waits, so that it can't be missed. */
 int
 unit_wait(struct disk_req *rq)
 {
+	struct disk_unit *du = rq->rq_unit;
 	struct event ev = EVENT_INIT;
+	uint64_t began = uptime_ns();
 
+	spin(rq);
 	rq->rq_event = &ev;
 	while (rq->rq_state != RQ_DONE)
-		unit_wait_event(rq->rq_unit, &ev);
+		unit_wait_event(du, &ev);
 	rq->rq_event = NULL;
+	du->du_wait_ns = (du->du_wait_ns * 3 + uptime_ns() - began) / 4;
 	return rq->rq_error;
 }
 

@@ -49,6 +49,7 @@ struct vblk {
 	unsigned	vb_nnew;
 	unsigned	vb_queue;	/* of what is in vb_new */
 	volatile bool	vb_changed;
+	bool		vb_quiet;	/* no interrupt was asked for */
 	bool		vb_stopped;
 };
 
@@ -327,7 +328,7 @@ finish(struct vblk *vb, struct slot *sl, int error)
 }
 
 static void
-complete(struct vblk *vb, unsigned queue)
+complete(struct vblk *vb, unsigned queue, bool quiet)
 {
 	struct pv_blk_request *done[16];
 	unsigned n, i;
@@ -341,21 +342,28 @@ complete(struct vblk *vb, unsigned queue)
 			vb->vb_unit->du_broken = true;
 			return;
 		}
-	} while (n == 16 || pv_blk_intr(&vb->vb_blk, queue, 1) != 0);
+	} while (n == 16 || (!quiet &&
+	    pv_blk_intr(&vb->vb_blk, queue, 1) != 0));
 	publish(vb);
 }
 
 static void	changed(struct vblk *);
 
 static void
-poll(void *arg)
+poll(void *arg, bool quiet)
 {
 	struct vblk *vb = arg;
 	unsigned i;
 
-	for (i = 0; i < pv_blk_info(&vb->vb_blk)->bi_nqueues; i++)
-		if (pv_blk_outstanding(&vb->vb_blk, i) != 0)
-			complete(vb, i);
+	for (i = 0; i < pv_blk_info(&vb->vb_blk)->bi_nqueues; i++) {
+		if (quiet == vb->vb_quiet &&
+		    pv_blk_outstanding(&vb->vb_blk, i) == 0)
+			continue;
+		if (quiet)
+			pv_blk_intr(&vb->vb_blk, i, 0);
+		complete(vb, i, quiet);
+	}
+	vb->vb_quiet = quiet;
 	if (vb->vb_changed)
 		changed(vb);
 }

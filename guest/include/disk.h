@@ -182,12 +182,16 @@ struct disk_req {
  * beyond the end, or not of whole sectors; EROFS; EBADF; ENXIO; EOPNOTSUPP the
  * disk does not discard, or write zeros.
  *
+ * disk_submit_all - begin several; the device hears of them at once. An error is
+ * the first's that is refused: then none of them is begun.
+ *
  * disk_wait - block until it is done; returns rq_error. Bounded, since every
  * request is: DISK_TRIES times disktimeout= and the resets.
  *
  * disk_do - submit and wait
  */
 int	disk_submit(struct disk *, struct disk_req *);
+int	disk_submit_all(struct disk *, struct disk_req *const *, unsigned n);
 int	disk_wait(struct disk_req *);
 int	disk_do(struct disk *, enum disk_op, uint64_t off, void *data,
 	    uint64_t len);
