@@ -5,29 +5,66 @@
 #include "vm.h"
 #include "cpuvar.h"
 
-extern const uint32_t symbols_count;
+/* tool/symbols tells the form. */
 extern const uint64_t symbols_base;
-extern const uint32_t symbols_offset[], symbols_name[];
-extern const char symbols_names[];
+extern const uint32_t symbols_count;
+extern const uint8_t symbols_token[][2], symbols_list[];
 extern char _text_code_end[];
 
-const char *
-ksym_find(vaddr_t addr, size_t *offset)
-{
-	uint32_t lo = 0, hi = symbols_count, mid;
+#define TOKEN		128	/* the first */
+#define TOKEN_DEPTH	16	/* of tokens within tokens; more is a wrong table */
 
-	if (hi == 0 || addr < symbols_base || addr >= (vaddr_t)_text_code_end)
-		return NULL;
-	while (hi - lo > 1) {
-		mid = lo + (hi - lo) / 2;
-		if (addr - symbols_base < symbols_offset[mid])
-			hi = mid;
-		else
-			lo = mid;
+static size_t
+put_letter(char *name, size_t at, size_t len, uint8_t c, int depth)
+{
+	if (c >= TOKEN && depth < TOKEN_DEPTH) {
+		at = put_letter(name, at, len, symbols_token[c - TOKEN][0],
+		    depth + 1);
+		return put_letter(name, at, len, symbols_token[c - TOKEN][1],
+		    depth + 1);
 	}
-	if (offset != NULL)
-		*offset = (size_t)(addr - symbols_base - symbols_offset[lo]);
-	return symbols_names + symbols_name[lo];
+	if (at + 1 < len)
+		name[at++] = (char)c;
+	return at;
+}
+
+static uint64_t
+get_distance(const uint8_t **list)
+{
+	uint64_t words = 0;
+	unsigned shift = 0;
+	uint8_t c;
+
+	do {
+		c = *(*list)++;
+		words |= (uint64_t)(c & 127) << shift;
+		shift += 7;
+	} while (c & 128);
+	return words * 4;
+}
+
+bool
+ksym_find(vaddr_t addr, char *name, size_t len, size_t *offset)
+{
+	const uint8_t *list = symbols_list, *found = NULL;
+	vaddr_t at = symbols_base;
+	size_t n = 0;
+
+	if (addr >= (vaddr_t)_text_code_end)
+		return false;
+	for (uint32_t i = 0; i < symbols_count; i++) {
+		at += get_distance(&list);
+		if (at > addr)
+			break;
+		found = list;
+		*offset = (size_t)(addr - at);
+		while (*list++ != 0)
+			continue;
+	}
+	for (; found != NULL && *found != 0; found++)
+		n = put_letter(name, n, len, *found, 0);
+	name[n] = '\0';
+	return found != NULL;
 }
 
 /* A saved return address without its signature: bit 55 picks the half. */
@@ -40,11 +77,10 @@ unsigned_address(vaddr_t lr)
 static void
 print_frame(unsigned n, vaddr_t pc, void (*print)(const char *fmt, ...))
 {
-	const char *name;
+	char name[KSYM_MAX];
 	size_t off;
 
-	name = ksym_find(pc, &off);
-	if (name != NULL)
+	if (ksym_find(pc, name, sizeof(name), &off))
 		print("  #%u 0x%016lx %s+0x%zx\n", n, pc, name, off);
 	else
 		print("  #%u 0x%016lx\n", n, pc);

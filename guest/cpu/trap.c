@@ -141,7 +141,7 @@ void
 trapframe_print(const struct trapframe *tf,
     void (*print)(const char *fmt, ...))
 {
-	const char *name;
+	char name[KSYM_MAX];
 	size_t off;
 
 	print("%s", esr_name(tf->tf_esr));
@@ -159,24 +159,24 @@ trapframe_print(const struct trapframe *tf,
 	print(" pc  %016llx  spsr %08llx  esr %08llx",
 	    (unsigned long long)tf->tf_elr, (unsigned long long)tf->tf_spsr,
 	    (unsigned long long)tf->tf_esr);
-	name = ksym_find(tf->tf_elr, &off);
-	if (name != NULL)
+	if (ksym_find(tf->tf_elr, name, sizeof(name), &off))
 		print("  %s+0x%zx", name, off);
 	print("\n");
 	/* In a function without a frame of its own this is its caller. */
-	name = ksym_find(tf->tf_x[30] | 0xffff000000000000ul, &off);
-	if (name != NULL)
+	if (ksym_find(tf->tf_x[30] | 0xffff000000000000ul, name, sizeof(name),
+	    &off))
 		print(" lr  %s+0x%zx\n", name, off);
 }
 
 static _Noreturn void
 die(struct trapframe *tf, const char *what)
 {
+	char name[KSYM_MAX];
 	size_t off = 0;
-	const char *name = ksym_find(tf->tf_elr, &off);
+	bool found = ksym_find(tf->tf_elr, name, sizeof(name), &off);
 
 	panic_enter();
-	panic_message("%s in %s+0x%zx", what, name != NULL ? name : "?", off);
+	panic_message("%s in %s+0x%zx", what, found ? name : "?", off);
 	trapframe_print(tf, kprintf);
 	backtrace_print(tf->tf_x[29], kprintf);
 	panic_finish();

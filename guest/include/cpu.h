@@ -112,9 +112,11 @@ bool cpu_has_pauth(void);
 
 /*
  * Symbols. ksym_find gives the name of the function that holds an address of
- * the kernel and the offset in it, NULL if there is none.
+ * the kernel, cut to len bytes with its 0, and the offset in it; false if there
+ * is none. Slow: it reads the whole list.
  */
-const char *ksym_find(vaddr_t addr, size_t *offset);
+#define KSYM_MAX	64
+bool	ksym_find(vaddr_t addr, char *name, size_t len, size_t *offset);
 
 /*
  * backtrace_print - write frames to `print`, one line each

@@ -20,10 +20,14 @@ ffffffff80000000 T image_entry
 ffffffff80000100 t local
 ffffffff80000100 T alias
 ffffffff80000101 r datum
+ffffffff80000103 t odd
 ffffffff80000200 t $x
 ffffffff80000300 T last.part.0
 ffffffff80001000 B zeroes
+ffffffff80300300 T far
 """
+MANY = "".join(f"{0xffffffff80000000 + 8 * i:x} T subject_verb_{i}\n"
+               for i in range(500))
 
 
 def assembled(text, tmp):
@@ -47,29 +51,47 @@ def assembled(text, tmp):
     return data, {n: v - base for n, v in symbols.items()}
 
 
-def string(data, at):
-    return data[at:data.index(b"\0", at)].decode()
+def table(nm, tmp):
+    """What the assembly of tool/symbols holds, and its bytes."""
+    text = subprocess.run([os.path.join(TOP, "tool", "symbols")], input=nm,
+                          text=True, capture_output=True, check=True).stdout
+    data, at = assembled(text, tmp)
+    base, = struct.unpack_from("<Q", data, at["symbols_base"])
+    count, = struct.unpack_from("<I", data, at["symbols_count"])
+
+    def letters(c):
+        if c < 128:
+            return chr(c)
+        pair = at["symbols_token"] + 2 * (c - 128)
+        return letters(data[pair]) + letters(data[pair + 1])
+
+    here, found, address = at["symbols_list"], [], base
+    for _ in range(count):
+        shift = 0
+        while True:
+            c = data[here]
+            address += (c & 127) << shift << 2
+            shift, here = shift + 7, here + 1
+            if not c & 128:
+                break
+        end = data.index(b"\0", here)
+        found.append((address, "".join(letters(c) for c in data[here:end])))
+        here = end + 1
+    return found, here - at["symbols_base"]
 
 
 with tempfile.TemporaryDirectory() as tmp:
-    text = subprocess.run([os.path.join(TOP, "tool", "symbols")], input=NM,
-                          text=True, capture_output=True, check=True).stdout
-    data, at = assembled(text, tmp)
-    count, = struct.unpack_from("<I", data, at["symbols_count"])
-    tap.equal(count, 3, "functions alone, one name an address")
-    tap.equal(struct.unpack_from("<Q", data, at["symbols_base"])[0],
-              0xffffffff80000000, "the first one's address")
-    tap.equal(struct.unpack_from("<3I", data, at["symbols_offset"]),
-              (0, 0x100, 0x300), "offsets, ascending")
-    names = [string(data, at["symbols_names"] + n) for n in
-             struct.unpack_from("<3I", data, at["symbols_name"])]
-    tap.equal(names, ["image_entry", "local", "last.part.0"], "names")
-
-    text = subprocess.run([os.path.join(TOP, "tool", "symbols")], input="",
-                          text=True, capture_output=True, check=True).stdout
-    data, at = assembled(text, tmp)
-    tap.equal(struct.unpack_from("<I", data, at["symbols_count"])[0], 0,
-              "no functions: an empty table")
+    tap.equal(table(NM, tmp)[0],
+              [(0xffffffff80000000, "image_entry"),
+               (0xffffffff80000100, "local"),
+               (0xffffffff80000300, "last.part.0"),
+               (0xffffffff80300300, "far")],
+              "functions alone, one name an address")
+    tap.equal(table("", tmp)[0], [], "no functions: an empty table")
+    found, size = table(MANY, tmp)
+    tap.equal([n for _, n in found], [f"subject_verb_{i}" for i in range(500)],
+              "names of which parts are common")
+    tap.ok(size < 500 * 6, "are short in the table", size)
 
     for name, content in (("one", b"first"), ("two", b"the second")):
         with open(os.path.join(tmp, name), "wb") as f:
