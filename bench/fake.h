@@ -91,6 +91,7 @@ struct fake_dev {
 	int fd_defer;			/* interrupts wait for fake_deliver */
 	int fd_lenient;			/* ring contents are not judged */
 	int fd_refuse_queues;		/* enabling one has no effect */
+	uint64_t fd_maxseg;		/* bytes of one descriptor; 0: no limit */
 	int fd_legacy;			/* set by fake_mmio_init */
 	/*
 	 * Judge all that strict.h names, behave as the specification allows at

@@ -399,15 +399,17 @@ walk(struct fake_dev *fd, bus_addr_t table, unsigned int n, unsigned int i,
 	return 0;
 }
 
-/* Two neighbours that are one, in address and direction. */
+/* Two neighbours that could be one, in address, direction and length. */
 static unsigned int
-joined(const struct fake_chain *fc)
+joined(const struct fake_dev *fd, const struct fake_chain *fc)
 {
 	unsigned int i, n = 0;
 
 	for (i = 1; i < fc->fc_nout + fc->fc_nin; i++)
 		if (i != fc->fc_nout && fc->fc_segs[i - 1].addr +
-		    fc->fc_segs[i - 1].len == fc->fc_segs[i].addr)
+		    fc->fc_segs[i - 1].len == fc->fc_segs[i].addr &&
+		    (fd->fd_maxseg == 0 || (uint64_t)fc->fc_segs[i - 1].len +
+		    fc->fc_segs[i].len <= fd->fd_maxseg))
 			n++;
 	return n;
 }
@@ -442,9 +444,9 @@ judge_chain(const struct fake_dev *fd, const struct fake_queue *fq,
 		strict_broken(STRICT_ADDRESS, "a descriptor's");
 		fc->fc_bad = 1;
 	}
-	if (joined(fc) > 1)
+	if (joined(fd, fc) > 1)
 		strict_broken(STRICT_CHAIN_EXCESS, "%u more than it takes",
-		    joined(fc));
+		    joined(fd, fc));
 }
 
 /* Before the device says that it is done with a chain. */

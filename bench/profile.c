@@ -45,12 +45,21 @@ static const struct property apple[] = {
 	{ Q_RESIZE, "the host's window can be resized", "one public record" },
 	{ Q_NEEDS_RESET, "DEVICE_NEEDS_RESET is really used",
 	    "public records" },
+	{ Q_ONE_QUEUE, "a disk has one queue", "one public record" },
 };
 
 static const struct property libkrun[] = {
 	{ Q_NO_PCI, "virtio over MMIO only", "libkrun: src/devices" },
 	{ Q_NO_CTRL, "CTRL_VQ is not offered", "libkrun: src/devices/virtio/net" },
 	{ Q_NO_MRG, "MRG_RXBUF is not offered", "libkrun: src/devices/virtio/net" },
+	{ Q_ONE_QUEUE, "a disk has one queue",
+	    "libkrun: src/devices/src/virtio/block" },
+	{ Q_FEW_BLK, "a disk offers FLUSH, SEG_MAX and RO",
+	    "libkrun: src/devices/src/virtio/block" },
+	{ Q_LEN_DATA, "a disk's used lengths are without the status, 0 at most "
+	    "times", "libkrun: src/devices/src/virtio/block" },
+	{ Q_STATUS_ASTRAY, "a failed read's status is at the front of the data",
+	    "libkrun: src/devices/src/virtio/block" },
 };
 
 static const struct property strict[] = {

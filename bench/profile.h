@@ -33,6 +33,10 @@ enum quirk {
 	Q_PLATFORM,		/* ACCESS_PLATFORM, ORDER_PLATFORM offered */
 	Q_UNKNOWN,		/* features of tomorrow are offered */
 	Q_RING_RESET,		/* RING_RESET is offered */
+	Q_ONE_QUEUE,		/* disks have no more */
+	Q_FEW_BLK,		/* disks offer FLUSH, SEG_MAX, and little else */
+	Q_LEN_DATA,		/* disks leave the status out of used lengths */
+	Q_STATUS_ASTRAY,	/* a failed read has its status at its front */
 	Q_NQUIRKS
 };
 

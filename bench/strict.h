@@ -54,6 +54,8 @@
 #define L_NET_POST	L_NET " / Device Operation / Setting Up Receive Buffers"
 #define L_NET_RX	L_NET " / Device Operation / Processing of Incoming Packets"
 #define L_NET_CTRL	L_NET " / Device Operation / Control Virtqueue"
+#define L_BLK		"Device Types / Block Device / Device Operation"
+#define L_BLK_INIT	"Device Types / Block Device / Device Initialization"
 #define L_CONSOLE	"Device Types / Console Device / Device Operation"
 #define L_ENTROPY	"Device Types / Entropy Device / Device Operation"
 #define L_GPU		"Device Types / GPU Device / Device Operation"
@@ -255,6 +257,50 @@ X(NET_RX_CSUM, "net-rx-csum", L_NET_RX, 5,				      \
 	"a checksum counts as checked only if the device says so")	      \
 X(NET_CTRL, "net-ctrl", L_NET_CTRL " / Packet Receive Filtering", 1,	      \
 	"only commands that were negotiated")				      \
+X(BLK_CAPACITY, "blk-capacity", L_BLK, 1,				      \
+	"the capacity is as the device has it now")			      \
+X(BLK_BEYOND, "blk-beyond", L_BLK, 2,					      \
+	"no request goes beyond the capacity")				      \
+X(BLK_READ_ONLY, "blk-read-only", L_BLK, 3,				      \
+	"what is read-only is not written")				      \
+X(BLK_FLUSH_SECTOR, "blk-flush-sector", L_BLK, 4,			      \
+	"the sector is 0 but of reads and writes")			      \
+X(BLK_FLUSH_DATA, "blk-flush-data", L_BLK, 5,				      \
+	"a flush has no data")						      \
+X(BLK_LENGTH, "blk-length", L_BLK, 6,					      \
+	"data are whole sectors, in one direction")			      \
+X(BLK_RANGE_LENGTH, "blk-range-length", L_BLK, 7,			      \
+	"ranges are whole")						      \
+X(BLK_ID_LENGTH, "blk-id-length", L_BLK, 8,				      \
+	"the device's name is 20 bytes")				      \
+X(BLK_DISCARD_MANY, "blk-discard-many", L_BLK, 9,			      \
+	"no more ranges to discard than the device takes")		      \
+X(BLK_ERASE_MANY, "blk-erase-many", L_BLK, 10,				      \
+	"no more ranges to erase than the device takes")		      \
+X(BLK_ZEROES_MANY, "blk-zeroes-many", L_BLK, 11,			      \
+	"no more ranges of zeroes than the device takes")		      \
+X(BLK_FLUSH, "blk-flush", L_BLK, 12,					      \
+	"only what was flushed is taken for stable")			      \
+X(BLK_UNMAP, "blk-unmap", L_BLK, 13,					      \
+	"unmap is for zeroes alone")					      \
+X(BLK_DISCARDED, "blk-discarded", L_BLK, 14,				      \
+	"what was discarded is not known")				      \
+X(BLK_DOUBTFUL, "blk-doubtful", L_BLK, 15,				      \
+	"what a failed range did is not known")				      \
+X(BLK_DATA, "blk-data", L_BLK, 0,					      \
+	"what is read is what was written")				      \
+X(BLK_HEADER, "blk-header", L_BLK, 0,					      \
+	"a request has its header, and room for the status")		      \
+X(BLK_FEATURE, "blk-feature", L_BLK, 0,					      \
+	"only requests that were negotiated")				      \
+X(BLK_SEGMENTS, "blk-segments", L_BLK_INIT, 0,				      \
+	"no more segments, and no longer ones, than the device takes")	      \
+X(BLK_RANGE_LONG, "blk-range-long", L_BLK_INIT, 0,			      \
+	"no longer range than the device takes")			      \
+X(BLK_WRITEBACK, "blk-writeback", L_BLK_INIT, 2,			      \
+	"a cache that may be volatile is taken for that")		      \
+X(BLK_WRITEBACK_EARLY, "blk-writeback-early", L_BLK_INIT, 3,		      \
+	"the cache's mode is read after FEATURES_OK")			      \
 X(CONSOLE_RX, "console-rx", L_CONSOLE, 1,				      \
 	"a receive buffer is only written")				      \
 X(CONSOLE_TX, "console-tx", L_CONSOLE, 2,				      \

@@ -15,8 +15,8 @@ static const struct vdev_type *
 type_of(unsigned int type)
 {
 	static const struct vdev_type *const types[] = {
-		&vdev_net_type, &vdev_gpu_type, &vdev_console_type,
-		&vdev_entropy_type,
+		&vdev_net_type, &vdev_blk_type, &vdev_gpu_type,
+		&vdev_console_type, &vdev_entropy_type,
 	};
 	unsigned int i;
 
@@ -66,20 +66,22 @@ static void
 work(struct fake_dev *fd, unsigned int queue)
 {
 	struct vdev *vd = fd->fd_data;
+	const struct vdev_type *vt = type_of(fd->fd_type);
 	struct fake_chain fc;
 
-	if (type_of(fd->fd_type)->vt_take == NULL)
+	if (vt->vt_take == NULL)
 		return;
 	while (!(fd->fd_status & PV_STATUS_NEEDS_RESET) &&
 	    !vd->vd_net.vn_wedged &&
 	    /* What is to be filled waits until there is something. */
-	    !(queue == 0 && fd->fd_type != PV_TYPE_GPU &&
-	    fd->fd_type != PV_TYPE_ENTROPY) && fake_pop(fd, queue, &fc)) {
+	    !(queue == 0 && vt->vt_fills) && fake_pop(fd, queue, &fc)) {
 		if (fc.fc_bad || vd->vd_hold)
 			keep(vd, queue, &fc);
 		else
-			type_of(fd->fd_type)->vt_take(vd, queue, &fc);
+			vt->vt_take(vd, queue, &fc);
 	}
+	if (vt->vt_idle != NULL)
+		vt->vt_idle(vd);
 	vdev_flush(vd);
 	if (vdev_has(vd, Q_SPURIOUS) && vdev_random(vd, 8) == 0 &&
 	    fd->fd_queues[queue].fq_ready)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Devices: what network, display, console and entropy do with their queues, on
- * top of a model of the device as such (fake.h), as a host of some profile does
- * it.
+ * Devices: what network, disk, display, console and entropy do with their
+ * queues, on top of a model of the device as such (fake.h), as a host of some
+ * profile does it.
  *
  *	vdev_init(&vd, &stand.st_fd, profile, seed);	after stand_init
  *	... attach the driver; let it work ...
@@ -15,6 +15,7 @@
 #define VDEV_H
 
 #include <paravane/net.h>
+#include <paravane/blk.h>
 #include <paravane/gpu.h>
 #include <paravane/console.h>
 #include <paravane/entropy.h>
@@ -35,6 +36,29 @@ struct vdev_net {
 	unsigned int vn_sent, vn_delivered, vn_commands;
 	unsigned int vn_wedged;		/* by a buffer too short */
 	int vn_promisc, vn_allmulti;
+};
+
+#define VDEV_BLK_SECTORS 256		/* that are kept, of any number */
+#define VDEV_BLK_LATE	32		/* taken, to be done in any order */
+
+struct vdev_blk_late;
+
+struct vdev_blk {
+	/* set by the test at any time */
+	uint64_t vb_fail_sector;	/* a read or write of it fails */
+	int vb_fail_flush, vb_fail_ranges;
+	int vb_shrunk;			/* requests beyond the end may come */
+
+	/* looked at */
+	uint64_t vb_sectors;
+	unsigned int vb_reads, vb_writes, vb_flushes, vb_ranges;
+	uint8_t vb_data[VDEV_BLK_SECTORS * 512];
+	uint8_t vb_stable[VDEV_BLK_SECTORS * 512]; /* without power */
+	uint8_t vb_state[VDEV_BLK_SECTORS];
+	uint64_t vb_since[VDEV_BLK_SECTORS];	/* volatile since which write */
+	uint64_t vb_completed;			/* writes */
+	struct vdev_blk_late *vb_late[VDEV_BLK_LATE];
+	unsigned int vb_nlate;
 };
 
 #define VDEV_MAXRES	16
@@ -79,6 +103,7 @@ struct vdev {
 	unsigned int vd_due[FAKE_MAXQUEUES];	/* used without interrupt */
 	unsigned int vd_nintr, vd_nlost;
 	struct vdev_net vd_net;
+	struct vdev_blk vd_blk;
 	struct vdev_gpu vd_gpu;
 	struct vdev_console vd_con;
 	struct vdev_entropy vd_ent;
@@ -127,6 +152,22 @@ void vdev_net_told(struct vdev *, const uint8_t *mac, int link);
 void vdev_net_got(struct vdev *, int arrived, unsigned int flags,
     unsigned int hdr_flags);
 
+/*
+ * vdev_blk_resize - the disk becomes so many sectors long; set vb_shrunk before
+ *	if requests may be under way
+ * vdev_blk_lose - power is lost: of what was not flushed some sectors are as
+ *	they were, others not. While no driver runs.
+ * What the driver told its owner, to be judged:
+ * vdev_blk_told - what the disk is
+ * vdev_blk_durable - these sectors outlive a loss of power
+ * vdev_blk_got - this is what is in these sectors
+ */
+void vdev_blk_resize(struct vdev *, uint64_t sectors);
+void vdev_blk_lose(struct vdev *);
+void vdev_blk_told(struct vdev *, uint64_t bytes, int readonly, int may_lose);
+void vdev_blk_durable(struct vdev *, uint64_t sector, uint32_t n);
+void vdev_blk_got(struct vdev *, uint64_t sector, const uint8_t *, uint32_t n);
+
 /* A window of another size; the pixel that the host shows at x, y. */
 void vdev_gpu_resize(struct vdev *, uint32_t w, uint32_t h);
 uint32_t vdev_gpu_pixel(struct vdev *, uint32_t x, uint32_t y);
@@ -141,6 +182,7 @@ void vdev_entropy_got(struct vdev *, const void *, size_t);
 /* For each type: its parts of vdev_init, and its work on one queue. */
 struct vdev_type {
 	unsigned int vt_type, vt_queues;
+	int vt_fills;			/* queue 0 waits for what is to come */
 	uint64_t vt_known, vt_should;	/* beside those of rings */
 	const struct fake_field *vt_fields;
 	unsigned int vt_nfields;
@@ -148,10 +190,11 @@ struct vdev_type {
 	unsigned int vt_ndepends;
 	void (*vt_init)(struct vdev *);
 	void (*vt_take)(struct vdev *, unsigned int queue, struct fake_chain *);
+	void (*vt_idle)(struct vdev *);	/* all that came was taken */
 	void (*vt_reset)(struct vdev *);
 };
 
-extern const struct vdev_type vdev_net_type, vdev_gpu_type, vdev_console_type,
-    vdev_entropy_type;
+extern const struct vdev_type vdev_net_type, vdev_blk_type, vdev_gpu_type,
+    vdev_console_type, vdev_entropy_type;
 
 #endif

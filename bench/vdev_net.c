@@ -363,6 +363,7 @@ vdev_net_got(struct vdev *vd, int arrived, unsigned int flags,
 const struct vdev_type vdev_net_type = {
 	.vt_type = PV_TYPE_NET,
 	.vt_queues = 3,
+	.vt_fills = 1,
 	.vt_known = N(CSUM) | N(GUEST_CSUM) | N(CTRL_GUEST_OFFLOADS) | N(MTU) |
 	    N(MAC) | N(GUEST_TSO4) | N(GUEST_TSO6) | N(GUEST_ECN) |
 	    N(GUEST_UFO) | N(HOST_TSO4) | N(HOST_TSO6) | N(HOST_ECN) |

@@ -77,6 +77,7 @@ vdev_console_resize(struct vdev *vd, uint16_t cols, uint16_t rows)
 const struct vdev_type vdev_console_type = {
 	.vt_type = PV_TYPE_CONSOLE,
 	.vt_queues = 2,
+	.vt_fills = 1,
 	.vt_known = C(SIZE) | C(MULTIPORT) | C(EMERG_WRITE),
 	.vt_fields = console_fields,
 	.vt_nfields = sizeof(console_fields) / sizeof(console_fields[0]),

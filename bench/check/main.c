@@ -18,6 +18,7 @@ static const struct {
 	uint64_t bits;			/* worth to be left, one at a time */
 } drivers[] = {
 	{ "net", PV_TYPE_NET, 0x3798fbfull },
+	{ "blk", PV_TYPE_BLK, 0x1fed6ull },
 	{ "gpu", PV_TYPE_GPU, 0x1full },
 	{ "console", PV_TYPE_CONSOLE, 0x7ull },
 	{ "entropy", PV_TYPE_ENTROPY, 0 },
@@ -224,7 +225,7 @@ class(unsigned int d, enum stand_kind kind, const struct profile *pr)
 static void
 usage(FILE *to)
 {
-	fputs("usage: bench [--driver net|gpu|console|entropy] "
+	fputs("usage: bench [--driver net|blk|gpu|console|entropy] "
 	    "[--transport pci|mmio|legacy]\n"
 	    "             [--profile NAME] [--seed N] [--seeds N] [--verbose]\n"
 	    "             [--leave MASK] [--bus NAME] [--remove N]\n"

@@ -168,6 +168,9 @@ play(struct scene *sc)
 	case PV_TYPE_NET:
 		scene_net(sc);
 		break;
+	case PV_TYPE_BLK:
+		scene_blk(sc);
+		break;
 	case PV_TYPE_GPU:
 		scene_gpu(sc);
 		break;

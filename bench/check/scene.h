@@ -96,6 +96,7 @@ void scene_poll(struct scene *);
 int scene_reliable(const struct scene *);
 
 void scene_net(struct scene *);
+void scene_blk(struct scene *);
 void scene_gpu(struct scene *);
 void scene_console(struct scene *);
 void scene_entropy(struct scene *);
