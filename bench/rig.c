@@ -78,6 +78,8 @@ status_write(void *arg, uint8_t status)
 		reset(rg);
 		return;
 	}
+	if (rg->rg_gone)
+		return;
 	check_order(rg, status);
 	if ((status & ~rg->rg_status & PV_STATUS_FEATURES_OK) != 0) {
 		if ((rg->rg_accepted & rg->rg_insist) != rg->rg_insist)

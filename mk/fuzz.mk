@@ -4,7 +4,7 @@
 # build/fuzz/planted/TARGET is one with a mistake in the library, for the test to see it found.
 
 FZ := $(B)/fuzz
-FUZZ_TARGETS := ring net gpu console entropy pci mmio
+FUZZ_TARGETS := ring config net gpu console entropy pci mmio
 FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -Iinclude -Iport/posix -Ibench/include -Ibench -Itest/fuzz
 # The library's coverage alone leads the fuzzer, and is what it reports.
@@ -42,6 +42,18 @@ $(FZ)/libbench.a: $(BENCH_SRC:%=$(FZ)/%.o)
 
 $(FZ)/ring: $(RING_OBJ)
 	$(call say,FUZZLD  $@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
+
+# The same scenes over a library that counts its lines and branches (tool/fuzz --coverage).
+COVER_CFLAGS := -std=gnu11 -O1 -g -fprofile-instr-generate -fcoverage-mapping -Iinclude -Iport/posix
+COVER_OBJ := $(LIB_SRC:%=$(FZ)/cover/%.o) $(filter-out $(FZ)/lib/%,$(FUZZ_OBJ))
+
+$(FZ)/cover/lib/%.c.o: lib/%.c mk/build.mk mk/fuzz.mk
+	$(call say,COVERCC $<)mkdir -p $(@D)
+	$(Q)clang $(COVER_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ_TARGETS:%=$(FZ)/cover/%): $(FZ)/cover/%: $(FZ)/main-%.o $(COVER_OBJ)
+	$(call say,FUZZLD  $@)clang $(FUZZ_CFLAGS) -fprofile-instr-generate -fsanitize=fuzzer -o $@ $^
+DEPS += $(LIB_SRC:%=$(FZ)/cover/%.d)
 
 # PLANT_NAME is: source, what stands there, what is to stand there.
 PLANTED := used-id used-length

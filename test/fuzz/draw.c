@@ -9,7 +9,9 @@
 static const uint8_t *bytes, *bytes_end;	/* NULL: from a seed */
 static uint64_t state, began_ns;
 static int dull;
-unsigned int malice;
+unsigned int malice, peace;
+int silent;
+unsigned long rule_asked[NRULES];
 
 void
 draw_from_seed(uint64_t seed)
@@ -73,6 +75,12 @@ draw_more(unsigned int steps)
 int
 lies(void)
 {
+	if (malice == 0)
+		return 0;
+	if (peace > 0) {
+		peace--;
+		return 0;
+	}
 	return draw(256) < malice;
 }
 
@@ -108,5 +116,9 @@ scene_call(void)
 void
 scene_returned(unsigned int seconds)
 {
-	must(port.po_now_ns - began_ns <= seconds * 1000000000ull);
+	uint64_t took = port.po_now_ns - began_ns;
+
+	holds(RULE_BOUNDED, took <= seconds * 1000000000ull);
+	if (silent)
+		holds(RULE_SILENT, took <= seconds * 1000000000ull);
 }

@@ -27,9 +27,15 @@ void draw_dull(int on);
 /* Whether a scene that has taken so many steps goes on. */
 int draw_more(unsigned int steps);
 
-/* Whether the device lies now; how often, in 256, is the scene's. */
-extern unsigned int malice;
+/*
+ * Whether the device lies now: malice times in 256, but not before it has told
+ * the truth so often (peace), so that a driver's deep states are reached.
+ */
+extern unsigned int malice, peace;
 int lies(void);
+
+/* It answers nothing any more. */
+extern int silent;
 
 /* A value that is wrong in an interesting way. */
 uint32_t strange(void);
@@ -41,6 +47,31 @@ void scribble(void *, size_t len);
 #define must(what) do {							\
 	if (!(what))							\
 		scene_failed(__FILE__, __LINE__, #what);		\
+} while (0)
+
+/* The same, of the twelve rules (doc/hostile.md); how often each was asked. */
+enum rule {
+	RULE_PRIVATE = 1,	/* descriptors, free list: never read back */
+	RULE_ID,		/* a used id is outstanding */
+	RULE_LENGTH,		/* a used length is at most what was posted */
+	RULE_INDEX,		/* the used index is at most what is in flight */
+	RULE_ONCE,		/* fields that belong together are of one moment */
+	RULE_BOUNDED,		/* every wait has an end; then it is broken */
+	RULE_WINDOW,		/* no access beyond a BAR or a window */
+	RULE_RANGES,		/* what the configuration says is sane */
+	RULE_REUSE,		/* no memory of the device's is given up */
+	RULE_INTERRUPT,		/* none too early; a lost one is made up for */
+	RULE_SILENT,		/* a device that stops answering costs a while */
+	RULE_REMOVAL,		/* one that is gone never confirms */
+	NRULES
+};
+
+extern unsigned long rule_asked[NRULES];
+
+#define holds(rule, what) do {						\
+	rule_asked[rule]++;						\
+	if (!(what))							\
+		scene_failed(__FILE__, __LINE__, #rule ": " #what);	\
 } while (0)
 
 /* Defined by who runs scenes; does not return. */
@@ -61,6 +92,7 @@ void scene_returned(unsigned int seconds);
 } while (0)
 
 void scene_ring(void);
+void scene_config(void);
 void scene_net(void);
 void scene_gpu(void);
 void scene_console(void);

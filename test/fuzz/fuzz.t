@@ -8,6 +8,7 @@ proof that the harness sees: a mistake planted in the library is found.
 
 import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "test", "support"))
 import tap
 
-TARGETS = ["ring", "net", "gpu", "console", "entropy", "pci", "mmio"]
+TARGETS = ["ring", "config", "net", "gpu", "console", "entropy", "pci", "mmio"]
 PLANTED = ["used-id", "used-length"]
 
 
@@ -39,11 +40,27 @@ def inputs(target):
                   glob.glob(f"test/fuzz/found/{target}/*"))
 
 
+def rules_of(target):
+    """The rules that doc/hostile.md says it asks for."""
+    with open("doc/hostile.md") as f:
+        rows = re.findall(r"^\| (\d+) [A-Z]+ \|.*\| ([a-z ]+) \|$", f.read(),
+                          re.M)
+    return len(rows), [int(n) for n, targets in rows
+                       if target in targets.split()]
+
+
 def replay(target):
     files = inputs(target)
     r = run([f"build/fuzz/{target}"] + files, 200)
     tap.ok(files and r.returncode == 0,
            f"{target}: {len(files)} inputs, and nothing is broken", last(r))
+    told = re.search(r"^rules:((?: \d+)*)$", r.stdout, re.M)
+    asked = [int(n) for n in told.group(1).split()] if told else []
+    rows, rules = rules_of(target)
+    missed = [n for n in rules if n > len(asked) or asked[n - 1] == 0]
+    tap.ok(rows == 12 and rules and not missed,
+           f"{target}: asks for the rules of its rows of doc/hostile.md",
+           f"{rows} rows, {rules}, never asked for: {missed}, {asked}")
 
 
 def planted(name, prefix):
@@ -60,7 +77,7 @@ def planted(name, prefix):
 
 def told():
     r = run(["tool/fuzz"], 10)
-    tap.ok(r.returncode == 2 and "TARGET=ring|net" in r.stdout,
+    tap.ok(r.returncode == 2 and "TARGET=ring|config" in r.stdout,
            "without a target, all are named", last(r))
     r = run(["tool/fuzz", "nosuch"], 10)
     tap.ok(r.returncode == 2 and "nosuch" in r.stdout,

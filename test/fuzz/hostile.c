@@ -4,9 +4,12 @@
 #include "hostile.h"
 
 #define MAXHELD	1024
+#define NLATER	8
+#define NPAST	16
 
 struct rig rig;
 int nbroken;
+static unsigned int nticks;
 static unsigned int rogue;		/* since this many resets */
 static unsigned int held_resets, nheld;
 static struct held {
@@ -14,7 +17,20 @@ static struct held {
 	uint32_t len;
 	unsigned int queue;
 	uint16_t head;
+	uint8_t writable;
 } held[MAXHELD];
+
+/* Given back, but not said so yet. */
+static struct later {
+	unsigned int queue;
+	uint16_t head;
+	uint32_t len;
+} later[NLATER];
+static unsigned int nlater;
+
+/* What it had and gave back; it may know the address still. */
+static struct held past[NPAST];
+static unsigned int npast;
 
 void
 hostile_broken(void *arg, const char *why)
@@ -24,13 +40,27 @@ hostile_broken(void *arg, const char *why)
 	nbroken++;
 }
 
+void
+hostile_intr(void *arg)
+{
+	(void)arg;
+	holds(RULE_INTERRUPT, hostile_lost() ||
+	    (rig.rg_status & PV_STATUS_DRIVER_OK) != 0);
+}
+
+int
+hostile_lost(void)
+{
+	return rig.rg_gone || rig.rg_stuck;
+}
+
 static void
 forget_after_reset(void)
 {
-	if (rig.rg_gone || rig.rg_stuck)
+	if (hostile_lost())
 		return;
 	if (held_resets != rig.rg_resets)
-		nheld = 0;
+		nheld = nlater = npast = 0;
 	held_resets = rig.rg_resets;
 }
 
@@ -41,7 +71,7 @@ hold(unsigned int queue, const struct rig_chain *rc)
 
 	for (i = 0; i < rc->rc_nsegs && nheld < MAXHELD; i++)
 		held[nheld++] = (struct held){ rc->rc_segs[i].addr,
-		    rc->rc_segs[i].len, queue, rc->rc_head };
+		    rc->rc_segs[i].len, queue, rc->rc_head, i >= rc->rc_nout };
 }
 
 static void
@@ -49,9 +79,12 @@ let_go(unsigned int queue, uint16_t head)
 {
 	unsigned int i, n = 0;
 
-	for (i = 0; i < nheld; i++)
+	for (i = 0; i < nheld; i++) {
 		if (held[i].queue != queue || held[i].head != head)
 			held[n++] = held[i];
+		else if (held[i].writable)
+			past[npast++ % NPAST] = held[i];
+	}
 	nheld = n;
 }
 
@@ -61,18 +94,30 @@ hostile_held(void)
 	unsigned int i;
 
 	forget_after_reset();
-	for (i = 0; i < nheld; i++)
-		must(port_dma_kva(held[i].addr, held[i].len) != NULL);
+	for (i = 0; i < nheld; i++) {
+		holds(RULE_REUSE, port_dma_kva(held[i].addr, held[i].len) !=
+		    NULL);
+		if (hostile_lost())
+			holds(RULE_REMOVAL, port_dma_kva(held[i].addr,
+			    held[i].len) != NULL);
+	}
 }
 
 /*
  * Once it has given back a chain that it was not asked about, it can't know
  * what is its own still: then it takes no more until a reset.
  */
+static void
+lose_the_thread(void)
+{
+	rogue = rig.rg_resets;
+	nheld = nlater = 0;
+}
+
 int
 hostile_take(unsigned int queue, struct rig_chain *rc)
 {
-	if (rogue == rig.rg_resets || rig.rg_gone ||
+	if (silent || rogue == rig.rg_resets || rig.rg_gone ||
 	    !rig_take(&rig, queue, rc))
 		return 0;
 	hostile_held();
@@ -80,35 +125,179 @@ hostile_take(unsigned int queue, struct rig_chain *rc)
 	return 1;
 }
 
-void
-hostile_give(unsigned int queue, const struct rig_chain *rc, uint32_t len)
+static void
+give(unsigned int queue, uint16_t head, uint32_t len)
 {
-	uint32_t id = rc->rc_head;
+	uint32_t id = head;
 
-	hostile_held();
-	/* It keeps this one, for ever. */
-	if (lies() && lies())
-		return;
-	let_go(queue, rc->rc_head);
+	let_go(queue, head);
 	if (lies())
 		len = strange();
 	if (lies()) {
 		id = strange();
-		rogue = rig.rg_resets;
-		nheld = 0;
+		lose_the_thread();
 	}
 	rig_give(&rig, queue, id, len);
 	/* Chains that it was not shown yet may be among those. */
 	if (lies() && lies()) {
 		rig_used_index(&rig, queue, (uint16_t)strange());
-		rogue = rig.rg_resets;
-		nheld = 0;
+		lose_the_thread();
 	}
+}
+
+static void
+give_later(void)
+{
+	struct later l;
+	unsigned int i;
+
+	forget_after_reset();
+	if (nlater == 0 || silent || rig.rg_gone)
+		return;
+	i = draw(nlater);
+	l = later[i];
+	later[i] = later[--nlater];
+	give(l.queue, l.head, l.len);
+}
+
+void
+hostile_give(unsigned int queue, const struct rig_chain *rc, uint32_t len)
+{
+	hostile_held();
+	/* It keeps this one, for ever. */
+	if (lies() && lies())
+		return;
+	if (nlater < NLATER && lies())
+		later[nlater++] = (struct later){ queue, rc->rc_head, len };
+	else
+		give(queue, rc->rc_head, len);
+}
+
+/*
+ * While a driver waits. After a while other machines take the processor, so
+ * that a wait in vain does not cost a scene thousands of looks.
+ */
+static void
+at_tick(void *arg)
+{
+	(void)arg;
+	if (++nticks > 50)
+		port.po_now_ns += 10000000;
+	if (nlater > 0 && draw(4) != 0) {
+		give_later();
+		rig_interrupt(&rig, PV_INTR_QUEUE);
+	}
+}
+
+/* Any bytes of the used ring, and of the event behind it. */
+static void
+write_ring(void)
+{
+	const struct rig_queue *rq = &rig.rg_queues[draw(3)];
+	unsigned int len, off, n;
+	uint8_t bytes[8];
+
+	if (!rq->rq_enabled || rig.rg_gone)
+		return;
+	len = 4 + 8 * rq->rq_place.qp_size + 2;
+	off = draw(2) ? draw(12) : draw(len);
+	n = 1 + draw(8);
+	if (n > len - off)
+		n = len - off;
+	scribble(bytes, n);
+	lose_the_thread();
+	port_dma_write(rq->rq_place.qp_device + off, bytes, n);
+}
+
+/*
+ * What no I/O MMU keeps it from where a map is coherent: the driver's own part
+ * of a ring, and what it gave back.
+ */
+static void
+write_beyond(void)
+{
+	const struct pv_queue_place *qp = &rig.rg_queues[draw(3)].rq_place;
+	const struct held *h = &past[draw(NPAST)];
+	uint8_t *p;
+
+	if (port_bus != &port_plain_bus || port.po_shadow || rig.rg_gone)
+		return;
+	if (draw(2) && qp->qp_size != 0 &&
+	    (p = port_dma_kva(qp->qp_desc, 16 * qp->qp_size)) != NULL) {
+		scribble(p, 16 * qp->qp_size);
+		p = port_dma_kva(qp->qp_driver, 4 + 2 * qp->qp_size);
+		scribble(p, 4 + 2 * qp->qp_size);
+		lose_the_thread();
+	} else if (npast > 0 && h->len > 0 &&
+	    (p = port_dma_kva(h->addr, h->len)) != NULL)
+		p[draw(h->len)] = (uint8_t)draw(256);
+}
+
+/* Bytes of what is its own to write. */
+static void
+write_held(void)
+{
+	const struct held *h;
+	uint8_t byte;
+
+	forget_after_reset();
+	if (nheld == 0 || rig.rg_gone)
+		return;
+	h = &held[draw(nheld)];
+	byte = (uint8_t)draw(256);
+	if (h->writable && h->len > 0)
+		port_dma_write(h->addr + draw(h->len < 64 ? h->len : 64),
+		    &byte, 1);
+}
+
+static void
+at_barrier(char kind, bool outer)
+{
+	(void)kind;
+	(void)outer;
+	if (!lies() || !lies())
+		return;
+	switch (draw(4)) {
+	case 0:
+		write_ring();
+		break;
+	case 1:
+		write_beyond();
+		break;
+	case 2:
+		write_held();
+		break;
+	default:
+		give_later();
+	}
+}
+
+static void
+config_read(struct rig *rg, unsigned int off)
+{
+	(void)off;
+	if (lies() && lies()) {
+		scribble(rg->rg_config, 32);
+		rg->rg_generation += draw(2);
+	}
+	if (lies() && lies())
+		rig_interrupt(rg, draw(4));
+}
+
+static void
+features_ok(struct rig *rg)
+{
+	if (lies())
+		rig_interrupt(rg, draw(4));
+	if (lies() && lies())
+		rg->rg_insist = strange();
 }
 
 void
 hostile_whim(void)
 {
+	forget_after_reset();
+	give_later();
 	if (lies())
 		rig_interrupt(&rig, draw(4));
 	if (lies() && lies())
@@ -120,6 +309,18 @@ hostile_whim(void)
 	if (lies() && lies())
 		rig.rg_offered = PV_F_BIT(PV_F_VERSION_1) | strange() |
 		    (uint64_t)strange() << 32;
+	if (lies() && lies())
+		write_ring();
+	if (lies() && lies())
+		write_beyond();
+	if (lies())
+		write_held();
+	if (lies() && lies() && lies())
+		silent = 1;
+	if (lies() && lies() && lies())
+		rig.rg_gone = 1;
+	if (lies() && lies() && lies())
+		rig.rg_stuck = 1;
 }
 
 void
@@ -127,22 +328,45 @@ hostile_begin(unsigned int type)
 {
 	port_reset();
 	malice = draw(3) == 0 ? 0 : 1 + draw(64);
+	peace = draw(2) ? 0 : draw(256);
+	silent = 0;
 	rig_new(&rig, type);
 	rig.rg_intr = (int)draw(2);
+	rig.rg_config_read = config_read;
+	rig.rg_features_ok = features_ok;
 	port.po_shadow = (int)draw(2);
 	port.po_segsize = draw(2) ? 65536 : 0;
+	port.po_tick = at_tick;
+	if (malice != 0 && draw(2))
+		port_barrier_hook = at_barrier;
 	if (draw(2))
 		rig.rg_offered |= PV_F_BIT(PV_F_EVENT_IDX);
 	if (draw(2))
 		rig.rg_offered |= PV_F_BIT(PV_F_INDIRECT_DESC);
 	nbroken = 0;
-	rogue = 0;
-	nheld = held_resets = 0;
+	rogue = nticks = 0;
+	nheld = nlater = npast = held_resets = 0;
+}
+
+void
+hostile_scarce(void)
+{
+	if (draw(8) == 0)
+		port.po_fail_after = (int)draw(24);
+}
+
+void
+hostile_plenty(void)
+{
+	port.po_fail_after = -1;
 }
 
 int
 hostile_gone(void)
 {
+	forget_after_reset();
+	if (hostile_lost())
+		return 1;
 	if (draw(8) != 0)
 		return 0;
 	if (draw(2))
@@ -155,7 +379,8 @@ hostile_gone(void)
 void
 hostile_end(void)
 {
-	if (!rig.rg_gone && !rig.rg_stuck)
+	port_barrier_hook = NULL;
+	if (!hostile_lost())
 		must(port_check() == 0);
 	else
 		must(port_check_rules() == 0);

@@ -18,11 +18,14 @@ void hostile_begin(unsigned int type);
 /* No rule was broken, and nothing is left behind. */
 void hostile_end(void);
 
+/* For drivers' callbacks: broken, and all the others. */
 void hostile_broken(void *arg, const char *why);
+void hostile_intr(void *arg);
 
 /*
  * The next chain of a queue, or 0; what the device has taken and not given back
- * is its own: loaded, or hostile_take, _give and _end do not hold.
+ * is its own: loaded, or hostile_take, _give and _end do not hold. What it
+ * gives back may arrive later, and out of order.
  */
 int hostile_take(unsigned int queue, struct rig_chain *);
 void hostile_give(unsigned int queue, const struct rig_chain *, uint32_t len);
@@ -31,10 +34,17 @@ void hostile_held(void);
 /* Something out of the blue. */
 void hostile_whim(void);
 
+/* Some of the allocations until hostile_plenty may fail. */
+void hostile_scarce(void);
+void hostile_plenty(void);
+
 /*
  * In some scenes the device never confirms another reset, or is removed:
  * whether this is one. Stop is then to fail, and nothing to be used again.
  */
+int hostile_lost(void);
+
+/* The last chance for that. */
 int hostile_gone(void);
 
 #endif

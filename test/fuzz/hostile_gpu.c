@@ -9,6 +9,12 @@
 #include "hostile.h"
 #include "wire.h"
 
+#define NBACKINGS	64
+#define NMAPPED		64
+#define NMODES		16
+#define EDID		(24 + 8)	/* where it begins in an answer */
+#define BLOCK		128
+
 struct backing {
 	uint32_t id;
 	uint32_t n;
@@ -18,11 +24,20 @@ struct backing {
 	} entries[256];
 };
 
-#define NBACKINGS	64
-
 static struct pv_gpu gpu;
 static struct backing backings[NBACKINGS];
-static unsigned int mapped[64], nmapped;
+static unsigned int backing_resets;	/* when they were made */
+static unsigned int mapped[NMAPPED], nmapped;
+
+/* A reset that was confirmed takes all of them. */
+static void
+gpu_forget(void)
+{
+	if (!hostile_lost() && backing_resets != rig.rg_resets) {
+		memset(backings, 0, sizeof(backings));
+		backing_resets = rig.rg_resets;
+	}
+}
 
 static struct backing *
 backing_of(uint32_t id)
@@ -63,55 +78,96 @@ gpu_backing(const struct rig_chain *rc, uint32_t type, uint32_t id)
 	return 0x1100;
 }
 
+/* One display, of 16 that it may be. */
 static uint32_t
 gpu_display_info(uint8_t *answer)
 {
-	uint32_t mode[6] = { 0, 0, 64 + 8 * draw(8), 64 + 8 * draw(8), 1, 0 };
+	uint32_t mode[6] = { 0, 0, 64 + 8 * draw(8), 64 + 8 * draw(8),
+	    draw(8) != 0, 0 };
+	uint8_t *at = answer + 24;
 	unsigned int i;
 
+	if (draw(4) == 0)
+		at += 24 * draw(NMODES);
 	if (lies())
 		for (i = 0; i < 6; i++)
 			mode[i] = draw(4) ? mode[i] : strange();
 	/* Nothing that a test has no memory for. */
-	if (mode[2] <= 16384 && mode[3] <= 16384 && mode[2] * mode[3] > 1u << 20)
+	if (mode[2] <= 16384 && mode[3] <= 16384 &&
+	    (uint64_t)mode[2] * mode[3] > 1u << 16)
 		mode[2] = 16385;
 	for (i = 0; i < 6; i++)
-		wire_put(answer + 24 + 4 * i, 4, mode[i]);
+		wire_put(at + 4 * i, 4, mode[i]);
 	return 0x1101;
+}
+
+/* A sound one, of up to eight blocks, unless it lies. */
+static uint32_t
+gpu_edid(uint8_t *answer)
+{
+	static const uint8_t magic[8] = { 0, 255, 255, 255, 255, 255, 255, 0 };
+	unsigned int n = 1 + draw(8), i, j;
+	uint8_t *p = answer + EDID;
+	uint32_t size = n * BLOCK;
+
+	scribble(p, size);
+	if (!lies()) {
+		memcpy(p, magic, sizeof(magic));
+		p[126] = (uint8_t)(n - 1);
+	}
+	for (i = 0; i < n && !lies(); i++) {
+		p[i * BLOCK + BLOCK - 1] = 0;
+		for (j = 0; j < BLOCK - 1; j++)
+			p[i * BLOCK + BLOCK - 1] = (uint8_t)(p[i * BLOCK +
+			    BLOCK - 1] - p[i * BLOCK + j]);
+	}
+	wire_put(answer + 24, 4, lies() ? strange() : size);
+	return 0x1104;
+}
+
+static uint32_t
+gpu_answer(const struct rig_chain *rc, uint8_t *answer, uint32_t *len)
+{
+	uint8_t head[64] = { 0 };
+	uint32_t type;
+
+	rig_read(rc, 0, head, rc->rc_outlen < 64 ? rc->rc_outlen : 64);
+	type = (uint32_t)wire_get(head, 4);
+	memcpy(answer + 4, head + 4, 20);
+	*len = 24;
+	switch (type) {
+	case 0x100:
+		*len += 24 * (draw(4) == 0 ? draw(NMODES + 1) : NMODES);
+		return gpu_display_info(answer);
+	case 0x10a:
+		*len = 24 + 8 + 1024;
+		return draw(8) == 0 ? 0x1200 : gpu_edid(answer);
+	case 0x102: case 0x106: case 0x107:
+		return gpu_backing(rc, type, (uint32_t)wire_get(head + 24, 4));
+	default:
+		return lies() ? 0x1200 + draw(8) : 0x1100;
+	}
 }
 
 static void
 gpu_device(struct rig *rg, unsigned int queue)
 {
-	uint32_t type, id, len = 24;
-	uint8_t head[64], answer[1056 + 24];
+	uint8_t answer[24 + 8 + 1024];
 	struct rig_chain rc;
+	uint32_t len, type;
 
 	(void)rg;
+	gpu_forget();
 	while (!(lies() && lies()) && hostile_take(queue, &rc)) {
-		memset(head, 0, sizeof(head));
 		memset(answer, 0, sizeof(answer));
-		rig_read(&rc, 0, head, rc.rc_outlen < 64 ? rc.rc_outlen : 64);
-		type = (uint32_t)wire_get(head, 4);
-		id = (uint32_t)wire_get(head + 24, 4);
-		memcpy(answer + 4, head + 4, 20);
-		if (type == 0x100) {
-			type = gpu_display_info(answer);
-			len = 408;
-		} else if (type == 0x10a) {
-			scribble(answer + 24, 1032);
-			type = 0x1104;
-			len = 1056;
-		} else if (type == 0x102 || type == 0x106 || type == 0x107)
-			type = gpu_backing(&rc, type, id);
-		else
-			type = 0x1100;
+		type = gpu_answer(&rc, answer, &len);
 		if (lies() && lies())
 			type = strange();
 		wire_put(answer, 4, type);
 		if (lies() && lies())
 			scribble(answer, 24);
-		rig_write(&rc, 0, answer, len < rc.rc_inlen ? len : rc.rc_inlen);
+		rig_write(&rc, 0, answer, len < rc.rc_inlen ? len :
+		    rc.rc_inlen);
 		hostile_give(queue, &rc, len);
 	}
 	hostile_whim();
@@ -122,9 +178,11 @@ gpu_held(void)
 {
 	unsigned int i, e;
 
+	gpu_forget();
 	for (i = 0; i < NBACKINGS; i++)
 		for (e = 0; e < backings[i].n; e++)
-			must(port_dma_kva(backings[i].entries[e].addr,
+			holds(RULE_REUSE, port_dma_kva(
+			    backings[i].entries[e].addr,
 			    backings[i].entries[e].len) != NULL);
 }
 
@@ -132,25 +190,82 @@ static void
 gpu_revoke(void *arg, unsigned int generation)
 {
 	(void)arg;
-	if (draw(2)) {
+	if (draw(2) || nmapped == NMAPPED) {
 		pv_gpu_revoked(&gpu, generation);
 		return;
 	}
-	must(nmapped < 64);
 	mapped[nmapped++] = generation;
 }
 
+/* Whatever the device said of its displays, this is one. */
 static void
-gpu_step(void)
+gpu_sane(void)
+{
+	struct pv_gpu_geometry gg;
+	const uint8_t *edid;
+	size_t len = pv_gpu_edid(&gpu, &edid);
+	bus_size_t sum = 0, seglen;
+	bus_addr_t addr;
+	unsigned int i;
+
+	pv_gpu_geometry(&gpu, &gg);
+	holds(RULE_RANGES, gg.gg_width >= 1 && gg.gg_width <= PV_GPU_MAXWIDTH);
+	holds(RULE_RANGES, gg.gg_height >= 1 &&
+	    gg.gg_height <= PV_GPU_MAXWIDTH);
+	holds(RULE_RANGES, gg.gg_stride == 4 * gg.gg_width);
+	holds(RULE_RANGES, gg.gg_len >= (size_t)gg.gg_stride * gg.gg_height);
+	holds(RULE_RANGES, gg.gg_len % PAGE_SIZE == 0);
+	holds(RULE_RANGES, gg.gg_scanout < PV_GPU_MAXSCANOUTS);
+	holds(RULE_RANGES, len <= PV_GPU_EDID_MAX && len % BLOCK == 0);
+	for (i = 0; pv_gpu_segment(&gpu, i, &addr, &seglen) == 0; i++)
+		sum += seglen;
+	must(i == gg.gg_nsegs && sum == gg.gg_len);
+}
+
+static void
+gpu_map(void)
+{
+	struct pv_gpu_geometry gg;
+	off_t off = (off_t)draw(64) * (off_t)PAGE_SIZE / 2;
+	paddr_t pa = pv_gpu_mmap(&gpu, off, PROT_READ);
+
+	pv_gpu_geometry(&gpu, &gg);
+	must((pa == (paddr_t)-1) == ((size_t)off % PAGE_SIZE != 0 ||
+	    (size_t)off >= gg.gg_len));
+}
+
+static void
+gpu_draw(void)
 {
 	struct pv_gpu_geometry gg;
 	uint8_t *p = pv_gpu_kva(&gpu);
 
 	pv_gpu_geometry(&gpu, &gg);
+	p[0] = p[gg.gg_len - 1] = 1;
+	if (draw(2))
+		pv_gpu_flush(&gpu, draw(100), draw(100), draw(100), draw(100));
+	else
+		pv_gpu_flush(&gpu, strange(), strange(), strange(), strange());
+}
+
+/* The display's size changes: the device says so, and the port looks. */
+static void
+gpu_change(void)
+{
+	rig_put32(&rig, 0, draw(4) != 0);
+	rig_config_changed(&rig);
+	hostile_scarce();
+	pv_gpu_changed(&gpu);
+	hostile_plenty();
+}
+
+static void
+gpu_act(void)
+{
 	switch (draw(8)) {
 	case 0: case 1:
-		p[draw((uint32_t)gg.gg_len)] = 1;
-		pv_gpu_flush(&gpu, draw(100), draw(100), strange(), strange());
+		if (pv_gpu_kva(&gpu) != NULL)
+			gpu_draw();
 		break;
 	case 2:
 		pv_gpu_flush_begin(&gpu, draw(10), draw(10), draw(50),
@@ -160,11 +275,10 @@ gpu_step(void)
 		pv_gpu_flush_end(&gpu);
 		break;
 	case 4:
-		pv_gpu_changed(&gpu);
+		gpu_change();
 		break;
 	case 5:
-		pv_gpu_mmap(&gpu, (off_t)draw(4) * (off_t)PAGE_SIZE / 2,
-		    PROT_READ);
+		gpu_map();
 		break;
 	case 6:
 		if (nmapped > 0)
@@ -175,43 +289,69 @@ gpu_step(void)
 		pv_virtio_poll(&rig.rg_dev);
 		break;
 	}
+}
+
+static void
+gpu_step(void)
+{
+	gpu_act();
+	if (pv_gpu_kva(&gpu) != NULL)
+		gpu_sane();
 	gpu_held();
 	if (nbroken == 0 && draw(40) != 0)
 		return;
-	must(pv_gpu_stop(&gpu) == 0);
-	memset(backings, 0, sizeof(backings));
-	nbroken = 0;
+	holds(RULE_REMOVAL, (pv_gpu_stop(&gpu) != 0) == hostile_lost());
+	nbroken = hostile_lost();	/* then this was the last step */
+	if (nbroken)
+		return;
+	hostile_scarce();
 	pv_gpu_start(&gpu);
+	hostile_plenty();
+}
+
+/* To the end, which comes when the last page is unmapped. */
+static void
+gpu_detach(void)
+{
+	int error, lost;
+
+	gpu_forget();
+	lost = hostile_gone();
+	while ((error = pv_gpu_detach(&gpu)) == EBUSY) {
+		must(nmapped > 0);
+		pv_gpu_revoked(&gpu, mapped[--nmapped]);
+	}
+	holds(RULE_REMOVAL, (error != 0) == lost);
+	gpu_held();
+	must((pv_gpu_detach(&gpu) != 0) == lost);
 }
 
 void
 scene_gpu(void)
 {
 	static const struct pv_gpu_callbacks cb = { .gc_broken = hostile_broken,
-	    .gc_revoke = gpu_revoke };
+	    .gc_changed = hostile_intr, .gc_revoke = gpu_revoke };
+	struct pv_gpu_params params = { .gp_width = 64, .gp_height = 64 };
 	unsigned int i;
-	int error, lost;
+	int error;
 
 	hostile_begin(PV_TYPE_GPU);
 	memset(backings, 0, sizeof(backings));
-	nmapped = 0;
-	rig_put32(&rig, 8, draw(4) ? 1 : strange());
+	backing_resets = nmapped = 0;
+	params.gp_force = draw(8) == 0;
+	params.gp_maxseg = draw(4) == 0 ? PAGE_SIZE : 0;
+	rig_put32(&rig, 8, draw(4) ? 1 + draw(NMODES) : strange());
 	if (draw(2))
 		rig.rg_offered |= PV_F_BIT(PV_GPU_F_EDID);
 	rig.rg_notify = gpu_device;
-	if (pv_gpu_attach(&gpu, rig_init(&rig), &cb, NULL, NULL) == 0) {
-		for (i = 0; draw_more(i); i++)
+	hostile_scarce();
+	bounded(120, error = pv_gpu_attach(&gpu, rig_init(&rig), &cb, NULL,
+	    &params));
+	hostile_plenty();
+	if (error == 0) {
+		for (i = 0; draw_more(i) && !(hostile_lost() && nbroken); i++)
 			bounded(60, gpu_step());
-		lost = hostile_gone();
-		if (!lost)
-			memset(backings, 0, sizeof(backings));
-		while ((error = pv_gpu_detach(&gpu)) == EBUSY) {
-			must(nmapped > 0);
-			pv_gpu_revoked(&gpu, mapped[--nmapped]);
-		}
-		must((error != 0) == lost);
-		gpu_held();
-		must((pv_gpu_detach(&gpu) != 0) == lost);
+		gpu_detach();
 	}
 	hostile_end();
 }

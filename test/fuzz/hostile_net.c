@@ -9,15 +9,32 @@
 #include "hostile.h"
 
 #define NBUFS	40
+#define MAXPIECES 4
 
 struct buf {
 	struct port_buf *pb;
-	struct pv_piece piece;
+	struct pv_piece pieces[MAXPIECES];
 	int posted;			/* the device's, or the driver's */
 };
 
 static struct pv_net net;
 static struct buf rxbufs[NBUFS], txbufs[NBUFS];
+static unsigned int frame_left;		/* buffers that a frame still takes */
+
+/* A header, and then as many buffers as it says. */
+static void
+net_header(uint8_t *bytes)
+{
+	if (frame_left == 0) {
+		frame_left = draw(4) == 0 ? 1 + draw(5) : 1;
+		memset(bytes, 0, 12);
+		bytes[0] = (uint8_t)draw(4);
+		bytes[6] = (uint8_t)draw(80);
+		bytes[8] = (uint8_t)draw(80);
+		bytes[10] = (uint8_t)frame_left;
+	}
+	frame_left--;
+}
 
 static void
 net_device(struct rig *rg, unsigned int queue)
@@ -30,14 +47,12 @@ net_device(struct rig *rg, unsigned int queue)
 		len = rc.rc_inlen < sizeof(bytes) ? rc.rc_inlen :
 		    (uint32_t)sizeof(bytes);
 		if (queue == 0)
-			len = draw(len + 1);
+			len = draw(2) ? draw(len + 1) : 60 < len ? 60 : len;
 		scribble(bytes, len);
 		if (queue == 2 && !lies())
 			bytes[0] = 0;
-		if (queue == 0 && !lies()) {
-			memset(bytes, 0, 12);
-			bytes[10] = (uint8_t)(lies() ? draw(8) : 1);
-		}
+		if (queue == 0 && !lies())
+			net_header(bytes);
 		rig_write(&rc, 0, bytes, len);
 		hostile_give(queue, &rc, len);
 		rig_interrupt(rg, PV_INTR_QUEUE);
@@ -79,40 +94,70 @@ net_post(void)
 		b->posted = 1;
 }
 
+/* One frame, of as many buffers as say that there is more; their number. */
+static unsigned int
+net_frame(const struct pv_net_rx *rx, unsigned int n)
+{
+	uint32_t len = 0;
+	unsigned int i;
+	struct buf *b;
+
+	for (i = 0; ; i++) {
+		must(i < n);
+		b = rx[i].rx_cookie;
+		returned(rxbufs, b);
+		holds(RULE_LENGTH, rx[i].rx_len <= b->pb->pb_len);
+		holds(RULE_LENGTH, rx[i].rx_off <= b->pb->pb_len -
+		    rx[i].rx_len);
+		len += rx[i].rx_len;
+		if (rx[i].rx_flags & PV_NET_RX_ERROR)
+			must(rx[i].rx_len == 0);
+		if (!(rx[i].rx_flags & PV_NET_RX_MORE))
+			break;
+	}
+	if (rx[0].rx_flags & PV_NET_RX_CSUM_PARTIAL)
+		holds(RULE_RANGES, (uint32_t)rx[0].rx_csum_start +
+		    rx[0].rx_csum_offset + 2 <= len);
+	return i + 1;
+}
+
 static void
 net_receive(void)
 {
 	struct pv_net_rx rx[64];
 	unsigned int done, i;
-	struct buf *b;
 
-	pv_net_receive(&net, rx, 64, &done);
-	for (i = 0; i < done; i++) {
-		b = rx[i].rx_cookie;
-		returned(rxbufs, b);
-		must(rx[i].rx_len <= b->pb->pb_len);
-		must(rx[i].rx_off + rx[i].rx_len <= b->pb->pb_len);
-		if (rx[i].rx_flags & PV_NET_RX_ERROR)
-			must(rx[i].rx_len == 0);
-		if (rx[i].rx_flags & PV_NET_RX_MORE)
-			must(i + 1 < done);
-	}
+	pv_net_receive(&net, rx, draw(8) == 0 ? 1 : 64, &done);
+	for (i = 0; i < done; )
+		i += net_frame(&rx[i], done - i);
 }
 
+/* The frame in one piece or in several, some of them wrong. */
 static void
 net_transmit(void)
 {
-	unsigned int done, i = draw(NBUFS), hdrlen = pv_net_hdrlen(&net);
+	unsigned int done, i = draw(NBUFS), hdrlen = pv_net_hdrlen(&net), n;
 	struct buf *b = &txbufs[i];
-	struct pv_net_tx tx = { .tx_pieces = &b->piece, .tx_npieces = 1 };
+	struct pv_net_tx tx = { .tx_pieces = b->pieces };
 
 	if (b->posted)
 		return;
 	if (b->pb == NULL)
 		b->pb = port_buf_new(2048);
-	b->piece.pc_map = b->pb->pb_map;
-	b->piece.pc_off = hdrlen;
-	b->piece.pc_len = 1 + draw(2000);
+	tx.tx_npieces = draw(3) == 0 ? draw(MAXPIECES + 1) : 1;
+	n = tx.tx_npieces > 1 ? tx.tx_npieces : 1;
+	for (i = 0; i < n; i++) {
+		b->pieces[i].pc_map = b->pb->pb_map;
+		b->pieces[i].pc_off = hdrlen + i * (2000 / n);
+		b->pieces[i].pc_len = 1 + draw(2000 / n);
+	}
+	if (draw(4) == 0) {
+		tx.tx_flags = PV_NET_TX_CSUM;
+		tx.tx_csum_start = (uint16_t)draw(64);
+		tx.tx_csum_offset = (uint16_t)(draw(4) ? 16 : strange());
+	}
+	b->pb->pb_va[hdrlen + 12] = draw(4) ? 8 : 0x81;
+	b->pb->pb_va[hdrlen + 13] = 0;
 	tx.tx_hdr = b->pb->pb_va;
 	tx.tx_cookie = b;
 	if (pv_net_transmit(&net, &tx, 1, &done) == 0)
@@ -146,8 +191,21 @@ net_all_back(void)
 	}
 }
 
+/* Whatever the device said of its MTU, a frame of ours fits. */
 static void
-net_step(void)
+net_sane(void)
+{
+	holds(RULE_RANGES, pv_net_hardmtu(&net) >= 68 &&
+	    pv_net_hardmtu(&net) <= 65535);
+	holds(RULE_RANGES, pv_net_mtu(&net) >= 68 &&
+	    pv_net_mtu(&net) <= pv_net_hardmtu(&net));
+	holds(RULE_RANGES, pv_net_rxbuf_len(&net) >= 1530 - 2 &&
+	    pv_net_rxbuf_len(&net) <= 65601);
+	holds(RULE_RANGES, (pv_net_mac(&net)[0] & 1) == 0);
+}
+
+static void
+net_act(void)
 {
 	switch (draw(12)) {
 	case 0: case 1: case 2:
@@ -163,8 +221,9 @@ net_step(void)
 		net_reclaim();
 		break;
 	case 8:
+		rig_put16(&rig, 6, (uint16_t)draw(4));
 		pv_net_changed(&net);
-		pv_net_set_mtu(&net, strange());
+		pv_net_set_mtu(&net, draw(2) ? 68 + draw(2000) : strange());
 		break;
 	case 9:
 		pv_net_set_rxmode(&net, (int)draw(2), (int)draw(2));
@@ -178,41 +237,67 @@ net_step(void)
 		net_device(&rig, draw(3));
 		break;
 	}
+}
+
+static void
+net_step(void)
+{
+	net_act();
+	net_sane();
 	if (nbroken == 0 && draw(40) != 0)
 		return;
-	must(pv_net_stop(&net) == 0);
+	holds(RULE_REMOVAL, (pv_net_stop(&net) != 0) == hostile_lost());
 	net_all_back();
-	nbroken = 0;
+	nbroken = hostile_lost();	/* then this was the last step */
+	if (nbroken)
+		return;
+	frame_left = 0;
+	hostile_scarce();
 	pv_net_start(&net);
+	hostile_plenty();
+}
+
+static void
+net_detach(void)
+{
+	int lost = hostile_gone();
+
+	bounded(5, holds(RULE_REMOVAL, (pv_net_stop(&net) != 0) == lost));
+	net_all_back();
+	hostile_held();
+	holds(RULE_REMOVAL, !lost || pv_net_start(&net) == EIO);
+	holds(RULE_REMOVAL, (pv_net_detach(&net) != 0) == lost);
+	hostile_held();
 }
 
 void
 scene_net(void)
 {
 	static const struct pv_net_callbacks cb = {
-	    .nc_broken = hostile_broken };
+	    .nc_rx = hostile_intr, .nc_tx = hostile_intr,
+	    .nc_changed = hostile_intr, .nc_broken = hostile_broken };
 	unsigned int i;
-	int lost = 0;
+	int error;
 
 	hostile_begin(PV_TYPE_NET);
 	memset(rxbufs, 0, sizeof(rxbufs));
 	memset(txbufs, 0, sizeof(txbufs));
+	frame_left = 0;
 	rig.rg_legacy = draw(4) == 0;
 	if (rig.rg_legacy)
 		rig.rg_offered &= ~PV_F_BIT(PV_F_VERSION_1);
 	rig.rg_offered |= strange() & 0xffffff & ~(1ull << PV_NET_F_GSO);
+	rig.rg_config[1] = (uint8_t)draw(256);
 	rig_put16(&rig, 10, (uint16_t)(draw(2) ? 1500 : strange()));
 	rig.rg_notify = net_device;
-	if (pv_net_attach(&net, rig_init(&rig), &cb, NULL, NULL) == 0) {
-		for (i = 0; draw_more(i); i++)
+	hostile_scarce();
+	bounded(60, error = pv_net_attach(&net, rig_init(&rig), &cb, NULL,
+	    NULL));
+	hostile_plenty();
+	if (error == 0) {
+		for (i = 0; draw_more(i) && !(hostile_lost() && nbroken); i++)
 			bounded(60, net_step());
-		lost = hostile_gone();
-		bounded(5, must((pv_net_stop(&net) != 0) == lost));
-		net_all_back();
-		hostile_held();
-		must(!lost || pv_net_start(&net) == EIO);
-		must((pv_net_detach(&net) != 0) == lost);
-		hostile_held();
+		net_detach();
 	}
 	/* With a device that may still write there, a kernel could not. */
 	for (i = 0; i < NBUFS; i++) {

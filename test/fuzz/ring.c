@@ -17,7 +17,7 @@
 #include "port.h"
 #include "rig.h"
 
-#define SIZE	8
+#define SIZE	8u
 #define NBUFS	12
 #define NCOOKIES 32
 #define MAXPIECES 4
@@ -82,6 +82,14 @@ static struct ring {
 } rings[NRINGS], *r;
 
 static const struct pv_feature_table no_features;
+static int nheard;
+
+static void
+heard(void *arg)
+{
+	(void)arg;
+	nheard++;
+}
 
 static uint16_t
 used16(unsigned int off)
@@ -251,7 +259,7 @@ driver_enqueue(void)
 		return;
 	memcpy(&c->head, (char *)port_dma_kva(qp->qp_driver, 4 + 2 * SIZE) +
 	    4 + 2 * (r->m.posted % SIZE), 2);
-	must(c->head < SIZE && r->m.owner[c->head] == 0);
+	holds(RULE_PRIVATE, c->head < SIZE && r->m.owner[c->head] == 0);
 	r->m.owner[c->head] = (int)(c - r->m.cookies) + 1;
 	c->state = ENQUEUED;
 	c->ndesc = ndesc;
@@ -335,7 +343,7 @@ driver_dequeue(void)
 
 	got = pv_virtq_dequeue(r->vq, &us);
 	if (r->m.broken) {
-		must(got == EIO);
+		holds(RULE_BOUNDED, got == EIO);
 		return;
 	}
 	if (r->m.taken == r->m.seen) {
@@ -344,7 +352,7 @@ driver_dequeue(void)
 			return;
 		}
 		if (ahead > (uint16_t)(r->m.published - r->m.taken)) {
-			must(got == EIO);
+			holds(RULE_INDEX, got == EIO);
 			r->m.broken = 1;
 			return;
 		}
@@ -352,13 +360,13 @@ driver_dequeue(void)
 	}
 	c = right_entry(&len);
 	if (c == NULL) {
-		must(got == EIO);
+		holds(RULE_ID, got == EIO);
 		r->m.broken = 1;
 		return;
 	}
 	must(got == 0);
-	must(us.us_cookie == c);
-	must(us.us_len == len);
+	holds(RULE_ID, us.us_cookie == c);
+	holds(RULE_LENGTH, us.us_len == len);
 	r->m.owner[c->head] = 0;
 	r->m.nfree += c->ndesc;
 	c->state = IDLE;
@@ -409,6 +417,20 @@ driver_restart(void)
 	r->m.restarted = 1;
 }
 
+/* Spurious interrupts are heard; lost ones are made up for by a poll. */
+static void
+driver_poll(void)
+{
+	int pending = !r->m.broken && used16(2) != r->m.taken;
+
+	nheard = 0;
+	rig_interrupt(&r->rig, PV_INTR_QUEUE);
+	holds(RULE_INTERRUPT, nheard == !r->m.broken);
+	nheard = 0;
+	must(pv_virtio_poll(&r->rig.rg_dev) == pending);
+	holds(RULE_INTERRUPT, nheard == pending);
+}
+
 /* All that it can reach of the driver's own side, it tramples on. */
 static void
 device_tramples(void)
@@ -446,8 +468,7 @@ step(void)
 		    (r->m.broken || used16(2) != r->m.taken));
 		break;
 	case 10:
-		rig_interrupt(&r->rig, draw(4));
-		pv_virtio_poll(&r->rig.rg_dev);
+		driver_poll();
 		break;
 	case 11:
 		i = draw(64);
@@ -464,7 +485,7 @@ step(void)
 		device_is_honest();
 	}
 	must((pv_virtio_broken(&r->rig.rg_dev) != NULL) == r->m.broken);
-	must(pv_virtq_room(r->vq) == r->m.nfree);
+	holds(RULE_PRIVATE, pv_virtq_room(r->vq) == r->m.nfree);
 }
 
 /* What the snapshot has, and what it can do without. */
@@ -525,7 +546,7 @@ make(const struct config *cf)
 {
 	struct pv_virtq_params vp = { .vp_name = "fuzz", .vp_size = SIZE,
 	    .vp_maxpieces = MAXPIECES, .vp_maxsegs = MAXSEGS,
-	    .vp_policy = cf->policy };
+	    .vp_policy = cf->policy, .vp_intr = heard };
 	unsigned int i;
 
 	r->cf = cf;
@@ -559,6 +580,7 @@ make_all(void)
 			age();
 		keep();
 	}
+	memset(rule_asked, 0, sizeof(rule_asked));
 	draw_dull(0);
 	port_barrier_hook = at_barrier;
 }
