@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The libraries that come as source packages, compiled with the kernel's flags: picolibc (strings,
-# integer-only formatted output and input, number conversion, sorting), libfdt, lwIP. Their
+# integer-only formatted output and input, number conversion, sorting), libfdt, lwIP, FatFs. Their
 # warnings are theirs. They are archives: only what is called is linked.
 
 EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -w
@@ -69,4 +69,16 @@ $(G)/lwip/%.c.o: $(LWIP)/%.c $(BUILD_FILES)
 	$(Q)$(CC) $(EXTFLAGS) $(LWIP_FLAGS) $(EXT_OPTIMISE) -MD -MP -c -o $@ $<
 
 $(G)/liblwip.a: $(LWIP_OBJ)
+	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^
+
+# FatFs, as micropython carries it: without globals for its volumes. Its own configuration is not read.
+FATFS := $(SRC)/micropython/lib/oofatfs
+FATFS_OBJ := $(patsubst %,$(G)/fatfs/%.c.o,ff ffunicode)
+FATFS_FLAGS := -DFFCONF_H='"fatconf.h"' -Iguest/disk
+
+$(G)/fatfs/%.c.o: $(FATFS)/%.c $(BUILD_FILES) guest/disk/fatconf.h
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(EXTFLAGS) $(FATFS_FLAGS) $(EXT_OPTIMISE) -c -o $@ $<
+
+$(G)/libfatfs.a: $(FATFS_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^

@@ -30,7 +30,7 @@ ARCH := -march=armv8-a -mgeneral-regs-only -mbranch-protection=standard -mstrict
 CODEGEN := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-pic -fno-pie \
 	-fno-stack-protector -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-strict-aliasing \
-	-ffunction-sections -fdata-sections -fmacro-prefix-map="$(CURDIR)/="
+	-falign-functions=4 -ffunction-sections -fdata-sections -fmacro-prefix-map="$(CURDIR)/="
 
 # The compiler's own headers, then picolibc's, libfdt's and lwIP's. A header of guest/include is
 # found by "name.h" always, and by <name.h> where no library has one of that name.
@@ -39,13 +39,21 @@ SYSTEM_INCLUDE := -nostdinc -isystem $(CC_INCLUDE) -isystem guest/libc \
 	-isystem $(SRC)/picolibc/newlib/libc/tinystdio \
 	-isystem $(SRC)/picolibc/newlib/libc/include \
 	-isystem $(SRC)/device-tree-compiler/libfdt \
-	-isystem $(SRC)/lwip/src/include
-INCLUDE := -Iinclude -iquote guest/include -Iguest/net -Iguest/net/include $(SYSTEM_INCLUDE) \
+	-isystem $(SRC)/lwip/src/include \
+	-isystem $(SRC)/micropython/lib/oofatfs
+INCLUDE := -Iinclude -iquote guest/include -iquote guest/disk -Iguest/net -Iguest/net/include $(SYSTEM_INCLUDE) \
 	-idirafter guest/include
 
 # Small where nothing waits for it.
 SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/user/% \
-	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/cpu/selftest%
+	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/cpu/selftest% \
+	$(patsubst %,$(G)/guest/%.c.o,virtio/selftest virtio/device virtio/driver virtio/bus \
+	console/selftest console/console console/log console/panic console/psf console/vcon \
+	net/selftest net/netstack net/ifconfig net/ping net/page net/resolve net/services \
+	cpu/its cpu/itscmd cpu/msi cpu/gicv2 cpu/gicd cpu/cpu cpu/main cpu/trap cpu/vm cpu/pt \
+	cpu/pages) \
+	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
+	transport/pci_intr transport/pci transport/mmio device/gpu device/console)
 OPTIMISE = $(if $(filter $(SMALL),$@),-Os)
 
 KCFLAGS := $(CODEGEN) $(CC_FLAGS) $(ARCH) $(INCLUDE)
@@ -117,7 +125,7 @@ $(filter %.S.o,$(EMBED_OBJ)): $(G)/%.S.o: $(G)/%.S
 LDSCRIPT := guest/boot/guest.ld
 LDFLAGS := -static -nostdlib -T $(LDSCRIPT) --gc-sections -z max-page-size=4096 -z noexecstack \
 	--build-id=none --no-undefined $(if $(filter gcc,$(TOOLCHAIN)),--no-warn-rwx-segments)
-LIBS := $(G)/libfdt.a $(if $(wildcard guest/net/lwipopts.h),$(G)/liblwip.a) $(G)/libc.a
+LIBS := $(G)/libfdt.a $(G)/libfatfs.a $(if $(wildcard guest/net/lwipopts.h),$(G)/liblwip.a) $(G)/libc.a
 
 $(G)/symbols0.S: tool/symbols
 	$(Q)mkdir -p $(@D) && tool/symbols </dev/null >$@

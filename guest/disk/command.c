@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "diskvar.h"
+#include "file.h"
 #include "kmem.h"
 #include "ktime.h"
 #include "shell.h"
@@ -333,32 +334,86 @@ disk_trim(int argc, char **argv)
 	return error == 0 ? 0 : fail(argv[1], error);
 }
 
-/* The table of a whole disk, and a file system. */
 static int
-disk_check(int argc, char **argv)
+check_table(const char *name)
 {
 	struct disk_info di;
 	struct disk *dk;
 	int error;
 
+	error = disk_open(name, DISK_READ, &dk);
+	if (error != 0)
+		return error;
+	disk_getinfo(dk, &di);
+	error = di.di_partition != 0 ? 0 : disk_rescan(dk);
+	disk_getinfo(dk, &di);
+	disk_close(dk);
+	if (error == EILSEQ)
+		tty_printf("%s: the partition table is damaged\n", name);
+	else if (error == EBUSY)
+		tty_printf("%s: in use: its table was not read\n", name);
+	else if (error == 0 && di.di_partition == 0)
+		tty_printf("%s: partition table: %s\n", name,
+		    di.di_type[0] != '\0' ? di.di_type : "none");
+	return error == EBUSY ? 0 : error;
+}
+
+static void
+check_say(void *arg, const char *text)
+{
+	tty_printf("%s: %s\n", (const char *)arg, text);
+}
+
+static void
+check_quiet(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+/* That there is no file system is no fault. */
+static int
+check_files(char *name)
+{
+	int error = file_check(name, check_quiet, NULL);
+
+	if (error == ENODEV)
+		return 0;
+	if (error == EILSEQ) {
+		file_check(name, check_say, name);
+		tty_printf("%s: the file system is damaged\n", name);
+	} else if (error == 0)
+		tty_printf("%s: the FAT file system is whole\n", name);
+	return error;
+}
+
+/* The table of a whole disk; file systems on it, or on the one partition. */
+static int
+disk_check(int argc, char **argv)
+{
+	struct disk_info di;
+	unsigned pos = 0;
+	size_t len;
+	int error, first;
+
 	if (argc != 2)
 		return EINVAL;
-	error = disk_open(argv[1], DISK_READ, &dk);
-	if (error != 0)
-		return fail(argv[1], error);
-	error = disk_rescan(dk);
-	disk_getinfo(dk, &di);
-	if (error == EILSEQ)
-		tty_printf("%s: the partition table is damaged\n", argv[1]);
-	else if (error == EBUSY || error == EINVAL)
-		error = 0;
-	else if (error == 0)
-		tty_printf("%s: partition table %s\n", argv[1],
-		    di.di_type[0] != '\0' ? di.di_type : "none");
-	disk_close(dk);
-	if (error != 0 && error != EILSEQ)
-		return fail(argv[1], error);
-	return error;
+	first = check_table(argv[1]);
+	if (first != 0 && first != EILSEQ)
+		return fail(argv[1], first);
+	len = strlen(argv[1]);
+	while (disk_next(&pos, &di)) {
+		if (strcmp(di.di_name, argv[1]) != 0 &&
+		    (strncmp(di.di_name, argv[1], len) != 0 ||
+		    di.di_name[len] != 'p'))
+			continue;
+		error = check_files(di.di_name);
+		if (error != 0 && error != EILSEQ)
+			fail(di.di_name, error);
+		if (first == 0)
+			first = error;
+	}
+	return first;
 }
 
 static const struct {
