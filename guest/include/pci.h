@@ -48,7 +48,23 @@ struct pci_bar {
 };
 
 struct pci_bus;
+struct pci_dev;
 struct pci_msix;
+
+/*
+ * What drives functions. Both are called from the thread that calls
+ * pci_attach and pci_service.
+ */
+struct pci_driver {
+	struct pci_driver *pr_next;	/* pci_register's */
+	/* Take the function; false: it is none of this driver's. */
+	bool		(*pr_attach)(struct pci_dev *);
+	/*
+	 * Give up all that it has of the function, with pci_release, whatever is under way: the function then is no more.
+	 * With pd_gone it is out of the machine already, and reads all ones.
+	 */
+	void		(*pr_detach)(struct pci_dev *);
+};
 
 struct pci_dev {
 	struct pci_dev	*pd_next;
@@ -66,22 +82,43 @@ struct pci_dev {
 	struct pci_bar	pd_bar[PCI_MAXBARS];
 	struct pci_msix	*pd_msix;	/* while vectors are allocated */
 	struct intr	*pd_line;	/* INTx handler */
+	bool		pd_gone;	/* went without being asked out */
+	struct pci_driver *pd_driver;	/* that took it */
 	void		*pd_owner;	/* the driver's */
 };
 
 /*
- * pci_rescan - look at every bus again
+ * pci_rescan - look at every bus again, but for those of slots
  *
  * Returns the number of functions that were not there before; they follow the others in pci_next's order.
+ *
+ * pci_service - look after the slots: what is put in is switched on and found, what is asked out is taken from its driver and
+ *		 switched off, what went by itself is taken from its driver
+ *
+ * next_ns	when it is to be called again at the latest
+ *
+ * Returns as pci_rescan. It may take as long as drivers take to detach. Both do nothing while pci_hold is in force.
+ *
+ * pci_on_event - fn is called when pci_service is needed sooner; it may be from an interrupt handler
  */
 unsigned	pci_rescan(void);
+unsigned	pci_service(uint64_t *next_ns);
+void		pci_on_event(void (*fn)(void));
 
 /*
- * pci_on_eject - fn is called by pci_rescan for each function that is about to go, because its slot's button was pressed
- *
- * It gives up all that it has of the function (pci_release), which then is no more.
+ * pci_register - a driver; it is kept by reference
+ * pci_attach - offer each function that has no driver to the drivers
  */
-void	pci_on_eject(void (*fn)(struct pci_dev *));
+void	pci_register(struct pci_driver *);
+void	pci_attach(void);
+
+/*
+ * pci_hold - have functions, and what drivers made of them, stay until pci_drop
+ *
+ * For threads that list devices and wait for a console meanwhile: for seconds, not longer. Not recursive.
+ */
+void	pci_hold(void);
+void	pci_drop(void);
 
 /* The functions one after the other; NULL begins and ends. */
 struct pci_dev	*pci_next(struct pci_dev *);

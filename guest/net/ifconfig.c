@@ -16,6 +16,7 @@
 #include "ifnet.h"
 #include "kmem.h"
 #include "netstack.h"
+#include "pci.h"
 #include "rxpool.h"
 #include "shell.h"
 #include "tty.h"
@@ -171,7 +172,7 @@ find_if(const char *name)
 }
 
 static int
-cmd_ifconfig(int argc, char **argv)
+ifconfig(int argc, char **argv)
 {
 	struct net_if *ifp;
 
@@ -198,6 +199,18 @@ cmd_ifconfig(int argc, char **argv)
 		return net_start_dhcp(ifp);
 	}
 	return set_address(ifp, argv[2]);
+}
+
+/* The interface stays meanwhile. */
+static int
+cmd_ifconfig(int argc, char **argv)
+{
+	int error;
+
+	pci_hold();
+	error = ifconfig(argc, argv);
+	pci_drop();
+	return error;
 }
 COMMAND(ifconfig, cmd_ifconfig,
     "ifconfig [IF [mtu N | up | down | dhcp | ADDR/LEN[,GATEWAY[,DNS]]]]",

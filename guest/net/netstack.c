@@ -656,8 +656,11 @@ net_detach(struct net_if *ifp)
 		thread_sleep(NS_PER_MS);
 	dhcp_release_and_stop(&ifp->if_netif);
 	if_flush(ifp);
+	dhcp_cleanup(&ifp->if_netif);
 	netif_remove(&ifp->if_netif);
 	net_remove(ifp);
+	if (netif_default == NULL && net_list != NULL)
+		netif_set_default(&net_list->if_netif);
 	error = if_detach(ifp);
 	if (error == 0)
 		kfree(ifp);

@@ -30,6 +30,7 @@
 struct ping {
 	ip_addr_t	pi_addr;
 	struct netif	*pi_netif;
+	u8_t		pi_index;	/* its, which may be taken out */
 	struct raw_pcb	*pi_pcb;
 	struct event	pi_event;
 	unsigned int	pi_size;	/* of the IP packet */
@@ -160,6 +161,10 @@ ping_send(struct ping *pi)
 	struct pbuf *p;
 	err_t err;
 
+	if (netif_get_by_index(pi->pi_index) != pi->pi_netif) {
+		tty_printf("ping: the interface is gone\n");
+		return ENXIO;
+	}
 	if (pi->pi_dontfrag && pi->pi_size > ping_mtu(pi)) {
 		tty_printf("ping: %u bytes: message too long, mtu is %u\n",
 		    pi->pi_size, ping_mtu(pi));
@@ -245,6 +250,7 @@ ping_open(struct ping *pi)
 		tty_printf("ping: no route to %s\n", net_ntoa(&pi->pi_addr));
 		return ENETUNREACH;
 	}
+	pi->pi_index = netif_get_index(pi->pi_netif);
 	pi->pi_pcb = raw_new_ip_type(IP_GET_TYPE(&pi->pi_addr),
 	    pi->pi_v6 ? IP6_NEXTH_ICMP6 : IP_PROTO_ICMP);
 	if (pi->pi_pcb == NULL)

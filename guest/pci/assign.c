@@ -350,9 +350,23 @@ bridge_window_write(struct pci_dev *pd, unsigned i, uint64_t base,
 	    (uint32_t)(limit >> 32));
 }
 
+/* What a bus wants of a window beyond what is there. */
+static uint64_t
+bus_spare(const struct pci_bus *bus, bool prefetch, uint64_t *align)
+{
+	uint64_t spare = bus->pb_reserve[prefetch];
+
+	if (spare <= BRIDGE_SPARE)
+		return BRIDGE_SPARE;
+	/* It may be asked for in one piece. */
+	while (*align <= spare / 2)
+		*align *= 2;
+	return spare;
+}
+
 /* What the BARs of one kind below a bridge need at most, alignment included. */
 static uint64_t
-bus_need(const struct pci_bus *bus, bool prefetch, uint64_t *align)
+bus_need(const struct pci_bus *bus, bool prefetch, bool spare, uint64_t *align)
 {
 	struct pci_dev *pd;
 	uint64_t need = 0;
@@ -373,24 +387,42 @@ bus_need(const struct pci_bus *bus, bool prefetch, uint64_t *align)
 				*align = b->pb_size;
 		}
 		if (pd->pd_below != NULL)
-			need += bus_need(pd->pd_below, prefetch, align);
+			need += bus_need(pd->pd_below, prefetch, spare, align);
 	}
-	return (need + BRIDGE_SPARE + *align + MIB - 1) & ~(MIB - 1);
+	need += *align;
+	if (spare)
+		need += bus_spare(bus, prefetch, align);
+	return (need + MIB - 1) & ~(MIB - 1);
+}
+
+/* Of a bridge's bus: room for what may be put in, if there is room for that. */
+static struct pci_window *
+bridge_alloc(struct pci_dev *pd, bool pref, uint64_t *base, uint64_t *size)
+{
+	/* Whether the window has an upper half is in its lowest bits. */
+	bool wide = pref && (pci_conf_read(pd, PCI_PREF_WINDOW) & 0xf) == 1;
+	struct pci_window *up = NULL;
+	uint64_t align;
+	int spare;
+
+	for (spare = 1; up == NULL && spare >= 0; spare--) {
+		align = MIB;
+		*size = bus_need(pd->pd_below, pref, spare != 0, &align);
+		up = bus_alloc(pd->pd_bus, *size, align, wide, pref, base);
+	}
+	return up;
 }
 
 static void
 bridge_window(struct pci_dev *pd, unsigned i)
 {
 	struct pci_window *w = &pd->pd_below->pb_window[i], *up;
-	uint64_t align = MIB, size, base;
 	bool pref = i == WINDOW_PREF;
+	uint64_t size, base;
 
 	if (w->pw_size != 0)
 		return;		/* firmware's */
-	size = bus_need(pd->pd_below, pref, &align);
-	/* Whether the window has an upper half is in its lowest bits. */
-	up = bus_alloc(pd->pd_bus, size, align, pref &&
-	    (pci_conf_read(pd, PCI_PREF_WINDOW) & 0xf) == 1, pref, &base);
+	up = bridge_alloc(pd, pref, &base, &size);
 	if (up == NULL) {
 		klog(LOG_WARN, "pci: %02x:%02x.%x: no room for a bridge "
 		    "window of %llu bytes", pd->pd_bus->pb_number, pd->pd_slot,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Configuration space by ECAM: a mebibyte a bus, mapped when the bus is first looked at. Only aligned 32-bit accesses are
- * made: they are right everywhere.
+ * made, which are right everywhere, but for one register of ports.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -64,6 +64,14 @@ pci_conf_write(const struct pci_dev *pd, unsigned reg, uint32_t v)
 	if (reg == PCI_COMMAND)
 		v &= 0xffff;
 	mmio_write32(ecam_place(pd->pd_bus, pd->pd_slot, pd->pd_func, reg), v);
+}
+
+void
+pci_conf_write_16(const struct pci_dev *pd, unsigned reg, uint16_t v)
+{
+	if (reg <= 4094 && (reg & 1) == 0)
+		mmio_write16((volatile char *)ecam_place(pd->pd_bus,
+		    pd->pd_slot, pd->pd_func, reg) + (reg & 2), v);
 }
 
 unsigned

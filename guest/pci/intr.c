@@ -315,8 +315,8 @@ line_route(const struct pci_dev *pd, struct machine_intr *intr)
 	return ENXIO;
 }
 
-static void
-intx_allow(struct pci_dev *pd, bool on)
+void
+pci_intr_line_allow(struct pci_dev *pd, bool on)
 {
 	uint32_t v = pci_conf_read(pd, PCI_COMMAND) & 0xffff;
 
@@ -352,7 +352,7 @@ line_establish(struct pci_dev *pd, unsigned cpu, const char *name,
 	    &pm->pm_line, name, &pd->pd_line);
 	if (error != 0)
 		return error;
-	intx_allow(pd, true);
+	pci_intr_line_allow(pd, true);
 	return 0;
 }
 
@@ -379,7 +379,7 @@ pci_intr_establish(struct pci_dev *pd, int vector, unsigned cpu,
 	    handler, pv, name, &pv->pv_intr);
 	if (error != 0)
 		return error;
-	intx_allow(pd, false);
+	pci_intr_line_allow(pd, false);
 	control_write(pd, pm, MSIX_ENABLE);
 	entry_write(pm, (unsigned)vector, MSIX_CONTROL, 0);
 	return 0;
@@ -391,7 +391,7 @@ pci_intr_disestablish(struct pci_dev *pd, int vector)
 	struct pci_msix *pm = pd->pd_msix;
 
 	if (vector == -1 && pd->pd_line != NULL) {
-		intx_allow(pd, false);
+		pci_intr_line_allow(pd, false);
 		intr_disestablish(pd->pd_line);
 		pd->pd_line = NULL;
 	}

@@ -35,15 +35,6 @@ struct pci_used {
 	uint64_t	pu_size;
 };
 
-/* Slots (PCI Express capability + 0x14 and + 0x18, status in the upper half). */
-#define PCI_SLOTCAP_POWER	0x2
-#define PCI_SLOTCTL_LAMP	0x0300
-#define PCI_SLOTCTL_LAMP_ON	0x0100
-#define PCI_SLOTCTL_LAMP_OFF	0x0300
-#define PCI_SLOTCTL_OFF		0x0400
-#define PCI_SLOTSTA_BUTTON	0x00010000
-#define PCI_SLOTSTA_PRESENT	0x00400000
-
 /* Where addresses come from: a host bridge's window, or a bridge's. Size 0: there is none. */
 struct pci_window {
 	uint64_t	pw_base;	/* on the bus */
@@ -63,6 +54,9 @@ struct pci_bus {
 	uint8_t		pb_last;	/* highest number that it or a bus below may have */
 	bool		pb_single;	/* a PCI Express link: one device */
 	bool		pb_settled;	/* addresses were given out once */
+	struct pci_slot	*pb_slot;	/* the bridge's, if it has one */
+	uint8_t		pb_spare;	/* bus numbers to be kept for later */
+	uint64_t	pb_reserve[2];	/* the same of addresses, by bridge's window */
 	volatile void	*pb_conf;	/* its configuration space */
 	unsigned	pb_nwindows;
 	struct pci_window pb_window[MACHINE_MAXWINDOWS];
@@ -76,6 +70,12 @@ void	pci_bus_unmap(struct pci_bus *);
 uint32_t pci_bus_read(const struct pci_bus *, unsigned slot, unsigned func,
 	    unsigned reg);
 
+/*
+ * For Slot Status alone: its neighbour takes each write as a command, and
+ * QEMU 7.2 takes that one's bits for this one's.
+ */
+void	pci_conf_write_16(const struct pci_dev *, unsigned reg, uint16_t);
+
 /* assign.c */
 void	pci_bars_read(struct pci_dev *);
 void	pci_bridge_windows_read(struct pci_dev *);
@@ -84,7 +84,26 @@ void	pci_assign(struct pci_bus *);
 void	pci_bars_give_back(struct pci_dev *);
 void	pci_windows_forget(struct pci_bus *);
 
+/* scan.c: what is new on a bus, and all of it going away. */
+unsigned	pci_bus_fill(struct pci_bus *);
+void	pci_bus_empty(struct pci_bus *, bool gone);
+bool	pci_bus_filled(const struct pci_bus *);
+/* A bridge passes on its own or others' accesses, or no longer. */
+void	pci_bridge_use(struct pci_dev *, bool);
+
+/*
+ * slot.c: the slot that a bus is, if it is one. pci_slot_look returns when it is
+ * to be called again, and adds to *found.
+ */
+void	pci_slot_init(struct pci_bus *);
+uint64_t pci_slot_look(struct pci_bus *, unsigned *found);
+void	pci_slot_forget(struct pci_bus *);
+void	pci_slot_show(const struct pci_bus *);
+extern void (*pci_event_hook)(void);
+
 /* intr.c */
+/* The line of a function whose handler found the cause still there. Also from that. */
+void	pci_intr_line_allow(struct pci_dev *, bool);
 void	pci_intr_release(struct pci_dev *);
 
 #endif

@@ -16,13 +16,19 @@
 #include "tty.h"
 #include "vm.h"
 
-#define SPARE_BUSES	2
+#define SPARE_BUSES	2	/* behind a port, for a bridge that is put in */
+#define PCI_CAP_VENDOR	0x09
+#define VENDOR_REDHAT	0x1b36
+#define RESERVE_MAX	0x80000000u
 
 struct pci_bus *pci_buses;
 /* Functions go while who lists them is waiting for a console. */
 static struct mutex pci_mutex;
 static struct pci_dev *pci_devs, **pci_tail = &pci_devs;
 static unsigned pci_ndevs;
+
+void (*pci_event_hook)(void);
+static struct pci_driver *drivers;
 
 static unsigned bus_scan(struct pci_bus *, unsigned depth);
 
@@ -109,6 +115,34 @@ bridge_numbered(const struct pci_dev *pd, uint32_t v)
 	    subordinate <= up->pb_last;
 }
 
+/*
+ * QEMU's ports tell in a vendor's capability what is to be kept free behind
+ * them (docs/pcie_pci_bridge.txt there): number of buses, bytes of addresses
+ * from +16 on without prefetching, +20 and +24 with. All ones: nothing is told.
+ */
+static void
+reserve_read(const struct pci_dev *pd, struct pci_bus *below)
+{
+	unsigned at = pci_capability(pd, PCI_CAP_VENDOR);
+	uint32_t head = at == 0 ? 0 : pci_conf_read(pd, at), v;
+
+	below->pb_spare = below->pb_single ? SPARE_BUSES : 0;
+	if ((pd->pd_id & 0xffff) != VENDOR_REDHAT ||
+	    (head >> 16 & 0xff) < 32 || head >> 24 != 1)
+		return;
+	v = pci_conf_read(pd, at + 4);
+	if (v <= 0xff)
+		below->pb_spare = (uint8_t)v;
+	v = pci_conf_read(pd, at + 16);
+	if (v <= RESERVE_MAX)
+		below->pb_reserve[0] = v;
+	v = pci_conf_read(pd, at + 20);
+	if (v == UINT32_MAX && pci_conf_read(pd, at + 28) == 0)
+		v = pci_conf_read(pd, at + 24);
+	if (v <= RESERVE_MAX)
+		below->pb_reserve[1] = v;
+}
+
 /* A bridge's other side, open to all numbers that are left while it is walked. */
 static struct pci_bus *
 bridge_open(struct pci_dev *pd, bool numbered, uint32_t v)
@@ -134,6 +168,7 @@ bridge_open(struct pci_dev *pd, bool numbered, uint32_t v)
 	below->pb_single = type == PCI_EXPRESS_ROOT_PORT ||
 	    type == PCI_EXPRESS_DOWNSTREAM;
 	below->pb_bridge = pd;
+	reserve_read(pd, below);
 	pd->pd_below = below;
 	return below;
 }
@@ -152,7 +187,7 @@ bridge_scan(struct pci_dev *pd, unsigned depth)
 	if (numbered)
 		return found;
 	/* A bridge that is plugged into a port later needs numbers, too. */
-	last = bus_taken(below) + (below->pb_single ? SPARE_BUSES : 0);
+	last = bus_taken(below) + below->pb_spare;
 	if (last < below->pb_last)
 		below->pb_last = (uint8_t)last;
 	bridge_numbers(pd, pd->pd_bus->pb_number, below->pb_number,
@@ -251,12 +286,30 @@ dev_log(const struct pci_dev *pd)
 	}
 }
 
-static void (*eject_hook)(struct pci_dev *);
+void
+pci_on_event(void (*fn)(void))
+{
+	pci_event_hook = fn;
+}
 
 void
-pci_on_eject(void (*fn)(struct pci_dev *))
+pci_register(struct pci_driver *pr)
 {
-	eject_hook = fn;
+	pr->pr_next = drivers;
+	drivers = pr;
+}
+
+void
+pci_attach(void)
+{
+	struct pci_driver *pr;
+	struct pci_dev *pd;
+
+	for (pd = pci_devs; pd != NULL; pd = pd->pd_next)
+		for (pr = drivers; pr != NULL && pd->pd_driver == NULL;
+		    pr = pr->pr_next)
+			if (pr->pr_attach(pd))
+				pd->pd_driver = pr;
 }
 
 static void
@@ -267,6 +320,7 @@ bus_forget(struct pci_bus *bus)
 	for (bp = &pci_buses; *bp != bus;)
 		bp = &(*bp)->pb_next;
 	*bp = bus->pb_next;
+	pci_slot_forget(bus);
 	pci_bus_unmap(bus);
 	kfree(bus);
 }
@@ -285,9 +339,19 @@ dev_forget(struct pci_dev *pd)
 	kfree(pd);
 }
 
-/* All functions of a bus, and of those below it, go. */
-static void
-bus_eject(struct pci_bus *bus)
+bool
+pci_bus_filled(const struct pci_bus *bus)
+{
+	const struct pci_dev *pd;
+
+	for (pd = pci_devs; pd != NULL; pd = pd->pd_next)
+		if (pd->pd_bus == bus)
+			return true;
+	return false;
+}
+
+void
+pci_bus_empty(struct pci_bus *bus, bool gone)
 {
 	struct pci_dev *pd;
 
@@ -296,99 +360,65 @@ bus_eject(struct pci_bus *bus)
 			pd = pd->pd_next;
 		if (pd == NULL)
 			return;
+		pd->pd_gone = gone;
 		if (pd->pd_below != NULL) {
-			bus_eject(pd->pd_below);
+			pci_bus_empty(pd->pd_below, gone);
 			pci_windows_forget(pd->pd_below);
 			bus_forget(pd->pd_below);
-		} else if (eject_hook != NULL)
-			eject_hook(pd);
+		} else if (pd->pd_driver != NULL)
+			pd->pd_driver->pr_detach(pd);
+		pci_release(pd);
 		pci_bars_give_back(pd);
 		dev_forget(pd);
 	}
 }
 
-static bool
-bus_empty(const struct pci_bus *bus)
-{
-	const struct pci_dev *pd;
-
-	for (pd = pci_devs; pd != NULL; pd = pd->pd_next)
-		if (pd->pd_bus == bus)
-			return false;
-	return true;
-}
-
-/*
- * A slot with a power controller is off until someone sees that it is filled (PCI Express, Slot Control Register); what is in it
- * answers some time later, and is found then. When its button is pressed the user wants out what is in it.
- */
+/* Addresses for what was found, from there in the list on. */
 static void
-slot_service(struct pci_bus *bus)
-{
-	const struct pci_dev *port = bus->pb_bridge;
-	unsigned at = pci_capability(port, PCI_CAP_EXPRESS);
-	uint32_t slot, control;
-
-	if (at == 0 || (pci_conf_read(port, at) >> 24 & 1) == 0)
-		return;
-	slot = pci_conf_read(port, at + 0x18);
-	if (slot == UINT32_MAX)
-		return;
-	/* The upper half is status, cleared by ones. */
-	control = slot & 0xffff;
-	if ((slot & PCI_SLOTSTA_BUTTON) != 0) {
-		pci_conf_write(port, at + 0x18, control | PCI_SLOTSTA_BUTTON);
-		if (bus_empty(bus))
-			return;
-		bus_eject(bus);
-		pci_conf_write(port, at + 0x18, (control &
-		    ~(uint32_t)PCI_SLOTCTL_LAMP) | PCI_SLOTCTL_LAMP_OFF |
-		    PCI_SLOTCTL_OFF);
-		return;
-	}
-	if ((slot & PCI_SLOTSTA_PRESENT) == 0 ||
-	    (control & PCI_SLOTCTL_OFF) == 0 ||
-	    (pci_conf_read(port, at + 0x14) & PCI_SLOTCAP_POWER) == 0)
-		return;
-	control &= ~(uint32_t)(PCI_SLOTCTL_OFF | PCI_SLOTCTL_LAMP);
-	pci_conf_write(port, at + 0x18, control | PCI_SLOTCTL_LAMP_ON);
-}
-
-/* Ports whose slot needs something; each may take buses below it away. */
-static void
-slots_service(void)
+found_settle(struct pci_dev **before)
 {
 	struct pci_bus *bus;
+	struct pci_dev *pd;
 
 	for (bus = pci_buses; bus != NULL; bus = bus->pb_next)
-		if (bus->pb_single)
-			slot_service(bus);
+		if (bus->pb_up == NULL)
+			pci_assign(bus);
+	for (pd = *before; pd != NULL; pd = pd->pd_next) {
+		dev_log(pd);
+		if (pd->pd_below != NULL)
+			pci_slot_init(pd->pd_below);
+	}
+}
+
+unsigned
+pci_bus_fill(struct pci_bus *bus)
+{
+	struct pci_dev **before = pci_tail;
+	unsigned found = bus_scan(bus, 0);
+
+	if (found != 0)
+		found_settle(before);
+	return found;
 }
 
 static unsigned
 rescan(void)
 {
 	struct pci_bus *bus, *last;
-	struct pci_dev **before, *pd;
+	struct pci_dev **before = pci_tail;
 	unsigned found = 0;
 
-	slots_service();
-	before = pci_tail;
 	/* Buses that are found meanwhile have been walked already. */
 	for (last = pci_buses; last != NULL && last->pb_next != NULL;)
 		last = last->pb_next;
 	for (bus = pci_buses; bus != NULL; bus = bus->pb_next) {
-		found += bus_scan(bus, 0);
+		if (bus->pb_slot == NULL)
+			found += bus_scan(bus, 0);
 		if (bus == last)
 			break;
 	}
-	if (found == 0)
-		return 0;
-	for (bus = pci_buses; bus != NULL; bus = bus->pb_next)
-		if (bus->pb_up == NULL)
-			pci_assign(bus);
-	for (pd = *before; pd != NULL; pd = pd->pd_next)
-		dev_log(pd);
+	if (found != 0)
+		found_settle(before);
 	return found;
 }
 
@@ -397,10 +427,48 @@ pci_rescan(void)
 {
 	unsigned found;
 
+	/* Later, then: consoles may need the thread that calls this. */
+	if (pci_mutex.mtx_owner != NULL)
+		return 0;
 	mutex_lock(&pci_mutex);
 	found = rescan();
 	mutex_unlock(&pci_mutex);
 	return found;
+}
+
+unsigned
+pci_service(uint64_t *next_ns)
+{
+	struct pci_bus *bus;
+	unsigned found = 0;
+	uint64_t at;
+
+	*next_ns = UINT64_MAX;
+	if (pci_mutex.mtx_owner != NULL)
+		return 0;
+	mutex_lock(&pci_mutex);
+	/* A slot may take buses away that are below it, and come later. */
+	for (bus = pci_buses; bus != NULL; bus = bus->pb_next) {
+		if (bus->pb_slot == NULL)
+			continue;
+		at = pci_slot_look(bus, &found);
+		if (at < *next_ns)
+			*next_ns = at;
+	}
+	mutex_unlock(&pci_mutex);
+	return found;
+}
+
+void
+pci_hold(void)
+{
+	mutex_lock(&pci_mutex);
+}
+
+void
+pci_drop(void)
+{
+	mutex_unlock(&pci_mutex);
 }
 
 static void
@@ -435,17 +503,23 @@ command_change(struct pci_dev *pd, uint32_t clear, uint32_t set)
 }
 
 void
-pci_enable(struct pci_dev *pd)
+pci_bridge_use(struct pci_dev *br, bool on)
 {
-	struct pci_dev *br;
-
-	if (pd->pd_enabled++ != 0)
-		return;
-	for (br = pd->pd_bus->pb_bridge; br != NULL;
-	    br = br->pd_bus->pb_bridge)
-		if (br->pd_users++ == 0)
+	for (; br != NULL; br = br->pd_bus->pb_bridge)
+		if (on && br->pd_users++ == 0)
 			command_change(br, PCI_COMMAND_IO,
 			    PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
+		else if (!on && --br->pd_users == 0)
+			command_change(br,
+			    PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
+}
+
+void
+pci_enable(struct pci_dev *pd)
+{
+	if (pd->pd_enabled++ != 0)
+		return;
+	pci_bridge_use(pd->pd_bus->pb_bridge, true);
 	command_change(pd, PCI_COMMAND_IO, PCI_COMMAND_MEM);
 }
 
@@ -462,17 +536,11 @@ pci_master(struct pci_dev *pd, bool on)
 void
 pci_disable(struct pci_dev *pd)
 {
-	struct pci_dev *br;
-
 	if (pd->pd_enabled == 0 || --pd->pd_enabled != 0)
 		return;
 	pd->pd_master = false;
 	command_change(pd, PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
-	for (br = pd->pd_bus->pb_bridge; br != NULL;
-	    br = br->pd_bus->pb_bridge)
-		if (--br->pd_users == 0)
-			command_change(br,
-			    PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
+	pci_bridge_use(pd->pd_bus->pb_bridge, false);
 }
 
 int
@@ -561,7 +629,7 @@ cmd_pci(int argc, char **argv)
 
 	if (argc != 1)
 		return shell_usage(argv[0]);
-	mutex_lock(&pci_mutex);
+	pci_hold();
 	for (pd = pci_devs; pd != NULL; pd = pd->pd_next) {
 		pci_name(pd, name, sizeof(name));
 		tty_printf("%s  %04x:%04x  class %06x  command %04x\n", name,
@@ -569,8 +637,10 @@ cmd_pci(int argc, char **argv)
 		    (unsigned)(pd->pd_class >> 8),
 		    (unsigned)(pci_conf_read(pd, PCI_COMMAND) & 0xffff));
 		bars_show(pd);
+		if (pd->pd_below != NULL && pd->pd_below->pb_slot != NULL)
+			pci_slot_show(pd->pd_below);
 	}
-	mutex_unlock(&pci_mutex);
+	pci_drop();
 	return 0;
 }
 COMMAND(pci, cmd_pci, "pci", "list what is on the PCI buses");

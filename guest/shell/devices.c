@@ -8,6 +8,7 @@
 #include <paravane/net.h>
 
 #include "net_guest.h"
+#include "pci.h"
 #include "shell.h"
 #include "tty.h"
 #include "virtio_guest.h"
@@ -210,21 +211,10 @@ show_device(struct virtio_dev *vg)
 }
 
 static int
-cmd_devices(int argc, char **argv)
+show_devices(void)
 {
 	struct virtio_dev *vg;
 
-	if (argc > 2)
-		return shell_usage(argv[0]);
-	if (argc == 2) {
-		vg = virtio_find(argv[1]);
-		if (vg == NULL) {
-			tty_printf("devices: there is no `%s'\n", argv[1]);
-			return ENXIO;
-		}
-		show_device(vg);
-		return 0;
-	}
 	if (virtio_next(NULL) == NULL)
 		tty_printf("no virtio device\n");
 	for (vg = virtio_next(NULL); vg != NULL; vg = virtio_next(vg)) {
@@ -233,6 +223,28 @@ cmd_devices(int argc, char **argv)
 		show_device(vg);
 	}
 	return 0;
+}
+
+static int
+cmd_devices(int argc, char **argv)
+{
+	struct virtio_dev *vg;
+	int error = 0;
+
+	if (argc > 2)
+		return shell_usage(argv[0]);
+	/* None is taken out while it is shown. */
+	pci_hold();
+	if (argc == 1)
+		error = show_devices();
+	else if ((vg = virtio_find(argv[1])) != NULL)
+		show_device(vg);
+	else {
+		tty_printf("devices: there is no `%s'\n", argv[1]);
+		error = ENXIO;
+	}
+	pci_drop();
+	return error;
 }
 COMMAND(devices, cmd_devices, "devices [NAME]",
     "the virtio devices: transport, features, queues, interrupts");

@@ -6,6 +6,7 @@
 
 #include "console.h"
 #include "ktime.h"
+#include "pci.h"
 #include "shell.h"
 #include "tty.h"
 #include "virtio_guest.h"
@@ -101,7 +102,9 @@ fb_test(struct pv_gpu *gpu, unsigned long long seconds)
 
 	/* A display without the text console needs no hiding of it. */
 	fbcon_hide(gpu, 1);
-	error = test_draw(gpu);
+	pci_hold();
+	error = pv_gpu_kva(gpu) == NULL ? ENXIO : test_draw(gpu);
+	pci_drop();
 	if (error != 0)
 		tty_printf("fb: the flush failed, error %d\n", error);
 	else
@@ -131,7 +134,9 @@ cmd_fb(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "test") == 0)
 		return fb_test(gpu, seconds);
+	pci_hold();
 	fb_segments(gpu);
+	pci_drop();
 	return 0;
 }
 COMMAND(fb, cmd_fb, "fb [segments | test [SECONDS]]",

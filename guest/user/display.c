@@ -25,6 +25,7 @@
 static struct {
 	struct pv_gpu	*gpu;
 	struct process	*owner;
+	bool		 lost;	/* what the owner took is no more */
 	struct event	 changed;
 } display;
 
@@ -33,7 +34,7 @@ display_check(const struct process *pr)
 {
 	if (display.owner != pr)
 		return EPERM;
-	return display.gpu == NULL ? ENXIO : 0;
+	return display.gpu == NULL || display.lost ? ENXIO : 0;
 }
 
 static int
@@ -101,6 +102,7 @@ display_give_back(struct process *pr, struct file *fi)
 	if (display.owner != pr)
 		return;
 	display.owner = NULL;
+	display.lost = false;
 	if (display.gpu != NULL)
 		fbcon_repaint(display.gpu);
 }
@@ -287,6 +289,7 @@ user_display_detach(struct pv_gpu *gpu)
 		display_unmapped(pr, rg->rg_generation);
 	}
 	display.gpu = NULL;
+	display.lost = pr != NULL;
 	console_unlock();
 	event_signal(&display.changed);
 }
@@ -301,5 +304,5 @@ user_display_changed(struct pv_gpu *gpu)
 bool
 user_display_taken(const struct pv_gpu *gpu)
 {
-	return gpu == display.gpu && display.owner != NULL;
+	return gpu == display.gpu && display.owner != NULL && !display.lost;
 }

@@ -228,17 +228,28 @@ virtio_detach(struct virtio_dev *vg)
 	return error;
 }
 
+/* One that was made for nothing: its place stays if it had one. */
 static void
+dev_drop(struct virtio_dev *vg)
+{
+	vg->vg_pci = NULL;
+	vg->vg_gone = true;
+	vg->vg_error = ENXIO;
+	if (!vg->vg_listed)
+		kfree(vg);
+}
+
+static bool
 pci_found(struct pci_dev *pd)
 {
 	unsigned type = pv_pci_match(pd->pd_id, pd->pd_subsystem);
 	struct virtio_dev *vg;
 
-	if (type == 0 || pd->pd_owner != NULL)
-		return;
+	if (type == 0)
+		return false;
 	vg = dev_new(type, pci_coherent(pd));
 	if (vg == NULL)
-		return;
+		return false;
 	pd->pd_owner = vg;
 	vg->vg_pci = pd;
 	pci_enable(pd);
@@ -246,34 +257,41 @@ pci_found(struct pci_dev *pd)
 	    vg->vg_name) != 0) {
 		/* It has said why. Left as it is, quiet. */
 		pci_release(pd);
-		return;
+		pd->pd_owner = NULL;
+		dev_drop(vg);
+		return true;
 	}
 	dev_add(vg);
+	return true;
 }
 
-/* The user wants it out: its driver lets go of it, whatever is under way. */
+/* It goes: its driver lets go of it, whatever is under way. */
 static void
 pci_ejected(struct pci_dev *pd)
 {
 	struct virtio_dev *vg = pd->pd_owner;
 	int error;
 
-	if (vg == NULL || !vg->vg_listed) {
+	if (vg == NULL) {
 		pci_release(pd);
 		return;
 	}
 	error = virtio_detach(vg);
-	if (error != 0 && error != ENXIO)
+	if (error != 0 && error != ENXIO && !pd->pd_gone)
 		klog(LOG_WARN, "%s: its driver ends with error %d",
 		    vg->vg_name, error);
 	pv_pci_detach(&vg->vg_transport.vt_pci);
 	pci_release(pd);
-	vg->vg_pci = NULL;
 	vg->vg_ready = false;
-	vg->vg_error = ENXIO;
-	vg->vg_gone = true;
-	klog(LOG_INFO, "%s: taken out", vg->vg_name);
+	klog(LOG_INFO, "%s: taken out%s", vg->vg_name,
+	    pd->pd_gone ? " by surprise" : "");
+	dev_drop(vg);
 }
+
+static struct pci_driver pci_driver = {
+	.pr_attach = pci_found,
+	.pr_detach = pci_ejected,
+};
 
 static void
 mmio_found(const struct machine_mmio *mm)
@@ -298,15 +316,6 @@ mmio_found(const struct machine_mmio *mm)
 	if (pv_mmio_attach(&vg->vg_transport.vt_mmio, 0, (bus_space_handle_t)va,
 	    mm->mm_size, &virtio_mmio_ops, vg, vg->vg_name) == 0)
 		dev_add(vg);
-}
-
-static void
-pci_look(void)
-{
-	struct pci_dev *pd;
-
-	for (pd = pci_next(NULL); pd != NULL; pd = pci_next(pd))
-		pci_found(pd);
 }
 
 /* A device that broke is brought up again, unless it does nothing else. */
@@ -367,22 +376,34 @@ devs_service(void)
 	return next;
 }
 
+/* What has come or gone on PCI; how long until it is looked at again. */
+static uint64_t
+buses_service(uint64_t *rescan)
+{
+	uint64_t now = uptime_ns(), next;
+	unsigned found;
+
+	found = pci_service(&next);
+	if (now >= *rescan) {
+		found += pci_rescan();
+		*rescan = now + (now < EARLY_NS ? RESCAN_EARLY_NS :
+		    RESCAN_LATE_NS);
+	}
+	if (found != 0)
+		pci_attach();
+	return next > now + POLL_FAST_NS ? next - now : POLL_FAST_NS;
+}
+
 static void
 virtio_thread(void *arg)
 {
-	uint64_t rescan = uptime_ns() + RESCAN_EARLY_NS, wait, now;
+	uint64_t rescan = uptime_ns() + RESCAN_EARLY_NS, wait, slots;
 
 	(void)arg;
 	for (;;) {
 		wait = devs_service();
-		event_wait(&wake, wait);
-		now = uptime_ns();
-		if (now < rescan)
-			continue;
-		if (pci_rescan() != 0)
-			pci_look();
-		rescan = now + (now < EARLY_NS ? RESCAN_EARLY_NS :
-		    RESCAN_LATE_NS);
+		slots = buses_service(&rescan);
+		event_wait(&wake, slots < wait ? slots : wait);
 	}
 }
 
@@ -391,8 +412,9 @@ virtio_init(void)
 {
 	unsigned i;
 
-	pci_on_eject(pci_ejected);
-	pci_look();
+	pci_on_event(virtio_wake);
+	pci_register(&pci_driver);
+	pci_attach();
 	for (i = 0; i < machine.m_nmmio; i++)
 		mmio_found(&machine.m_mmio[i]);
 	if (thread_create("virtio", virtio_thread, NULL) == NULL)

@@ -101,6 +101,18 @@ gpu_attach(struct virtio_dev *vg)
 	return 0;
 }
 
+/* Another one takes its place, if there is one. */
+static void
+gpu_succeed(void)
+{
+	struct virtio_dev *vg = virtio_find_type(PV_TYPE_GPU, 0);
+
+	if (vg == NULL)
+		return;
+	(void)fbcon_attach(&vg->vg_driver.vd_gpu);
+	user_display_attach(&vg->vg_driver.vd_gpu);
+}
+
 /* EBUSY only while a program maps the display, which user_display_detach has ended. */
 static int
 gpu_detach(struct virtio_dev *vg)
@@ -109,6 +121,7 @@ gpu_detach(struct virtio_dev *vg)
 
 	fbcon_detach(gpu);
 	user_display_detach(gpu);
+	gpu_succeed();
 	return pv_gpu_detach(gpu);
 }
 

@@ -15,6 +15,7 @@ The guest in QEMU, for tests in Python.
         g.send("\\x03")                 # keys, as they are
         width, height, rgb = g.screen() # the display, 3 bytes a pixel
         g.qmp("system_reset")
+        g.unplugged("net")              # until QEMU no longer has the device
         g.command("poweroff", wait=False)
         status = g.wait()               # QEMU's exit status
         g.kill()                        # or: it is gone, at once
@@ -235,6 +236,21 @@ class Guest:
                 raise Failure(f"{command}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
+
+    def unplugged(self, *names, timeout=None):
+        """
+        Waits until QEMU has no device of these names any more. (Its event
+        comes when the last reference is gone, which may be much later.)
+        """
+        deadline = time.monotonic() + (timeout or self.wait_s)
+        while True:
+            have = {o["name"] for o in
+                    self.qmp("qom-list", path="/machine/peripheral")}
+            if not have & set(names):
+                return
+            if time.monotonic() > deadline:
+                self.fail(f"QEMU still has {have & set(names)}")
+            time.sleep(0.05)
 
     def _qmp_connect(self):
         deadline = time.monotonic() + 10

@@ -114,6 +114,33 @@ pci_intr_release(struct pci_dev *pd)
 	(void)pd;
 }
 
+/* Slots are tested by themselves. */
+void
+pci_slot_init(struct pci_bus *bus)
+{
+	(void)bus;
+}
+
+uint64_t
+pci_slot_look(struct pci_bus *bus, unsigned *found)
+{
+	(void)bus;
+	(void)found;
+	return UINT64_MAX;
+}
+
+void
+pci_slot_forget(struct pci_bus *bus)
+{
+	(void)bus;
+}
+
+void
+pci_slot_show(const struct pci_bus *bus)
+{
+	(void)bus;
+}
+
 int
 pci_bus_map(struct pci_bus *bus)
 {
@@ -500,56 +527,119 @@ late(void **state)
 	forget();
 }
 
-static unsigned ejected;
+static unsigned attached, detached;
+
+static bool
+attach(struct pci_dev *pd)
+{
+	attached += pd->pd_below == NULL;
+	return pd->pd_below == NULL;
+}
 
 static void
-eject(struct pci_dev *pd)
+detach(struct pci_dev *pd)
 {
-	ejected++;
+	detached++;
 	pci_release(pd);
 }
+
+static struct pci_driver driver = { .pr_attach = attach, .pr_detach = detach };
 
 /* Out and in again, with a bridge in between: its place, its numbers and its addresses are given anew. */
 static void
 out_and_in(void **state)
 {
-	struct func *port;
 	unsigned n, round;
+	struct pci_bus *slot;
 	int rp, br, i;
 
 	(void)state;
 	host(0x10000000, 0x2000000, UINT64_C(0x8000000000), 0x2000000);
 	rp = add_bridge(-1, 1, true);
-	port = &funcs[rp];
-	port->f_conf[16] |= 1u << 24;
-	port->f_conf[17] = 0;
-	port->f_conf[21] = PCI_SLOTCAP_POWER;
-	port->f_writable[22] = 0x0000ffff;
-	port->f_conf[22] = PCI_SLOTSTA_PRESENT;
 	br = add_bridge(rp, 0, false);
 	for (i = 0; i < 3; i++) {
 		add_bar(add(br, (unsigned)i, 0, 0), 0, 0x100000, false, false);
 		add_bar(nfuncs - 1, 2, 0x40000, true, true);
 	}
-	pci_on_eject(eject);
+	attached = detached = 0;
+	pci_register(&driver);
 	pci_init();
 	assert_int_equal(pci_ndevs, 5);
+	slot = pci_devs->pd_below;
 	for (round = 1; round <= 50; round++) {
-		port->f_conf[22] |= PCI_SLOTSTA_BUTTON;
+		pci_attach();
+		assert_int_equal(attached, round * 3);
 		funcs[br].f_hidden = true;
-		assert_int_equal(pci_rescan(), 0);
-		assert_int_equal(ejected, round * 3);
+		pci_bus_empty(slot, round % 2 == 0);
+		assert_int_equal(detached, round * 3);
 		assert_int_equal(pci_ndevs, 1);
-		assert_int_equal(port->f_conf[22] & PCI_SLOTCTL_OFF,
-		    PCI_SLOTCTL_OFF);
-		port->f_conf[22] &= ~(uint32_t)PCI_SLOTSTA_BUTTON;
+		assert_false(pci_bus_filled(slot));
+		assert_int_equal(pci_bus_fill(slot), 0);
 		funcs[br].f_hidden = false;
-		assert_int_equal(pci_rescan(), 4);
-		assert_int_equal(port->f_conf[22] & PCI_SLOTCTL_OFF, 0);
+		assert_int_equal(pci_bus_fill(slot), 4);
+		assert_true(pci_bus_filled(slot));
 		check_bars(&n);
 		assert_int_equal(n, 6);
 	}
-	pci_on_eject(NULL);
+	drivers = NULL;
+	forget();
+}
+
+/* An empty port, and a bridge put into it: there are numbers and addresses for what is behind that, too. */
+static void
+bridge_into_a_port(void **state)
+{
+	unsigned n;
+	int rp, br;
+
+	(void)state;
+	host(0x10000000, 0x2000000, UINT64_C(0x8000000000), 0x2000000);
+	rp = add_bridge(-1, 1, true);
+	add_bridge(-1, 2, true);
+	br = add_bridge(rp, 0, false);
+	add_bar(add(br, 0, 0, 0), 0, 0x4000, false, false);
+	funcs[br].f_hidden = true;
+	pci_init();
+	assert_int_equal(pci_ndevs, 2);
+	funcs[br].f_hidden = false;
+	assert_int_equal(pci_bus_fill(pci_devs->pd_below), 2);
+	check_bars(&n);
+	assert_int_equal(n, 1);
+	forget();
+}
+
+/* QEMU's word on what a port is to keep free. */
+static void
+reserve(void **state)
+{
+	const struct pci_bus *below;
+	struct func *port;
+	unsigned n;
+	int rp, dev;
+
+	(void)state;
+	host(0x10000000, 0x10000000, UINT64_C(0x8000000000), 0x100000000);
+	rp = add_bridge(-1, 1, true);
+	port = &funcs[rp];
+	port->f_conf[0] = 0x000c1b36;
+	port->f_conf[16] = (port->f_conf[16] & ~0xff00u) | 0x8000;
+	port->f_conf[32] = 0x01200009;
+	port->f_conf[33] = 5;
+	port->f_conf[36] = 0x1000000;
+	port->f_conf[37] = UINT32_MAX;
+	port->f_conf[38] = 0x40000000;
+	port->f_conf[39] = 0;
+	dev = add(rp, 0, 0, 0);
+	add_bar(dev, 0, 0x1000000, false, false);
+	add_bar(dev, 2, 0x40000000, true, true);
+	funcs[dev].f_hidden = true;
+	pci_init();
+	below = pci_devs->pd_below;
+	assert_int_equal(below->pb_last, below->pb_number + 5);
+	funcs[dev].f_hidden = false;
+	assert_int_equal(pci_bus_fill(pci_devs->pd_below), 1);
+	check_bars(&n);
+	assert_int_equal(n, 2);
 	forget();
 }
 
@@ -632,6 +722,8 @@ main(void)
 		cmocka_unit_test(buses_run_out),
 		cmocka_unit_test(late),
 		cmocka_unit_test(out_and_in),
+		cmocka_unit_test(bridge_into_a_port),
+		cmocka_unit_test(reserve),
 		cmocka_unit_test(believed),
 		cmocka_unit_test(anything),
 	};
