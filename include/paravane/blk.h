@@ -190,7 +190,7 @@ struct pv_blk_limits {
 	uint8_t bl_alignment;
 	uint16_t bl_min_io;
 	uint32_t bl_opt_io;
-	uint32_t bl_num_queues;
+	uint16_t bl_num_queues;
 	uint32_t bl_discard_sectors, bl_discard_align;
 	uint32_t bl_zeroes_sectors;
 	uint32_t bl_erase_sectors, bl_erase_align;

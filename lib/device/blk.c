@@ -404,7 +404,7 @@ blk_read_live(struct pv_blk *sc)
 	}
 	capacity = sectors * BLK_SECTOR & ~(uint64_t)(bi->bi_block - 1);
 	changed = capacity != bi->bi_capacity;
-	__atomic_store_n(&bi->bi_capacity, capacity, __ATOMIC_RELAXED);
+	*(volatile uint64_t *)&bi->bi_capacity = capacity;
 	bi->bi_volatile = writeback != 0;
 	bi->bi_may_unmap = unmap != 0;
 	return changed;
@@ -823,8 +823,8 @@ static int
 request_check_place(const struct pv_blk_info *bi,
     const struct pv_blk_request *br)
 {
-	uint64_t capacity = __atomic_load_n(&bi->bi_capacity,
-	    __ATOMIC_RELAXED);
+	/* Read once: it may change meanwhile. */
+	uint64_t capacity = *(const volatile uint64_t *)&bi->bi_capacity;
 
 	if (br->br_len == 0 ||
 	    ((br->br_offset | br->br_len) & (bi->bi_block - 1)) != 0)

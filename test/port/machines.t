@@ -22,7 +22,7 @@ MACHINES = {
     "arm": ("qemu-arm", "/usr/arm-linux-gnueabihf", b"\1\1"),
 }
 # The longest first, so that the last ones to run are short.
-TESTS = "hostile virtq pci gpu virtio mmio net console entropy".split()
+TESTS = "hostile virtq pci blk gpu virtio mmio net console entropy".split()
 # The first seed, and how many: this machine's own tests take more.
 ARGUMENTS = {"hostile": ["1", "40"]}
 

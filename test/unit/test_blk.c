@@ -624,7 +624,7 @@ without_indirect_descriptors_too(void **state)
 	for (i = 0; i < 24; i++) {
 		assert_int_equal(io[i].br.br_error, 0);
 		assert_memory_equal(io[i].pb->pb_va, image + i * 20 * 512,
-		    io[i].br.br_len);
+		    io[i].pb->pb_len);
 		io_free(&io[i]);
 	}
 	detach();
@@ -1822,11 +1822,11 @@ whatever_is_asked_for_is_right(void **state)
 				br = &io[i].br;
 				if (br->br_op == PV_BLK_WRITE)
 					memcpy(model + br->br_offset,
-					    io[i].pb->pb_va, br->br_len);
+					    io[i].pb->pb_va, io[i].pb->pb_len);
 				else
 					assert_memory_equal(io[i].pb->pb_va,
 					    model + br->br_offset,
-					    br->br_len);
+					    io[i].pb->pb_len);
 				io_free(&io[i]);
 			}
 			assert_memory_equal(model, image, DISK);
