@@ -164,11 +164,14 @@ flush(struct pattern *pa)
 	error = settle_all(pa);
 	if (error != 0)
 		return failed(pa, "writing failed", error);
-	/* What a failed flush did not reach, the next one must. */
+	/*
+	 * What a failed flush did not reach, the cache's next one must. Past it
+	 * nobody has what was written any more.
+	 */
 	while ((error = pa->pa_depth == 0 ? disk_sync(pa->pa_disk) :
 	    disk_do(pa->pa_disk, DISK_OP_FLUSH, 0, NULL, 0)) != 0) {
 		failed(pa, "flush failed", error);
-		if (pa->pa_tries-- == 0)
+		if (pa->pa_depth != 0 || pa->pa_tries-- == 0)
 			return error;
 	}
 	pa->pa_flushed = pa->pa_gen;

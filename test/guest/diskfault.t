@@ -31,7 +31,8 @@ TOLD = r"^pattern: (flush|writing|reading) failed at generation \d+: {}"
 WAYS = (("through the cache", 0), ("past it", 8))
 
 
-def check(name, function, *args):
+def faults_of(name, function, *args):
+    """What is wrong with the disk after it, or what did not come."""
     with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
         disk = f"{tmp}/disk"
         base = random.Random(name).randbytes(SECTORS * SECTOR)
@@ -40,11 +41,26 @@ def check(name, function, *args):
         try:
             text, seed, ops = function(disk, *args)
             with open(disk, "rb") as f:
-                bad = Pattern(seed, ops, SECTORS).check(
+                return Pattern(seed, ops, SECTORS).check(
                     f.read(), base, flushed_up_to(text))
         except (Failure, OSError, subprocess.SubprocessError) as e:
-            bad = [str(e)]
+            return [str(e)]
+
+
+def check(name, function, *args):
+    bad = faults_of(name, function, *args)
     tap.ok(not bad, name, *bad)
+
+
+def forgets():
+    """A guest whose cache drops what a failed flush was for is found."""
+    made = subprocess.run(
+        ["make", "-s", "-f", "mk/build.mk", "build/planted/cache-forgets"],
+        cwd=TOP, capture_output=True, text=True, check=False, timeout=200)
+    bad = faults_of("forgets", loses, 0,
+                    os.path.join(TOP, "build/planted/cache-forgets"))
+    tap.ok(made.returncode == 0 and any("is lost" in b for b in bad),
+           "found: a cache that forgets", made.stderr, *bad)
 
 
 def start(g, seed, ops, depth, more=""):
@@ -124,6 +140,22 @@ def fails_once(disk, depth):
     return text, 3, ops
 
 
+def loses(disk, depth, image=None):
+    """
+    A flush fails and what it was for is lost: that is written again by the
+    cache, or the error is the caller's.
+    """
+    ops = 150       # few: what comes later covers what was lost
+    with nbd.Server(disk) as server, \
+            Guest(devices=[nbd_disk(server)],
+                  **({"image": image} if image else {})) as g:
+        server.order("lose 8")
+        start(g, 6, ops, depth, " tries=100")
+        g.expect(r"^pattern: flush failed at generation \d+: I/O error")
+        text = end(g, "" if depth else WRITTEN)
+    return text, 6, ops
+
+
 def bad_medium(disk, kind, depth):
     """QEMU's blkdebug: every request of a kind fails, all the time."""
     ops = 300
@@ -159,7 +191,9 @@ for way, depth in WAYS:
     check(f"a hung request, {way}", hangs, depth, 4, True)
     check(f"a connection that is cut, {way}", cut, depth)
     check(f"requests that fail, {way}", fails_once, depth)
+    check(f"a cache that is lost, {way}", loses, depth)
     for kind in ("write", "flush"):
         check(f"every {kind} fails, {way}", bad_medium, kind, depth)
     check(f"the disk is taken out, {way}", taken_out, depth)
+forgets()
 tap.done()

@@ -21,6 +21,8 @@ Orders, a line each on the program's standard input, answered by "ok":
     go          they are answered again, those that waited first
     drop        the connections are cut; the cache and the server live on
     fail N      the next N requests are answered by EIO
+    lose N      the Nth FLUSH from now loses what it was for, and is answered
+                by EIO
     count       "ok READS WRITES FLUSHES TRIMS": answered so far
 
 It speaks fixed newstyle negotiation with simple replies (the protocol's own
@@ -117,6 +119,7 @@ class Export:
         self.going = asyncio.Event()
         self.going.set()
         self.fail = 0
+        self.lose = 0
         self.writers = set()
         self.count = {READ: 0, WRITE: 0, FLUSH: 0, TRIM: 0, WRITE_ZEROES: 0}
         self.flags = (HAS_FLAGS | SEND_FLUSH | SEND_FUA | SEND_TRIM |
@@ -136,6 +139,10 @@ class Export:
         if kind == WRITE:
             self.disk.write(offset, data, fua)
         elif kind == FLUSH:
+            self.lose -= 1
+            if self.lose == 0:
+                self.disk.cache.clear()
+                raise Refused(EIO)
             self.disk.flush()
         else:
             self.disk.write(offset, bytes(length), fua)
@@ -153,8 +160,9 @@ class Export:
         elif words == ["count"]:
             return "ok " + " ".join(str(self.count[k]) for k in (
                 READ, WRITE, FLUSH, TRIM))
-        elif len(words) == 2 and words[0] == "fail" and words[1].isdigit():
-            self.fail = int(words[1])
+        elif len(words) == 2 and words[0] in ("fail", "lose") and \
+                words[1].isdigit():
+            setattr(self, words[0], int(words[1]))
         else:
             return f"no such order: {line.strip()}"
         return "ok"

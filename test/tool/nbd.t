@@ -187,6 +187,24 @@ def stalled(path):
         io.end()
 
 
+def lost(path):
+    """Told of by that flush, and by no other."""
+    export = nbd.Export(nbd.Disk(path))
+    export.order("lose 2")
+    errors = []
+    for _ in range(3):
+        export.perform(nbd.WRITE, 0, 4096, 4096, b"\4" * 4096)
+        try:
+            export.perform(nbd.FLUSH, 0, 0, 0, b"")
+            errors.append(0)
+        except nbd.Refused as refused:
+            errors.append(refused.error)
+        export.perform(nbd.WRITE, 0, 8192 * len(errors), 4096, b"\5" * 4096)
+    tap.equal(errors, [0, nbd.EIO, 0], "a cache that is lost is told of, once")
+    tap.ok(content(path)[4096:8192] == b"\4" * 4096 and
+           not any(content(path)[8192:12288]), "and lost")
+
+
 def reconnects(path):
     """The cache outlives a connection, and QEMU comes back to it."""
     with nbd.Server(path) as server:
@@ -224,6 +242,7 @@ with tempfile.TemporaryDirectory() as directory:
     early(fresh(directory))
     overtaken(fresh(directory))
     stalled(fresh(directory))
+    lost(fresh(directory))
     reconnects(fresh(directory))
     refused(fresh(directory))
 tap.done()
