@@ -127,6 +127,7 @@ main(void)
 {
 	static const struct planted *const lists[] = {
 		planted_core, planted_ring, planted_transport, planted_device,
+		planted_blk,
 	};
 	const unsigned int n = sizeof(lists) / sizeof(lists[0]);
 	const struct planted *pl;

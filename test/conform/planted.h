@@ -21,5 +21,6 @@ extern const struct planted planted_core[];	/* a NULL name ends each */
 extern const struct planted planted_ring[];
 extern const struct planted planted_transport[];
 extern const struct planted planted_device[];
+extern const struct planted planted_blk[];
 
 #endif
