@@ -96,7 +96,7 @@ help:
 	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
 	@echo "make unit        the host's unit tests alone"
 	@echo "make bench       time from QEMU's start to display and network, and disks, against Linux"
-	@echo "make fuzz        TARGET=ring|config|net|gpu|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
+	@echo "make fuzz        TARGET=ring|config|net|gpu|blk|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
 	@echo "make mutation    is each sync, barrier and check of lib/ missed? ARGS=\"--only PATTERN\"; long"
 	@echo "make coverage    lines and branches of lib/ that the tests in a process reach; ARGS=\"--missing\""
 	@echo "make snapshot    what one takes to a Mac: snapshot/, with a disk image; KEY=FILE signs it"

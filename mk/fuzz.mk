@@ -4,7 +4,7 @@
 # build/fuzz/planted/TARGET is one with a mistake in the library, for the test to see it found.
 
 FZ := $(B)/fuzz
-FUZZ_TARGETS := ring config net gpu console entropy pci mmio
+FUZZ_TARGETS := ring config net gpu blk console entropy pci mmio
 FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -Iinclude -Iport/posix -Ibench/include -Ibench -Itest/fuzz
 # The library's coverage alone leads the fuzzer, and is what it reports.

@@ -95,6 +95,7 @@ void scene_ring(void);
 void scene_config(void);
 void scene_net(void);
 void scene_gpu(void);
+void scene_blk(void);
 void scene_console(void);
 void scene_entropy(void);
 void scene_pci(void);

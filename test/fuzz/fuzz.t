@@ -18,7 +18,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "test", "support"))
 import tap
 
-TARGETS = ["ring", "config", "net", "gpu", "console", "entropy", "pci", "mmio"]
+TARGETS = ["ring", "config", "net", "gpu", "blk", "console", "entropy", "pci", "mmio"]
 PLANTED = ["used-id", "used-length"]
 
 

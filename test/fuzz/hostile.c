@@ -103,6 +103,22 @@ hostile_held(void)
 	}
 }
 
+int
+hostile_has(const struct port_buf *pb)
+{
+	const bus_dma_segment_t *seg = pb->pb_map->dm_segs;
+	unsigned int i;
+	int s;
+
+	forget_after_reset();
+	for (i = 0; i < nheld; i++)
+		for (s = 0; s < pb->pb_map->dm_nsegs; s++)
+			if (held[i].addr >= seg[s].ds_addr &&
+			    held[i].addr - seg[s].ds_addr < seg[s].ds_len)
+				return 1;
+	return 0;
+}
+
 /*
  * Once it has given back a chain that it was not asked about, it can't know
  * what is its own still: then it takes no more until a reset.
@@ -273,13 +289,18 @@ at_barrier(char kind, bool outer)
 }
 
 static void
+write_config(void)
+{
+	scribble(rig.rg_config + draw(rig.rg_configlen - 16), 16);
+	rig.rg_generation += draw(2);
+}
+
+static void
 config_read(struct rig *rg, unsigned int off)
 {
 	(void)off;
-	if (lies() && lies()) {
-		scribble(rg->rg_config, 32);
-		rg->rg_generation += draw(2);
-	}
+	if (lies() && lies())
+		write_config();
 	if (lies() && lies())
 		rig_interrupt(rg, draw(4));
 }
@@ -302,10 +323,8 @@ hostile_whim(void)
 		rig_interrupt(&rig, draw(4));
 	if (lies() && lies())
 		rig.rg_status |= PV_STATUS_NEEDS_RESET;
-	if (lies()) {
-		scribble(rig.rg_config, 32);
-		rig.rg_generation += draw(2);
-	}
+	if (lies())
+		write_config();
 	if (lies() && lies())
 		rig.rg_offered = PV_F_BIT(PV_F_VERSION_1) | strange() |
 		    (uint64_t)strange() << 32;

@@ -31,6 +31,9 @@ int hostile_take(unsigned int queue, struct rig_chain *);
 void hostile_give(unsigned int queue, const struct rig_chain *, uint32_t len);
 void hostile_held(void);
 
+/* Whether any of a buffer's memory is in what it has. */
+int hostile_has(const struct port_buf *);
+
 /* Something out of the blue. */
 void hostile_whim(void);
 

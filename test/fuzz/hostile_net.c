@@ -66,8 +66,9 @@ returned(struct buf *bufs, void *cookie)
 	struct buf *b = cookie;
 
 	must(b >= bufs && b < bufs + NBUFS);
-	must(b->posted);
+	holds(RULE_ID, b->posted);
 	b->posted = 0;
+	holds(RULE_REUSE, hostile_lost() || !hostile_has(b->pb));
 }
 
 static void

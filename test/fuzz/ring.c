@@ -40,7 +40,7 @@ static const struct config {
 	{ PV_F_BIT(PV_F_EVENT_IDX), 0, 1, 100, PV_VIRTQ_REFUSE },
 	{ PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC), 0, 0, 100,
 	    PV_VIRTQ_CLAMP },
-	{ 0, 1, 1, 0, PV_VIRTQ_CLAMP },
+	{ 0, 1, 1, 0, PV_VIRTQ_DOUBT },
 	{ PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC), 1, 0, 100,
 	    PV_VIRTQ_REFUSE },
 };

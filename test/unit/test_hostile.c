@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: test/fuzz/draw.c test/fuzz/hostile.c test/fuzz/hostile_net.c test/fuzz/hostile_gpu.c test/fuzz/hostile_stream.c */
+/* UNIT: test/fuzz/draw.c test/fuzz/hostile.c test/fuzz/hostile_net.c test/fuzz/hostile_gpu.c test/fuzz/hostile_blk.c test/fuzz/hostile_stream.c */
 /* UNIT-CFLAGS: -Itest/fuzz */
 /*
  * All drivers under a device that does anything at all, drawn from seeds: what
@@ -52,6 +52,13 @@ hostile_gpu(void **unused)
 }
 
 static void
+hostile_blk(void **unused)
+{
+	(void)unused;
+	many(scene_blk);
+}
+
+static void
 hostile_console(void **unused)
 {
 	(void)unused;
@@ -71,6 +78,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hostile_net),
 		cmocka_unit_test(hostile_gpu),
+		cmocka_unit_test(hostile_blk),
 		cmocka_unit_test(hostile_console),
 		cmocka_unit_test(hostile_entropy),
 	};
