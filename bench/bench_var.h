@@ -108,6 +108,9 @@ void order_device_write(uintptr_t cpu, size_t len);
 void order_barrier(bool outer, char kind);
 void order_reset(void);
 
+/* A device is told of this field: what was stored there before asks nothing. */
+void order_field(uintptr_t cpu, size_t len);
+
 /* What is known of the map that holds this CPU address; may be empty. */
 void about_cpu(uintptr_t, struct about *);
 

@@ -1127,6 +1127,7 @@ san_field(bus_addr_t addr, size_t len, enum port_field kind)
 	uintptr_t cpu = (uintptr_t)san_kva(addr, len);
 	struct chunk *ck;
 
+	order_field(cpu, len);
 	for (; cpu != 0 && len > 0; len--, cpu++) {
 		ck = chunk_find(cpu);
 		if (ck != NULL)

@@ -75,6 +75,13 @@ order_reset(void)
 }
 
 void
+order_field(uintptr_t cpu, size_t len)
+{
+	if (unchecked - cpu < len)
+		unchecked = 0;
+}
+
+void
 order_barrier(bool outer, char kind)
 {
 	(void)outer;
