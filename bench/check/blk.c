@@ -84,18 +84,21 @@ data(struct io *io)
 	return io->io_data;
 }
 
-/* Of odd lengths, at odd places; but one where that is all it may be. */
+/*
+ * Of odd lengths, at odd places, neighbours or not; but one where that is all
+ * it may be.
+ */
 static void
 cut(struct scene *sc, struct io *io, uint32_t len)
 {
 	uint32_t most = pv_blk_info(&blk)->bi_maxsegs < 10 ? 1 : 3;
-	uint32_t done = 0, n, i;
+	uint32_t gap = random_below(sc, 2) * GAP, done = 0, n, i;
 
 	for (i = 0; i < most && done < len; i++) {
 		n = i == most - 1 ? len - done :
 		    1 + random_below(sc, len - done);
 		io->io_pieces[i] = (struct pv_piece){ io->io_pb->pb_map,
-		    (most == 1 ? 0 : 1) + done + i * GAP, n };
+		    (most == 1 ? 0 : 1) + done + i * gap, n };
 		done += n;
 	}
 	io->io_br.br_pieces = io->io_pieces;

@@ -561,26 +561,35 @@ struct place {
 	bus_size_t pl_off;
 };
 
-/*
- * As much of one piece as len and *segs allow; it ends early at a segment that
- * is longer than the device takes, which is cut.
- */
+/* Bytes from there on that lie behind one another in one map, up to len. */
 static bus_size_t
-gather_piece(const struct place *pl, bus_size_t len, bus_size_t maxseg,
-    unsigned int *segs)
+run_length(const struct place *pl, bus_size_t len)
 {
 	const struct pv_piece *pc = pl->pl_piece;
-	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
-	bus_size_t off = pc->pc_off + pl->pl_off, got = 0, take;
+	bus_size_t run = pc->pc_len - pl->pl_off;
 
-	if (len > pc->pc_len - pl->pl_off)
-		len = pc->pc_len - pl->pl_off;
+	for (; run < len && pc[1].pc_map == pc->pc_map &&
+	    pc[1].pc_off == pc->pc_off + pc->pc_len; pc++)
+		run += pc[1].pc_len;
+	return run < len ? run : len;
+}
+
+/*
+ * As much of a run as *segs allow; it ends early at a segment that is longer
+ * than the device takes, which is cut.
+ */
+static bus_size_t
+gather_run(const struct pv_piece *run, bus_size_t maxseg, unsigned int *segs)
+{
+	const bus_dma_segment_t *seg = run->pc_map->dm_segs;
+	bus_size_t off = run->pc_off, got = 0, take;
+
 	while (off >= seg->ds_len)
 		off -= (seg++)->ds_len;
-	while (got < len && *segs > 0) {
+	while (got < run->pc_len && *segs > 0) {
 		take = seg->ds_len - off;
-		if (take > len - got)
-			take = len - got;
+		if (take > run->pc_len - got)
+			take = run->pc_len - got;
 		--*segs;
 		if (take > maxseg)
 			return got + maxseg;
@@ -589,6 +598,17 @@ gather_piece(const struct place *pl, bus_size_t len, bus_size_t maxseg,
 		seg++;
 	}
 	return got;
+}
+
+static void
+place_advance(struct place *pl, bus_size_t len)
+{
+	while (len > 0 && len >= pl->pl_piece->pc_len - pl->pl_off) {
+		len -= pl->pl_piece->pc_len - pl->pl_off;
+		pl->pl_piece++;
+		pl->pl_off = 0;
+	}
+	pl->pl_off += len;
 }
 
 /*
@@ -600,20 +620,19 @@ gather(const struct pv_blk_info *bi, struct place *pl, bus_size_t len,
     struct pv_piece *pieces, unsigned int *n)
 {
 	bus_size_t maxseg = bi->bi_maxseg > 0 ? bi->bi_maxseg : BLK_PART_MAX;
-	bus_size_t got = 0, run;
+	struct pv_piece *run = pieces;
 	unsigned int segs = bi->bi_maxsegs;
+	bus_size_t got = 0;
 
-	for (*n = 0; got < len && segs > 0; ++*n) {
-		run = gather_piece(pl, len - got, maxseg, &segs);
-		pieces[*n] = (struct pv_piece){ pl->pl_piece->pc_map,
-		    pl->pl_piece->pc_off + pl->pl_off, run };
-		got += run;
-		pl->pl_off += run;
-		if (pl->pl_off == pl->pl_piece->pc_len) {
-			pl->pl_piece++;
-			pl->pl_off = 0;
-		}
+	for (; got < len && segs > 0; run++) {
+		run->pc_map = pl->pl_piece->pc_map;
+		run->pc_off = pl->pl_piece->pc_off + pl->pl_off;
+		run->pc_len = run_length(pl, len - got);
+		run->pc_len = gather_run(run, maxseg, &segs);
+		got += run->pc_len;
+		place_advance(pl, run->pc_len);
 	}
+	*n = (unsigned int)(run - pieces);
 	return got;
 }
 

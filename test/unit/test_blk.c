@@ -502,6 +502,32 @@ scattered_data_arrive_in_order(void **state)
 	}
 }
 
+/* Blocks of a cache, say: one descriptor where they are neighbours. */
+static void
+neighbours_are_one_segment(void **state)
+{
+	struct pv_blk_request br = { .br_op = PV_BLK_READ, .br_len = 3072 };
+	struct pv_piece pieces[6];
+	struct port_buf *pb;
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	pb = port_buf_new(8192);
+	for (i = 0; i < 6; i++)
+		pieces[i] = (struct pv_piece){ pb->pb_map,
+		    (i < 4 ? 0 : 4096) + i * 512, 512 };
+	br.br_pieces = pieces;
+	br.br_npieces = 6;
+	assert_int_equal(submit(&br), 0);
+	assert_ptr_equal(complete(), &br);
+	assert_memory_equal(pb->pb_va, image, 2048);
+	assert_memory_equal(pb->pb_va + 6144, image + 2048, 1024);
+	assert_int_equal(seen[0].segs, 4);
+	port_buf_free(pb);
+	detach();
+}
+
 static void
 segments_above_the_limit_go_in_parts(void **state)
 {
@@ -1844,6 +1870,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(read_and_write_reach_the_disk),
 		T(scattered_data_arrive_in_order),
+		T(neighbours_are_one_segment),
 		T(segments_above_the_limit_go_in_parts),
 		T(without_a_limit_of_segments_it_is_one),
 		T(long_segments_are_cut),
