@@ -22,8 +22,7 @@ BENCH_TEST := $(patsubst test/bench/%.c,$(BH)/%,$(BENCH_TEST_SRC))
 BENCH_TEST_OBJ := $(patsubst test/bench/%,$(BH)/%.o,$(filter-out $(BENCH_TEST_SRC),$(wildcard test/bench/*.c))) \
 	$(B)/host/test/conform/raw.c.o
 # Those of the library; the guest's have nothing to be traced.
-BENCH_UNIT := $(patsubst test/unit/%.c,$(BH)/unit/%,$(wildcard \
-	$(patsubst %,test/unit/test_%.c,blk console entropy gpu hostile mmio net pci virtio virtq)))
+BENCH_UNIT := $(LIB_UNIT:%=$(BH)/unit/%)
 DEPS += $(TRACED_OBJ:.o=.d) $(BENCH_TEST:%=%.c.d) $(BENCH_TEST_OBJ:.o=.d)
 
 $(BH)/lib/%.c.o: lib/%.c mk/build.mk mk/host.mk mk/bench.mk

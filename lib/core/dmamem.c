@@ -49,7 +49,7 @@ pv_dmamem_alloc(struct pv_dmamem *dm, bus_dma_tag_t tag, bus_size_t size,
 	new.dm_tag = tag;
 	new.dm_size = size;
 	new.dm_maxmem = (int)nsegs;
-	if (maxseg == 0 || maxseg > size)
+	if (maxseg == 0)
 		maxseg = size;
 	new.dm_mem = pv_kern_alloc(listlen);
 	if (new.dm_mem == NULL)

@@ -174,7 +174,8 @@ start_driver_ok(struct pv_virtio *dev)
 	__atomic_store_n(&dev->vd_started, 1, __ATOMIC_RELEASE);
 	virtio_status_add(dev, PV_STATUS_DRIVER_OK);
 	status = status_read(dev);
-	if (status == STATUS_GONE || (status & PV_STATUS_NEEDS_RESET) ||
+	/* One that is gone seems to need a reset too. */
+	if ((status & PV_STATUS_NEEDS_RESET) ||
 	    !(status & PV_STATUS_DRIVER_OK)) {
 		virtio_log(dev, PV_LOG_ERROR,
 		    "DRIVER_OK not taken: status 0x%x", status);
@@ -195,9 +196,8 @@ pv_virtio_start(struct pv_virtio *dev)
 		return EIO;
 	if (virtio_is_started(dev))
 		return EINVAL;
-	if (dev->vd_intr_mode == PV_INTR_MODE_NONE)
-		dev->vd_intr_mode = dev->vd_ops->to_intr_setup(
-		    dev->vd_transport, dev, dev->vd_nqueues);
+	dev->vd_intr_mode = dev->vd_ops->to_intr_setup(dev->vd_transport, dev,
+	    dev->vd_nqueues);
 	error = start_queues(dev);
 	if (error == 0)
 		error = start_driver_ok(dev);
@@ -221,7 +221,7 @@ pv_virtio_stop(struct pv_virtio *dev)
 void
 pv_virtio_fail(struct pv_virtio *dev)
 {
-	if (virtio_is_started(dev) || dev->vd_intr_mode != PV_INTR_MODE_NONE)
+	if (dev->vd_intr_mode != PV_INTR_MODE_NONE)
 		pv_virtio_stop(dev);
 	virtio_status_add(dev, PV_STATUS_FAILED);
 }

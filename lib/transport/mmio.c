@@ -226,12 +226,8 @@ mmio_queue_enable(void *v, unsigned int queue, const struct pv_queue_place *qp)
 static void
 mmio_queue_stop(void *v, unsigned int queue)
 {
-	struct pv_mmio *mm = v;
-
-	if (!is_legacy(mm))
-		return;
-	mmio_write(mm, MMIO_QUEUE_SEL, queue);
-	mmio_write(mm, MMIO_QUEUE_PFN, 0);
+	mmio_write(v, MMIO_QUEUE_SEL, queue);
+	mmio_write(v, MMIO_QUEUE_PFN, 0);
 }
 
 static void

@@ -74,8 +74,11 @@ port_may_fail(void)
 {
 	if (port.po_fail_after < 0)
 		return 0;
-	if (port.po_fail_after == 0)
+	if (port.po_fail_after == 0) {
+		if (port.po_fail_one)
+			port.po_fail_after = -1;
 		return 1;
+	}
 	port.po_fail_after--;
 	return 0;
 }

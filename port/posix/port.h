@@ -25,6 +25,7 @@ struct port {
 	bus_addr_t po_base;		/* the next device addresses */
 	int po_fail_after;		/* >= 0: so many allocations more
 					 * succeed, then all fail; -1: never */
+	int po_fail_one;		/* then one fails, and no more do */
 	int po_realtime;		/* the clock is the machine's, delays
 					 * pass; otherwise po_now_ns is it */
 	void (*po_tick)(void *);	/* called by each delay and pause */

@@ -23,6 +23,9 @@ dmamap_create(bus_dma_tag_t t, bus_size_t size, int nsegments,
     bus_size_t maxsegsz, bus_size_t boundary, int flags, bus_dmamap_t *mapp)
 {
 	(void)t;
+	if (nsegments < 1 || maxsegsz == 0)
+		port_violation("bus_dmamap_create for %d segments of %llu",
+		    nsegments, (unsigned long long)maxsegsz);
 	return bus_dmamap_create(port_bus->pb_tag, size, nsegments, maxsegsz,
 	    boundary, flags, mapp);
 }
