@@ -54,6 +54,14 @@ $(H)/liblwip.a: $(HOST_LWIP_OBJ)
 
 DEPS += $(HOST_LWIP_OBJ:.o=.d)
 
+# FatFs as the guest has it, and watched: what it reads is the tests' damage. Its sums of shifts are its own.
+$(H)/fatfs/%.c.o: $(FATFS)/%.c mk/build.mk mk/host.mk guest/disk/fatconf.h
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOST) $(HOST_CFLAGS) -w -fno-sanitize=undefined $(FATFS_FLAGS) -c -o $@ $<
+
+$(H)/libfatfs.a: $(patsubst %,$(H)/fatfs/%.c.o,ff ffunicode)
+	$(call say,AR      $@)rm -f $@ && ar rcs $@ $^
+
 # $(1) the test's name, $(2) its further sources, $(3) its flags, $(4) libraries. Its objects are
 # its own.
 define unit_rules

@@ -234,7 +234,7 @@ array_crc(const struct scan *sc, const struct gpt *g, uint32_t *crc)
 	return 0;
 }
 
-/* 0 and *why NULL: it is good. */
+/* *why NULL: it is good. The value is why it could not be read. */
 static int
 gpt_read(const struct scan *sc, uint64_t lba, struct gpt *g, const char **why)
 {
@@ -243,10 +243,9 @@ gpt_read(const struct scan *sc, uint64_t lba, struct gpt *g, const char **why)
 	int error;
 
 	error = read_sector(sc, lba, h, sizeof(h));
-	if (error != 0) {
-		*why = "it can't be read";
+	*why = "it can't be read";
+	if (error != 0)
 		return error == EINVAL ? 0 : error;
-	}
 	*why = header_fault(h, lba);
 	if (*why != NULL)
 		return 0;
@@ -262,7 +261,9 @@ gpt_read(const struct scan *sc, uint64_t lba, struct gpt *g, const char **why)
 	if (*why != NULL)
 		return 0;
 	error = array_crc(sc, g, &crc);
-	if (error == 0 && crc != g->g_crc)
+	if (error != 0)
+		*why = "its entries can't be read";
+	else if (crc != g->g_crc)
 		*why = "the checksum of its entries";
 	return error;
 }
@@ -360,17 +361,15 @@ gpt_scan(struct scan *sc)
 	uint64_t last = sc->sc_sectors - 1;
 	const char *first_why, *why;
 	struct gpt g, other;
-	int error;
+	int first, error;
 
 	memset(&g, 0, sizeof(g));
-	error = gpt_read(sc, 1, &g, &first_why);
-	if (error != 0)
-		return error;
+	first = gpt_read(sc, 1, &g, &first_why);
 	if (first_why == NULL && g.g_alternate < sc->sc_sectors)
 		last = g.g_alternate;
 	error = gpt_read(sc, last, &other, &why);
-	if (error != 0 && first_why != NULL)
-		return error;
+	if (first_why != NULL && why != NULL && (first != 0 || error != 0))
+		return first != 0 ? first : error;
 	if (first_why == NULL) {
 		if (why != NULL)
 			say(sc, "the backup GPT is damaged (%s): the first "
