@@ -16,7 +16,7 @@ BUILD = $(MAKE) -f mk/build.mk
 JOBS ?= 2
 SYSTEM := $(shell uname -s)
 
-.PHONY: all image isv objects run test test-long check conformance unit bench snapshot screenshot clean help lib
+.PHONY: all image isv machine objects run test test-long check conformance unit bench snapshot screenshot clean help lib
 
 all: image
 
@@ -37,6 +37,9 @@ objects: bootstrap-run
 
 isv: bootstrap-test
 	@+$(BUILD) build/machine/isv.so
+
+machine: bootstrap-test
+	@JOBS=$(JOBS) tool/machine
 
 unit: bootstrap-test
 	@tool/test unit
@@ -92,6 +95,7 @@ help:
 	@echo "make image       the one file that boots: build/paravane (and .elf, with symbols, beside it)"
 	@echo "make test-long   the tests with the full matrix of machines"
 	@echo "make isv         the instruction checker for QEMU: build/machine/isv.so, see man/isv.1"
+	@echo "make machine     QEMU with Apple's machine, applevz: once, minutes; see man/applevz.7"
 	@echo "make check       every driver against every device model, in seconds; ARGS=\"--help\""
 	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
 	@echo "make unit        the host's unit tests alone"

@@ -79,6 +79,11 @@ $(foreach t,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $t)),$(call
 host: $(H)/libparavane.a
 unit: $(UNIT)
 
+# QEMU with Apple's machine, of the cache directory.
+.PHONY: machine
+machine:
+	$(Q)tool/machine
+
 # The instruction checker: a plug-in for QEMU, built against the header of QEMU's source package.
 ISV_SRC := $(wildcard machine/isv/*.c)
 

@@ -41,6 +41,12 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 IMAGE = os.environ.get("PARAVANE_IMAGE", os.path.join(TOP, "build",
                                                       "paravane"))
 QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
+# QEMU with Apple's machine, as tool/machine builds it.
+APPLEVZ = os.path.join(TOP, "build", "machine",
+                       "qemu-system-aarch64-applevz")
+# With PARAVANE_MACHINE=applevz (or with its options: applevz,strict=on) a test
+# that knows nothing of it runs there: its devices become that machine's.
+MACHINE = os.environ.get("PARAVANE_MACHINE")
 PROMPT = "paravane> "
 
 # Devices that most tests want, as words for -device and what belongs to it.
@@ -53,11 +59,28 @@ class Failure(Exception):
     """Something that was awaited did not come."""
 
 
+def of_applevz(words):
+    """QEMU's words with its virtio-pci devices as that machine has them."""
+    names = {"net": "net", "gpu": "gpu", "rng": "entropy", "blk": "blk",
+             "serial": "console", "balloon": "balloon"}
+    found = []
+    for word in words:
+        kind = re.match(r"virtio-(\w+)-pci\b", word)
+        if kind and kind[1] in names:
+            word = "applevz-" + names[kind[1]] + word[kind.end():]
+            word = re.sub(r",(romfile=|disable-legacy=on|max_ports=1)", "",
+                          word).replace("host_mtu=", "mtu=")
+        found.append(word)
+    return found
+
+
 class Guest:
     """
     append    the kernel's command line
     devices   lists of QEMU's words, one after the other
-    console   "pl011"; "virtio" (PCI); "virtio-mmio"; "none"
+    console   "pl011"; "virtio" (PCI); "virtio-mmio"; "none"; on the machine
+              "applevz" its own is the only one, but for "none"
+    machine   "applevz" or "applevz,option=..." takes the QEMU that has it
     limit     seconds after which QEMU is ended, whatever happens
     wait_s    how long expect() and the like wait, where not said otherwise
     args      more of QEMU's words
@@ -76,7 +99,13 @@ class Guest:
         self.sock = None
         self.tmp = tempfile.TemporaryDirectory(prefix="paravane-")
         self.monitor = os.path.join(self.tmp.name, "qmp")
-        words = ["timeout", "-k", "5", str(limit), QEMU, "-M", machine,
+        qemu = QEMU
+        if MACHINE and machine.startswith("virt"):
+            machine = MACHINE
+        if machine.startswith("applevz"):
+            qemu = APPLEVZ
+            console = "none" if console == "none" else "applevz"
+        words = ["timeout", "-k", "5", str(limit), qemu, "-M", machine,
                  "-cpu", cpu, "-smp", str(smp), "-m", memory, "-nodefaults",
                  "-display", "none", "-no-reboot",
                  "-qmp", f"unix:{self.monitor},server=on,wait=off"]
@@ -86,6 +115,8 @@ class Guest:
             words += ["-chardev", "stdio,id=con,signal=off"]
         words += {
             "none": ["-serial", "none"],
+            "applevz": ["-serial", "none", "-device", "applevz-console",
+                        "-device", "virtconsole,chardev=con"],
             "pl011": ["-serial", "chardev:con"],
             "virtio": ["-serial", "none", "-device",
                        "virtio-serial-pci,max_ports=1", "-device",
@@ -97,6 +128,8 @@ class Guest:
         for device in devices:
             words += device
         words += args
+        if machine.startswith("applevz"):
+            words = of_applevz(words)
         self.words = words
         self.proc = subprocess.Popen(words, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE,

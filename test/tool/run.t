@@ -134,6 +134,15 @@ fails("no size", run("--memory", "lots", **MAC), "--memory takes a size")
 
 fails("no QEMU on Debian", run(qemu=None), "apt install qemu-system-arm")
 fails("no QEMU on macOS", run(qemu=None, uname="Darwin arm64"), "brew install")
+fails("a machine that there is not", run("--machine", "pc"), "no such machine")
+fails("Apple's machine, with firmware", run("--machine", "applevz", "--efi"),
+      "no firmware")
+status, out, err = run("--dry-run", "--machine", "applevz,strict=on", "--mtu",
+                       "4000", display=":0")
+tap.ok("make machine" in err or (
+    status == 0 and "-M applevz,strict=on" in out and "mtu=4000" in out
+    and "virtio-" not in out and "-display none" in out),
+    "Apple's machine, or how to have it", status, out, err)
 fails("no image", run(image=False), "make image")
 fails("no image on macOS", run(image=False, uname="Darwin arm64"),
       "Debian 12", "make image", "--image")

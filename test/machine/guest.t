@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=600
+"""
+Our guest on Apple's machine, which says so when a rule of it is broken: every
+self-test on 1 to 4 processors, entered at EL1 and EL2; console, network and
+display; each reading of what records dispute; and that the rules are there.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
+import tap
+import tcphash
+from paravane_qemu import GPU, NET, RNG, Failure, Font, Guest
+from peer import Peer
+
+STRICT = "applevz,strict=on"
+DEVICES = [NET, GPU, RNG]
+BULK = 16 << 20
+MTU = 1 << 3
+TSO4 = 1 << 7 | 1 << 11
+
+
+def broken_rules(g):
+    return re.findall("^applevz: .*", g.text, re.M)
+
+
+def check(name, function, *args, **more):
+    try:
+        bad = function(*args, **more)
+    except Failure as e:
+        bad = str(e)
+    tap.ok(not bad, name, *([bad] if bad else []))
+
+
+def unattended(run, options="", append="", devices=DEVICES, **more):
+    """Commands; no self-test fails, no rule is broken."""
+    with Guest(append=f'{append} run="{run};poweroff"', wait_s=120,
+               machine=STRICT + options, devices=devices, **more) as g:
+        g.expect("^paravane: (done|failed)$")
+        g.wait()
+        bad = re.findall("^not ok.*", g.text, re.M) + broken_rules(g)
+        if bad or "paravane: done" not in g.text:
+            g.fail("\n".join(bad))
+        return g.text
+
+
+def selftests(options, smp, run="selftest"):
+    text = unattended(f"devices;{run}", options, smp=smp)
+    if not re.search(r"^net0: pci 1af4:1041 rev 1\b", text, re.M):
+        return "net0 is not Apple's"
+    if len(re.findall(r"interrupts MSI-X", text)) < 4:
+        return "not every device has MSI-X"
+    if run == "selftest" and "# v2m, " not in text:
+        return "its interrupts are not the GICv2m frame's"
+
+
+def machine(options, devices=DEVICES, append=""):
+    """A reading of the records: all of the devices work."""
+    text = unattended("devices;selftest pci;selftest virtio", options, append,
+                      devices)
+    if not re.search(r"^net0: 10\.0\.2\.15/24 mtu 1500 ", text, re.M):
+        return "no address came:\n" + text[-2000:]
+
+
+def each(options, layout):
+    """The devices of the machine, each with the same options."""
+    device = [re.sub(r"^virtio-.*", rf"\g<0>{layout}", w)
+              for w in sum(DEVICES, [])]
+    return machine(options, [device])
+
+
+def consoles():
+    with Guest(machine=STRICT, devices=DEVICES) as g:
+        g.prompt()
+        font = Font()
+        g.command("echo on both of them")
+        g.screen_until(lambda *s: "on both of them" in font.read(*s), 20)
+        g.qmp("set_link", name="virtio-backend", up=True) if False else None
+        g.command("poweroff", wait=False)
+        return g.wait() and "QEMU's exit status"
+
+
+def power_button():
+    with Guest(machine=STRICT) as g:
+        g.prompt()
+        g.qmp("system_powerdown")
+        g.command("echo still here")
+
+
+def mtu(size, taken):
+    """Packets of the MTU that is taken pass both ways, none above it."""
+    with Peer() as peer, Guest(machine=STRICT, devices=[
+            peer.netdev("n0"),
+            ["-device", f"virtio-net-pci,netdev=n0,host_mtu={size}"]]) as g:
+        g.prompt()
+        if not peer.wait_lease():
+            g.fail("no lease was taken")
+        g.command("sleep 100")
+        if taken != size:
+            g.command(f"ifconfig net0 mtu {taken}")
+        out = g.command(f"ping -D -c 1 -s {taken} 10.0.2.2")
+        if "1 received" not in out or not peer.ping(taken):
+            g.fail(f"a packet of {taken} bytes does not pass")
+        out = g.command("ifconfig net0")
+        if f"mtu {taken} " not in out or peer.largest > taken or peer.bad:
+            g.fail(f"{out} {peer.largest} {peer.bad}")
+        bad = broken_rules(g)
+        return "\n".join(bad)
+
+
+def hashed(device):
+    """TCP both ways, hashed at both ends."""
+    with Guest(machine=STRICT, devices=[
+            ["-netdev", "user,id=n0", "-device", device]]) as g:
+        g.prompt()
+        g.expect(r"", 1)
+        for _ in range(50):
+            if "inet 10.0.2.15/24" in g.command("ifconfig"):
+                break
+            g.command("sleep 100")
+        for command, host in (
+                ("tcphash recv {} 10.0.2.2",
+                 lambda s: tcphash.send(s, BULK, 42)[0]),
+                (f"tcphash send {{}} {BULK} 43 10.0.2.2",
+                 lambda s: tcphash.receive(s)[1])):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                listener.settimeout(30)
+                g.send(command.format(listener.getsockname()[1]) + "\r")
+                with listener.accept()[0] as peer:
+                    peer.settimeout(60)
+                    crc = host(peer)
+            said = g.expect(rf"tcphash: \w+ {BULK} bytes crc32 (\w+) in", 60)
+            g.expect("^paravane> ")
+            if int(said[1], 16) != crc:
+                g.fail(f"{said[0]}, and {crc:08x} here")
+        return "\n".join(broken_rules(g))
+
+
+def late():
+    """The display comes to the bus when the guest has been up for a while."""
+    with Guest(machine=STRICT, devices=[
+            ["-device", "applevz-gpu,late-ms=1500"]], wait_s=60) as g:
+        g.prompt()
+        g.expect("^gpu0: ")
+        g.command("echo here it is")
+        font = Font()
+        g.screen_until(lambda *s: "here it is" in font.read(*s), 20)
+        return "\n".join(broken_rules(g))
+
+
+def refused(append, devices, *reasons):
+    """A rule is broken, which the machine says, and the guest survives."""
+    with Guest(append=append, machine=STRICT, devices=devices) as g:
+        for reason in reasons:
+            g.expect(f"^applevz: strict: {reason}")
+        g.prompt()
+
+
+def quiet():
+    """Not strict, the same happens and nothing is said."""
+    with Guest(append=f"netdeny={MTU}", machine="applevz",
+               devices=[NET]) as g:
+        g.prompt()
+        if "inet" in g.command("ifconfig") or broken_rules(g):
+            g.fail("the device was not refused, or something was said")
+
+
+def wedge():
+    """A receive buffer that is too small stops transmission as well."""
+    with Peer() as peer, Guest(machine=STRICT, devices=[
+            peer.netdev("n0"), ["-device",
+                                "applevz-net,netdev=n0,rx-minimum=9000"]],
+            append="net=10.0.2.15/24") as g:
+        g.prompt()
+        peer.ping(100, seconds=1)
+        g.expect("^applevz: strict: net: a receive buffer of [0-9]+ bytes: "
+                 "the device is wedged")
+        g.command("ping -c 1 10.0.2.2")
+        if peer.ping(100, seconds=1):
+            return "it goes on"
+
+
+def elsewhere(test, *args):
+    """A test of the guest's, on this machine."""
+    done = subprocess.run(
+        [os.path.join(TOP, test), *args], text=True, capture_output=True,
+        env=os.environ | {"PARAVANE_MACHINE": STRICT})
+    return done.returncode and done.stdout + done.stderr
+
+
+def main():
+    check("every self-test, 2 processors", selftests, "", 2)
+    check("every self-test, 4 processors, entered at EL2", selftests,
+          ",nested=on", 4)
+    check("1 processor", selftests, "", 1, "selftest intr")
+    check("3 processors, entered at EL2", selftests, ",nested=on", 3,
+          "selftest cpu")
+    check("the console, on virtio and on the display", consoles)
+    check("the power button does no harm", power_button)
+    for size, taken in ((1500, 1500), (4000, 4000), (65535, 65435)):
+        check(f"an MTU of {size}", mtu, size, taken)
+    check("TCP, hashed", hashed, "virtio-net-pci,netdev=n0")
+    check("TCP, hashed, with doorbells elsewhere and each third interrupt lost",
+          hashed, "virtio-net-pci,netdev=n0,layout=wide16,lose=3")
+    check("TCP, hashed, through a device that dozes", hashed,
+          "virtio-net-pci,netdev=n0,mtu=4000,doze-ms=40")
+    check("a display that comes late", late)
+    for option in ("hide-gic=on", "odd-bytes=on", "psci=hvc", "assign=some",
+                   "assign=all", "tree-apart=on", "window=17179869184"):
+        check(f"with {option}", machine, "," + option)
+    for option in ("layout=wide", "reset-us=20000", "coalesce-us=0",
+                   "ring-packed=off", "ring-reset=on", "late-ms=150"):
+        check(f"all devices with {option}", each, "", "," + option)
+    check("X as alpha", elsewhere, "test/guest/display.t")
+    check("MTU is insisted on", refused, f"netdeny={MTU}", [NET],
+          "net: FEATURES_OK is refused: MTU was not accepted")
+    check("all TSO or none", refused, f"netdeny={TSO4}", [NET],
+          "net: FEATURES_OK is refused: of the four TSO features")
+    check("not strict, nothing is said", quiet)
+    check("a wedge", wedge)
+    tap.done()
+
+
+main()
