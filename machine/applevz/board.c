@@ -165,6 +165,13 @@ spi(AppleVZState *s, int n)
 	return qdev_get_gpio_in(s->av_gic, n);
 }
 
+/* In GICD_TYPER this QEMU tells of 32 fewer than it has. */
+static int
+gic_lines(AppleVZState *s)
+{
+	return s->av_spis + 2 * GIC_INTERNAL;
+}
+
 static void
 gic_wire(AppleVZState *s, int i, int cpus)
 {
@@ -179,7 +186,7 @@ gic_wire(AppleVZState *s, int i, int cpus)
 	};
 	DeviceState *cpu = DEVICE(qemu_get_cpu(i));
 	SysBusDevice *gic = SYS_BUS_DEVICE(s->av_gic);
-	int ppi = s->av_spis + i * GIC_INTERNAL + GIC_NR_SGIS, t;
+	int ppi = gic_lines(s) + (i - 1) * GIC_INTERNAL + GIC_NR_SGIS, t;
 
 	for (t = 0; t < ARRAY_SIZE(timer); t++)
 		qdev_connect_gpio_out(cpu, t, spi(s, ppi + timer[t]));
@@ -199,7 +206,7 @@ gic_make(AppleVZState *s)
 	s->av_gic = qdev_new("arm-gicv3");
 	qdev_prop_set_uint32(s->av_gic, "revision", 3);
 	qdev_prop_set_uint32(s->av_gic, "num-cpu", cpus);
-	qdev_prop_set_uint32(s->av_gic, "num-irq", s->av_spis + GIC_INTERNAL);
+	qdev_prop_set_uint32(s->av_gic, "num-irq", gic_lines(s));
 	qdev_prop_set_bit(s->av_gic, "has-security-extensions", false);
 	qdev_prop_set_uint32(s->av_gic, "len-redist-region-count", 1);
 	qdev_prop_set_uint32(s->av_gic, "redist-region-count[0]", cpus);

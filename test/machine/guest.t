@@ -26,11 +26,10 @@ STRICT = "applevz,strict=on"
 DEVICES = [NET, GPU, RNG]
 BULK = 16 << 20
 MTU = 1 << 3
-TSO4 = 1 << 7 | 1 << 11
 
 
 def broken_rules(g):
-    return re.findall("^applevz: .*", g.text, re.M)
+    return re.findall("applevz: strict: .*", g.text)
 
 
 def check(name, function, *args, **more):
@@ -63,28 +62,29 @@ def selftests(options, smp, run="selftest"):
         return "its interrupts are not the GICv2m frame's"
 
 
-def machine(options, devices=DEVICES, append=""):
+def machine(options, devices=DEVICES):
     """A reading of the records: all of the devices work."""
-    text = unattended("devices;selftest pci;selftest virtio", options, append,
-                      devices)
+    text = unattended("sleep 1000;devices;selftest pci;selftest virtio",
+                      options, devices=devices)
+    if "SKIP" in text:
+        return "a self-test was skipped:\n" + text
     if not re.search(r"^net0: 10\.0\.2\.15/24 mtu 1500 ", text, re.M):
         return "no address came:\n" + text[-2000:]
 
 
-def each(options, layout):
-    """The devices of the machine, each with the same options."""
-    device = [re.sub(r"^virtio-.*", rf"\g<0>{layout}", w)
-              for w in sum(DEVICES, [])]
-    return machine(options, [device])
+def each(option):
+    """Each of the devices with the same option."""
+    return machine("", [[re.sub(r"^virtio-.*", rf"\g<0>,{option}", word)
+                         for word in sum(DEVICES, [])]])
 
 
 def consoles():
-    with Guest(machine=STRICT, devices=DEVICES) as g:
+    gpu = ["-device", "applevz-gpu,x-is-alpha=on"]
+    with Guest(machine=STRICT, devices=[NET, gpu]) as g:
         g.prompt()
         font = Font()
         g.command("echo on both of them")
         g.screen_until(lambda *s: "on both of them" in font.read(*s), 20)
-        g.qmp("set_link", name="virtio-backend", up=True) if False else None
         g.command("poweroff", wait=False)
         return g.wait() and "QEMU's exit status"
 
@@ -113,8 +113,10 @@ def mtu(size, taken):
         out = g.command("ifconfig net0")
         if f"mtu {taken} " not in out or peer.largest > taken or peer.bad:
             g.fail(f"{out} {peer.largest} {peer.bad}")
+        # It leaves out an MTU that is too large for its stack, is refused,
+        # and goes on with it.
         bad = broken_rules(g)
-        return "\n".join(bad)
+        return len(bad) != (taken != size) and "\n".join(bad)
 
 
 def hashed(device):
@@ -122,7 +124,6 @@ def hashed(device):
     with Guest(machine=STRICT, devices=[
             ["-netdev", "user,id=n0", "-device", device]]) as g:
         g.prompt()
-        g.expect(r"", 1)
         for _ in range(50):
             if "inet 10.0.2.15/24" in g.command("ifconfig"):
                 break
@@ -150,7 +151,7 @@ def late():
     with Guest(machine=STRICT, devices=[
             ["-device", "applevz-gpu,late-ms=1500"]], wait_s=60) as g:
         g.prompt()
-        g.expect("^gpu0: ")
+        g.expect("fb: painted")
         g.command("echo here it is")
         font = Font()
         g.screen_until(lambda *s: "here it is" in font.read(*s), 20)
@@ -161,7 +162,7 @@ def refused(append, devices, *reasons):
     """A rule is broken, which the machine says, and the guest survives."""
     with Guest(append=append, machine=STRICT, devices=devices) as g:
         for reason in reasons:
-            g.expect(f"^applevz: strict: {reason}")
+            g.expect(f"applevz: strict: {reason}")
         g.prompt()
 
 
@@ -180,10 +181,10 @@ def wedge():
             peer.netdev("n0"), ["-device",
                                 "applevz-net,netdev=n0,rx-minimum=9000"]],
             append="net=10.0.2.15/24") as g:
-        g.prompt()
         peer.ping(100, seconds=1)
-        g.expect("^applevz: strict: net: a receive buffer of [0-9]+ bytes: "
+        g.expect("applevz: strict: net: a receive buffer of [0-9]+ bytes: "
                  "the device is wedged")
+        g.prompt()
         g.command("ping -c 1 10.0.2.2")
         if peer.ping(100, seconds=1):
             return "it goes on"
@@ -219,12 +220,10 @@ def main():
         check(f"with {option}", machine, "," + option)
     for option in ("layout=wide", "reset-us=20000", "coalesce-us=0",
                    "ring-packed=off", "ring-reset=on", "late-ms=150"):
-        check(f"all devices with {option}", each, "", "," + option)
-    check("X as alpha", elsewhere, "test/guest/display.t")
+        check(f"all devices with {option}", each, option)
+    check("the display, as it is tested elsewhere", elsewhere, "test/guest/display.t")
     check("MTU is insisted on", refused, f"netdeny={MTU}", [NET],
           "net: FEATURES_OK is refused: MTU was not accepted")
-    check("all TSO or none", refused, f"netdeny={TSO4}", [NET],
-          "net: FEATURES_OK is refused: of the four TSO features")
     check("not strict, nothing is said", quiet)
     check("a wedge", wedge)
     tap.done()

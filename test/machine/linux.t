@@ -120,11 +120,12 @@ class Server:
 
 
 def facts(g):
-    g.command("dmesg -n 1")
+    g.command("dmesg -n 1; stty cols 1000")
     log = re.sub(r"^\[ *\d+\.\d+\] ", "", g.command("dmesg", 60), flags=re.M)
     for what, pattern in FACTS:
         tap.ok(re.search(pattern, log), what, f"not there: {pattern}",
-               *(log.splitlines() if what == FACTS[0][0] else []))
+               *[line for line in log.splitlines()
+                 if re.search("(?i)gic|pci|timer|psci|drm", line)])
 
 
 def functions(g):
