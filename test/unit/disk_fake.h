@@ -46,6 +46,7 @@ struct fake {
 	int		f_reset_error;
 	unsigned	f_resets;
 	bool		f_lifo;		/* the last taken is done first */
+	bool		f_quiet;	/* it was told not to interrupt */
 	struct disk_unit *f_unit;
 };
 
@@ -238,7 +239,7 @@ fake_poll(void *arg, bool quiet)
 	struct fake *f = arg;
 	struct disk_req *rq;
 
-	(void)quiet;
+	f->f_quiet = quiet;
 	if (f->f_hang > 0) {
 		f->f_hang--;
 		return;

@@ -414,6 +414,37 @@ test_a_flush_waits_for_what_was_written(void **state)
 }
 
 static void
+test_whoever_sleeps_asked_for_an_interrupt(void **state)
+{
+	static unsigned tag[2] = { 0, 1 };
+	struct disk_req rq[2];
+
+	(void)state;
+	ndone = 0;
+	memset(rq, 0, sizeof(rq));
+	rq[0].rq_op = rq[1].rq_op = DISK_OP_READ;
+	rq[0].rq_len = rq[1].rq_len = 512;
+	rq[0].rq_data = rq[1].rq_data = other;
+	rq[0].rq_done = rq[1].rq_done = note_order;
+	rq[0].rq_arg = &tag[0];
+	rq[1].rq_arg = &tag[1];
+	/* Waited for without one, and nothing else is under way. */
+	assert_int_equal(disk_do(dk, DISK_OP_READ, 0, buf, 512), 0);
+	assert_true(fake->f_quiet);
+	assert_int_equal(disk_submit(dk, &rq[0]), 0);
+	assert_false(fake->f_quiet);
+	/* The same, while another is: it is ended on the way, or asked for. */
+	fake->f_lifo = true;
+	assert_int_equal(disk_submit(dk, &rq[1]), 0);
+	assert_int_equal(disk_do(dk, DISK_OP_READ, 4096, buf, 512), 0);
+	assert_true(ndone == 2 || !fake->f_quiet);
+	/* A slow one is slept for. */
+	fake->f_hang = 2000;
+	assert_int_equal(disk_do(dk, DISK_OP_READ, 0, buf, 512), 0);
+	assert_false(fake->f_quiet);
+}
+
+static void
 test_the_two_ways_see_each_other(void **state)
 {
 	(void)state;
@@ -569,6 +600,7 @@ main(void)
 		T(test_a_disk_that_goes_gives_enxio_at_once),
 		T(test_what_overlaps_keeps_its_order),
 		T(test_a_flush_waits_for_what_was_written),
+		T(test_whoever_sleeps_asked_for_an_interrupt),
 		T(test_the_two_ways_see_each_other),
 		T(test_bounds_are_kept),
 		T(test_a_shrunken_disk_gives_errors),
