@@ -162,7 +162,12 @@ struct pv_blk_info {
 	uint64_t bi_max_erase;		/* 0: there is no secure erase */
 	uint64_t bi_erase_align;
 	uint8_t bi_readonly;
-	uint8_t bi_volatile;		/* completed writes need a flush */
+	/*
+	 * Completed writes need a flush. It is set wherever one can be sent,
+	 * unless the port chose otherwise: hosts are known that cache while
+	 * they say that they don't (QEMU's storage daemon).
+	 */
+	uint8_t bi_volatile;
 	uint8_t bi_can_flush;		/* PV_BLK_FLUSH is more than nothing */
 	uint8_t bi_can_toggle;		/* pv_blk_set_writeback works */
 	uint8_t bi_may_unmap;		/* PV_BLK_UNMAP can free something */
@@ -210,6 +215,7 @@ struct pv_blk {
 	struct pv_blk_limits sc_limits;		/* read before FEATURES_OK */
 	uint8_t sc_toggled;			/* the port has chosen a mode: */
 	uint8_t sc_writeback;
+	uint8_t sc_cachemode;			/* as the device says */
 	uint8_t sc_running;
 };
 
@@ -333,7 +339,7 @@ const struct pv_blk_info *pv_blk_info(const struct pv_blk *);
 /*
  * pv_blk_changed - read again what may change; after bc_changed
  *
- * Capacity, may_unmap, and the cache's mode. Requests in flight beyond a new end
+ * Capacity and may_unmap. Requests in flight beyond a new end
  * fail as the device sees fit. Returns 1 if the capacity changed, 0 if not; as a
  * negative number ENXIO not started, EIO, ERANGE a capacity that can't be: what
  * is known stays. Context: thread.
@@ -343,7 +349,8 @@ int pv_blk_changed(struct pv_blk *);
 /*
  * pv_blk_set_writeback - choose the device's cache: 1 volatile, 0 through
  *
- * After 0 what was written before still needs a flush. Stays so after a restart.
+ * After 0 what was written before still needs a flush; what is written from then
+ * on does not. Stays so after a restart.
  * Errors: ENOTSUP without bi_can_toggle; ENXIO; EIO, also if the device does not
  * take it. Context: thread, with no write under way on any queue.
  */

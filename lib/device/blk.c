@@ -405,7 +405,9 @@ blk_read_live(struct pv_blk *sc)
 	capacity = sectors * BLK_SECTOR & ~(uint64_t)(bi->bi_block - 1);
 	changed = capacity != bi->bi_capacity;
 	*(volatile uint64_t *)&bi->bi_capacity = capacity;
-	bi->bi_volatile = writeback != 0;
+	sc->sc_cachemode = writeback != 0;
+	bi->bi_volatile = bi->bi_can_flush && (writeback != 0 ||
+	    !sc->sc_toggled || sc->sc_writeback);
 	bi->bi_may_unmap = unmap != 0;
 	return changed;
 }
@@ -1431,10 +1433,21 @@ pv_blk_changed(struct pv_blk *sc)
 	return blk_read_live(sc);
 }
 
+static int
+blk_write_cachemode(struct pv_blk *sc, int on)
+{
+	return pv_virtio_config_write(sc->sc_dev, BLK_CFG_WRITEBACK, 1,
+	    on != 0);
+}
+
+/*
+ * A host that only says that it is in this mode already may not act on what is
+ * no change to it: it is told the other one first.
+ */
 int
 pv_blk_set_writeback(struct pv_blk *sc, int on)
 {
-	int error;
+	int error = 0;
 
 	if (!sc->sc_running)
 		return ENXIO;
@@ -1442,14 +1455,16 @@ pv_blk_set_writeback(struct pv_blk *sc, int on)
 		return ENOTSUP;
 	sc->sc_toggled = 1;
 	sc->sc_writeback = on != 0;
-	error = pv_virtio_config_write(sc->sc_dev, BLK_CFG_WRITEBACK, 1,
-	    on != 0);
+	if (sc->sc_cachemode == sc->sc_writeback)
+		error = blk_write_cachemode(sc, !on);
+	if (error == 0)
+		error = blk_write_cachemode(sc, on);
 	if (error)
 		return EIO;
 	error = blk_read_live(sc);
 	if (error < 0)
 		return -error;
-	return sc->sc_info.bi_volatile == (on != 0) ? 0 : EIO;
+	return sc->sc_cachemode == sc->sc_writeback ? 0 : EIO;
 }
 
 /* A value up to max, or 0. */

@@ -1377,15 +1377,33 @@ capacity_follows_the_device(void **state)
 	detach();
 }
 
+static unsigned int cache_writes;
+
 static void
-cache_follows_the_field(void **state)
+note_cache(struct rig *rg, unsigned int off, uint32_t val)
+{
+	assert_int_equal(off, 32);
+	assert_int_equal(rg->rg_config[32], val);
+	cache_writes++;
+}
+
+static void
+cache_follows_the_port(void **state)
 {
 	(void)state;
 	rig.rg_offered |= BIT(CONFIG_WCE);
 	assert_int_equal(attach(), 0);
 	assert_true(pv_blk_info(&blk)->bi_can_toggle);
+	/* It says that it is none; some that say so are. */
+	assert_int_equal(rig.rg_config[32], 0);
+	assert_true(pv_blk_info(&blk)->bi_volatile);
+	rig.rg_config_written = note_cache;
+	cache_writes = 0;
+	assert_int_equal(pv_blk_set_writeback(&blk, 0), 0);
 	assert_false(pv_blk_info(&blk)->bi_volatile);
+	assert_int_equal(cache_writes, 2);
 	assert_int_equal(pv_blk_set_writeback(&blk, 1), 0);
+	assert_int_equal(cache_writes, 3);
 	assert_int_equal(rig.rg_config[32], 1);
 	assert_true(pv_blk_info(&blk)->bi_volatile);
 	assert_int_equal(pv_blk_set_writeback(&blk, 0), 0);
@@ -1907,7 +1925,7 @@ main(void)
 		T(topology_is_told),
 		T(limits_that_change_under_us_begin_anew),
 		T(capacity_follows_the_device),
-		T(cache_follows_the_field),
+		T(cache_follows_the_port),
 		T(hostile_cache_does_not_change),
 		T(seldom_bits_are_left),
 		T(a_refusal_never_costs_the_flush),
