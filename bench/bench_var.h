@@ -53,6 +53,10 @@ void findings_reset(void);
 #define O_USER		0x1000	/* user space maps it */
 #define O_TWICE		0x2000	/* in two chains at once, or a part of what
 				 * the device was given came back */
+#define O_BOTH		0x4000	/* both sides touch it for as long as it is
+				 * loaded: a ring, as is said by asking for
+				 * coherent memory */
+#define O_SEEN		0x8000	/* the device has read it since PREWRITE */
 
 #define O_LOADED	(O_LINE | O_BOUNCE | O_COHERENT)
 
@@ -104,7 +108,8 @@ extern struct bench_counts bench_count;
 
 /* The device's view of coherent memory: stores that it does not see yet. */
 void order_device_read(uintptr_t cpu, uint8_t *data, size_t len);
-void order_device_write(uintptr_t cpu, size_t len);
+void order_device_write(uintptr_t cpu, size_t len);	/* before it does */
+void order_catch_up(void);	/* what the CPU saw late is there */
 void order_barrier(bool outer, char kind);
 void order_reset(void);
 

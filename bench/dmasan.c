@@ -27,6 +27,7 @@ struct mem {
 	int m_users;
 	int m_flags;			/* of bus_dmamem_map */
 	int m_coherent;
+	int m_both;			/* was asked to be coherent */
 	struct stack m_alloc;
 	struct {
 		paddr_t pa;
@@ -361,6 +362,7 @@ san_mem_map(bus_dma_tag_t t, bus_dma_segment_t *segs, int nsegs, size_t size,
 	if (size > m->m_size)
 		finding(BENCH_MEM_UNKNOWN, NULL, "bus_dmamem_map of %zu bytes "
 		    "of %zu", size, m->m_size);
+	m->m_both = (flags & BUS_DMA_COHERENT) != 0 || m->m_both;
 	if ((flags & BUS_DMA_COHERENT) &&
 	    (port.po_refuse_coherent || bench_config.bd_refuse_coherent))
 		return ENOTSUP;
@@ -461,10 +463,92 @@ san_map_create(bus_dma_tag_t t, bus_size_t size, int nsegments,
 	return 0;
 }
 
+/* The part of off .. off + len that lies in one chunk. */
+static size_t
+span_at(const struct map *mp, size_t off, size_t len, struct span *sp)
+{
+	uintptr_t addr = (uintptr_t)mp->mp_buf + off;
+
+	sp->sp_ck = chunk_find(addr);
+	sp->sp_i = addr % CHUNK;
+	sp->sp_n = CHUNK - sp->sp_i < len ?
+	    CHUNK - sp->sp_i : (unsigned int)len;
+	sp->sp_cpu = mp->mp_buf + off;
+	if (mp->mp_copy != NULL)
+		sp->sp_dev = mp->mp_copy + off;
+	else
+		sp->sp_dev = &sp->sp_ck->ck_dev[sp->sp_i];
+	return sp->sp_n;
+}
+
+static bus_addr_t
+addr_at(const struct map *mp, size_t off)
+{
+	const bus_dma_segment_t *seg = mp->mp_pub.dm_segs;
+
+	for (; off >= seg->ds_len; seg++)
+		off -= (size_t)seg->ds_len;
+	return seg->ds_addr + off;
+}
+
+/*
+ * What was given to the device to read (and which it has read, by then), and
+ * not taken back; 0: nothing. It may be in several chains at once: then the
+ * others' turn is to come.
+ */
+static int
+judge_no_post(const struct map *mp, const struct span *sp, size_t off,
+    uint16_t which, const struct about *ab, const char *what)
+{
+	unsigned int k;
+
+	for (k = 0; k < sp->sp_n; k++)
+		if ((sp->sp_ck->ck_own[sp->sp_i + k] &
+		    (which | O_BOTH | O_USER)) == which) {
+			if (port_held(addr_at(mp, off + k), 1, 0) != NULL)
+				return 0;
+			finding(BENCH_SYNC_NO_POST, ab, "%s of byte %zu of a "
+			    "map of %llu, which had PREWRITE, and no POSTWRITE "
+			    "after it", what, off + k,
+			    (unsigned long long)mp->mp_pub.dm_mapsize);
+			return 1;
+		}
+	return 0;
+}
+
+static void
+judge_unload(const struct map *mp)
+{
+	size_t off, n, len = (size_t)mp->mp_pub.dm_mapsize;
+	const char *what;
+	struct about ab;
+	struct span sp;
+	int i;
+
+	about_map(mp, &ab);
+	for (i = 0; i < mp->mp_pub.dm_nsegs; i++) {
+		what = port_held(mp->mp_pub.dm_segs[i].ds_addr,
+		    mp->mp_pub.dm_segs[i].ds_len, 1);
+		if (what == NULL)
+			continue;
+		finding(BENCH_MAP_HELD, &ab, "unload of a map of %zu bytes, "
+		    "part of %s", len, what);
+		return;
+	}
+	for (off = 0; off < len; off += n) {
+		n = span_at(mp, off, len - off, &sp);
+		if (sp.sp_ck != NULL &&
+		    judge_no_post(mp, &sp, off, O_WRITE, &ab, "unload"))
+			return;
+	}
+}
+
 static void
 map_forget(struct map *mp)
 {
+	order_catch_up();
 	if (mp->mp_buf != NULL) {
+		judge_unload(mp);
 		ranges_unload(mp);
 		memory_remove(mp->mp_buf, (size_t)mp->mp_pub.dm_mapsize);
 		port.po_loads--;
@@ -546,6 +630,14 @@ kind_of(const void *buf)
 	return bench_config.bd_bounce ? O_BOUNCE : O_LINE;
 }
 
+static uint16_t
+both_of(const void *buf)
+{
+	const struct mem *m = mem_of((uintptr_t)buf);
+
+	return m != NULL && m->m_both ? O_BOTH : 0;
+}
+
 static void
 map_fill(struct map *mp, uint8_t *p, size_t left)
 {
@@ -590,7 +682,8 @@ san_map_load(bus_dma_tag_t t, bus_dmamap_t dm, void *buf, bus_size_t buflen,
 	map_fill(mp, buf, (size_t)buflen);
 	dm->dm_mapsize = buflen;
 	dm->dm_flags = mp->mp_kind == O_COHERENT ? PV_BUS_DMAMAP_ISCOHERENT : 0;
-	memory_add(buf, (size_t)buflen, mp->mp_kind);
+	memory_add(buf, (size_t)buflen,
+	    (uint16_t)(mp->mp_kind | both_of(buf)));
 	if (mp->mp_kind == O_BOUNCE) {
 		mp->mp_copy = malloc((size_t)buflen);
 		memset(mp->mp_copy, 0xa5, (size_t)buflen);
@@ -633,24 +726,6 @@ san_map_unload(bus_dma_tag_t t, bus_dmamap_t dm)
 	mp->mp_pub.dm_flags = tag_is_coherent() ? PV_BUS_DMAMAP_ISCOHERENT : 0;
 }
 
-/* The part of off .. off + len that lies in one chunk. */
-static size_t
-span_at(const struct map *mp, size_t off, size_t len, struct span *sp)
-{
-	uintptr_t addr = (uintptr_t)mp->mp_buf + off;
-
-	sp->sp_ck = chunk_find(addr);
-	sp->sp_i = addr % CHUNK;
-	sp->sp_n = CHUNK - sp->sp_i < len ?
-	    CHUNK - sp->sp_i : (unsigned int)len;
-	sp->sp_cpu = mp->mp_buf + off;
-	if (mp->mp_copy != NULL)
-		sp->sp_dev = mp->mp_copy + off;
-	else
-		sp->sp_dev = &sp->sp_ck->ck_dev[sp->sp_i];
-	return sp->sp_n;
-}
-
 /* Syncs */
 
 static void
@@ -664,18 +739,19 @@ own_change(const struct span *sp, uint16_t set, uint16_t clear)
 }
 
 static void
-sync_pre(const struct map *mp, const struct span *sp, int ops,
+sync_pre(const struct map *mp, const struct span *sp, size_t off, int ops,
     const struct about *ab)
 {
 	unsigned int k;
 
+	judge_no_post(mp, sp, off, O_WRITE | O_SEEN, ab, "PRE");
 	for (k = sp->sp_i; k < sp->sp_i + sp->sp_n; k++)
 		if (sp->sp_ck->ck_own[k] & O_READ)
 			sp->sp_ck->ck_own[k] |= O_TWICE;
 	if (ops & BUS_DMASYNC_PREREAD)
 		own_change(sp, O_READ, O_WRITTEN);
 	if (ops & BUS_DMASYNC_PREWRITE)
-		own_change(sp, O_WRITE, O_WRITTEN);
+		own_change(sp, O_WRITE, O_WRITTEN | O_SEEN);
 	if (mp->mp_kind == O_BOUNCE) {
 		memcpy(sp->sp_ck->ck_snap + sp->sp_i, sp->sp_cpu, sp->sp_n);
 		if (ops & BUS_DMASYNC_PREWRITE)
@@ -724,7 +800,7 @@ sync_post(const struct map *mp, const struct span *sp, size_t off, int ops,
     const struct about *ab)
 {
 	if (ops & BUS_DMASYNC_POSTWRITE)
-		own_change(sp, 0, O_WRITE);
+		own_change(sp, 0, O_WRITE | O_SEEN);
 	if (!(ops & BUS_DMASYNC_POSTREAD))
 		return;
 	judge_post(mp, sp, off, ab);
@@ -774,6 +850,7 @@ san_map_sync(bus_dma_tag_t t, bus_dmamap_t dm, bus_addr_t offset,
 	struct span sp;
 
 	(void)t;
+	order_catch_up();
 	if (mp == NULL || judge_sync(mp, offset, length, ops))
 		return;
 	stack_take(&mp->mp_sync);
@@ -788,7 +865,7 @@ san_map_sync(bus_dma_tag_t t, bus_dmamap_t dm, bus_addr_t offset,
 		if (ops & POST)
 			sync_post(mp, &sp, off, ops, &ab);
 		if (ops & PRE)
-			sync_pre(mp, &sp, ops, &ab);
+			sync_pre(mp, &sp, off, ops, &ab);
 		if (mp->mp_kind == O_LINE)
 			lines_chance(sp.sp_ck);
 	}
@@ -996,6 +1073,7 @@ san_read(bus_addr_t addr, void *buf, size_t len)
 		} else {
 			judge_read(mp, &sp, off);
 			memcpy(to, sp.sp_dev, n);
+			own_change(&sp, O_SEEN, 0);
 		}
 		chunk_touch(sp.sp_ck, sp.sp_i, sp.sp_n, 1);
 		if (mp->mp_kind == O_LINE)
@@ -1071,8 +1149,8 @@ san_write(bus_addr_t addr, const void *buf, size_t len)
 	for (; len > 0; len -= n, off += n, from += n) {
 		n = span_at(mp, off, len, &sp);
 		if (mp->mp_kind == O_COHERENT) {
-			memcpy(sp.sp_cpu, from, n);
 			order_device_write((uintptr_t)sp.sp_cpu, n);
+			memcpy(sp.sp_cpu, from, n);
 			own_change(&sp, O_FROMDEV, O_FETCHED);
 		} else {
 			judge_write(mp, &sp, off);

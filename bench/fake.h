@@ -25,6 +25,7 @@
 #include <paravane/mmio.h>
 #include <paravane/pci.h>
 
+#include "holds.h"
 #include "port.h"
 #include "strict.h"
 
@@ -74,6 +75,7 @@ struct fake_queue {
 	int fq_checked;			/* a full one after the index */
 	int fq_vector_unread;		/* written, and not read back */
 	int fq_told;			/* an interrupt was sent; fake_noticed */
+	struct holds fq_holds;
 };
 
 struct fake_dev {
@@ -111,6 +113,8 @@ struct fake_dev {
 	void (*fd_status_written)(struct fake_dev *, uint8_t);
 	void (*fd_config_reading)(struct fake_dev *, unsigned int off);
 	void (*fd_config_written)(struct fake_dev *, unsigned int off);
+	/* what it was lent: ph_lent, port.h */
+	const char *(*fd_lent)(struct fake_dev *, bus_addr_t, bus_size_t);
 	void *fd_data;			/* the test's */
 
 	/* state, to be looked at, or spoiled */
@@ -131,6 +135,8 @@ struct fake_dev {
 	int fd_changed;			/* configuration, not looked at since */
 	int fd_reads;			/* of configuration, since a generation */
 	int fd_generation_read;		/* before those */
+
+	struct port_holder fd_holder;
 
 	/* set by the transport */
 	void (*fd_signal)(struct fake_dev *, int queue);	/* -1: config */

@@ -12,6 +12,7 @@ fake_init(struct fake_dev *fd, unsigned int type, unsigned int nqueues)
 {
 	unsigned int i;
 
+	port_hold_end(&fd->fd_holder);
 	memset(fd, 0, sizeof(*fd));
 	fd->fd_type = type;
 	fd->fd_features = PV_F_BIT(PV_F_VERSION_1) |
@@ -75,7 +76,9 @@ reset(struct fake_dev *fd)
 		fq->fq_seen = fq->fq_rung = fq->fq_settled = 0;
 		fq->fq_ordered = fq->fq_checked = 0;
 		fq->fq_vector_unread = fq->fq_told = 0;
+		memset(&fq->fq_holds, 0, sizeof(fq->fq_holds));
 	}
+	port_hold_end(&fd->fd_holder);
 	if (fd->fd_reset != NULL)
 		fd->fd_reset(fd);
 }

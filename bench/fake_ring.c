@@ -77,6 +77,39 @@ judge_ring(const struct fake_queue *fq, unsigned int queue)
 	return 1;
 }
 
+/* What a device that is not gone has of memory. */
+static const char *
+holds(void *arg, bus_addr_t addr, bus_size_t len)
+{
+	struct fake_dev *fd = arg;
+	const struct fake_queue *fq = fd->fd_queues;
+	struct pv_queue_place qp = { 0 };
+	const char *what = NULL;
+	unsigned int i;
+
+	if (fd->fd_gone)
+		return NULL;
+	for (i = 0; i < fd->fd_nqueues && what == NULL; i++, fq++) {
+		qp.qp_size = fq->fq_size;
+		qp.qp_desc = fq->fq_desc;
+		qp.qp_driver = fq->fq_driver;
+		qp.qp_device = fq->fq_device;
+		if (fq->fq_ready)
+			what = holds_what(&fq->fq_holds, &qp, fq->fq_avail,
+			    addr, len);
+	}
+	return what;
+}
+
+static const char *
+lent(void *arg, bus_addr_t addr, bus_size_t len)
+{
+	struct fake_dev *fd = arg;
+
+	return fd->fd_gone || fd->fd_lent == NULL ? NULL :
+	    fd->fd_lent(fd, addr, len);
+}
+
 void
 fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 {
@@ -106,6 +139,10 @@ fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 	check_overlap(fq->fq_desc, 16 * n, fq->fq_device, 6 + 8 * n, 128,
 	    "descriptor and device area");
 	fq->fq_ready = 1;
+	fd->fd_holder.ph_what = holds;
+	fd->fd_holder.ph_lent = lent;
+	fd->fd_holder.ph_arg = fd;
+	port_hold(&fd->fd_holder);
 	port_dma_field(fq->fq_driver, 2, PORT_FIELD_FLAGS);
 	port_dma_field(fq->fq_driver + 2, 2, PORT_FIELD_INDEX);
 	port_dma_field(used_event(fq), 2, PORT_FIELD_EVENT);
@@ -484,6 +521,7 @@ fake_pop(struct fake_dev *fd, unsigned int queue, struct fake_chain *fc)
 	fc->fc_head = load16(fq->fq_driver + 4 +
 	    2 * (bus_addr_t)(fq->fq_avail & (fq->fq_size - 1)));
 	fq->fq_avail++;
+	holds_take(&fq->fq_holds, fc->fc_head);
 	if (!fq->fq_no_notify && fake_has(fd, PV_F_EVENT_IDX)) {
 		fq->fq_event = fq->fq_avail;
 		store16(avail_event(fq), fq->fq_event);
@@ -548,6 +586,7 @@ fake_push_raw(struct fake_dev *fd, unsigned int queue, uint32_t id,
 	    8 * (bus_addr_t)(fq->fq_used & (fq->fq_size - 1)), elem,
 	    sizeof(elem));
 	fq->fq_used++;
+	holds_give(&fq->fq_holds, id);
 }
 
 void

@@ -55,13 +55,16 @@ static const struct rule {
 	[BENCH_SYNC_POST_NO_PRE] = { "sync-post-no-pre",
 	    "bus_dmamap_sync(9): POSTREAD follows the PREREAD of the same "
 	    "bytes; alone it throws the CPU's stores away" },
+	[BENCH_SYNC_NO_POST] = { "sync-no-post",
+	    "bus_dmamap_sync(9): POSTWRITE when the device has read, before "
+	    "the bytes are changed, given to it anew, or unloaded" },
 	[BENCH_CPU_LOAD] = { "cpu-load",
 	    "bus_dmamap_sync(9): between PREREAD and POSTREAD the bytes are "
 	    "the device's; what the CPU reads is old, or half of it" },
 	[BENCH_CPU_STORE] = { "cpu-store",
-	    "bus_dmamap_sync(9): between PREREAD and POSTREAD the bytes are "
-	    "the device's; what the CPU stores is lost, or destroys what the "
-	    "device wrote" },
+	    "bus_dmamap_sync(9): between PRE and POST the bytes are the "
+	    "device's; what the CPU stores is lost, is seen by half, or "
+	    "destroys what the device wrote" },
 	[BENCH_SHARED_LINE] = { "shared-line",
 	    "bus_dma(9): caches know lines, not bytes; what the CPU stores and "
 	    "what a device writes must not lie in one" },
@@ -87,6 +90,9 @@ static const struct rule {
 	    "bus_dmamap_unload(9): the map is loaded" },
 	[BENCH_MAP_DESTROY_LOADED] = { "map-destroy-loaded",
 	    "bus_dmamap_destroy(9): the map was unloaded" },
+	[BENCH_MAP_HELD] = { "map-held",
+	    "bus_dmamap_unload(9): only when the device is done, or was reset "
+	    "and has confirmed it" },
 	[BENCH_MAP_UNKNOWN] = { "map-unknown",
 	    "bus_dma(9): a map is what bus_dmamap_create gave, until "
 	    "bus_dmamap_destroy" },
@@ -344,6 +350,7 @@ bench_check(void)
 {
 	unsigned int i, bad = 0;
 
+	order_catch_up();
 	for (i = 0; i < BENCH_NRULES; i++) {
 		if ((st.found[i] != 0) == (st.expected[i] != 0))
 			continue;

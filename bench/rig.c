@@ -49,7 +49,9 @@ reset(struct rig *rg)
 		rg->rg_queues[i].rq_enabled = 0;
 		rg->rg_queues[i].rq_avail = 0;
 		rg->rg_queues[i].rq_used = 0;
+		memset(&rg->rg_queues[i].rq_holds, 0, sizeof(struct holds));
 	}
+	port_hold_end(&rg->rg_holder);
 }
 
 /* Device Initialization: each step with those before it. */
@@ -169,6 +171,21 @@ queue_max(void *arg, unsigned int q)
 	return rg->rg_queues[q].rq_max;
 }
 
+static const char *
+holds(void *arg, bus_addr_t addr, bus_size_t len)
+{
+	const struct rig *rg = arg;
+	const struct rig_queue *rq = rg->rg_queues;
+	const char *what = NULL;
+	unsigned int i;
+
+	for (i = 0; i < RIG_NQUEUES && what == NULL; i++, rq++)
+		if (rq->rq_enabled && !rg->rg_gone)
+			what = holds_what(&rq->rq_holds, &rq->rq_place,
+			    rq->rq_avail, addr, len);
+	return what;
+}
+
 static int
 queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
 {
@@ -185,6 +202,9 @@ queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
 	port_dma_field(qp->qp_device + 4 + 8 * qp->qp_size, 2,
 	    PORT_FIELD_POLLED);
 	rg->rg_queues[q].rq_enabled = 1;
+	rg->rg_holder.ph_what = holds;
+	rg->rg_holder.ph_arg = rg;
+	port_hold(&rg->rg_holder);
 	return 0;
 }
 
@@ -262,6 +282,7 @@ rig_new(struct rig *rg, unsigned int type)
 	unsigned int i;
 
 	bench_environment();
+	port_hold_end(&rg->rg_holder);
 	memset(rg, 0, sizeof(*rg));
 	rg->rg_offered = PV_F_BIT(PV_F_VERSION_1);
 	rg->rg_configlen = 64;
@@ -353,6 +374,7 @@ rig_take(struct rig *rg, unsigned int queue, struct rig_chain *rc)
 	port_dma_read(qp->qp_driver + 4 + 2 * (rq->rq_avail % qp->qp_size),
 	    &rc->rc_head, 2);
 	rc->rc_head = wire16(rc->rc_head);
+	holds_take(&rq->rq_holds, rc->rc_head);
 	event = wire16(++rq->rq_avail);
 	if (rg->rg_accepted & PV_F_BIT(PV_F_EVENT_IDX))
 		port_dma_write(qp->qp_device + 4 + 8 * qp->qp_size,
@@ -417,6 +439,7 @@ rig_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len)
 
 	port_dma_write(rq->rq_place.qp_device + 4 +
 	    8 * (rq->rq_used % rq->rq_place.qp_size), elem, sizeof(elem));
+	holds_give(&rq->rq_holds, id);
 	rig_used_index(rg, queue, ++rq->rq_used);
 }
 

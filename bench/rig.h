@@ -9,6 +9,7 @@
 
 #include <paravane/virtq.h>
 
+#include "holds.h"
 #include "port.h"
 
 #define RIG_NQUEUES	8
@@ -22,6 +23,7 @@ struct rig_queue {
 	uint16_t rq_avail;		/* next to take */
 	uint16_t rq_used;		/* next to give */
 	unsigned int rq_notified;
+	struct holds rq_holds;
 };
 
 struct rig {
@@ -46,6 +48,7 @@ struct rig {
 	uint64_t rg_accepted;
 	uint32_t rg_generation;
 	unsigned int rg_resets;
+	struct port_holder rg_holder;
 	struct pv_virtio rg_dev;
 };
 

@@ -21,12 +21,23 @@ struct pending {
 	uint8_t pe_old[MAXOLD];		/* what it sees until then */
 };
 
-/* What the device wrote since the last barrier that orders loads. */
+/*
+ * What the device wrote since the last barrier that orders loads: until then
+ * the CPU may still see what was there before.
+ */
 struct incoming {
 	uintptr_t in_addr;
 	size_t in_len;
 	uint64_t in_seq;
+	uint8_t in_old[MAXOLD];		/* of the first bytes */
 };
+
+/* An old value that the CPU is just looking at, and what belongs there. */
+static struct {
+	uint8_t *la_at;
+	size_t la_len;
+	uint8_t la_new[MAXOLD];
+} late;
 
 static struct pending pending[MAXPENDING];
 static unsigned int npending;
@@ -63,9 +74,20 @@ bench_step_use(void (*fn)(void *), void *arg, unsigned int one_in)
 	step_one_in = one_in != 0 ? one_in : 1;
 }
 
+/* The load that was to see an old value is over. */
+void
+order_catch_up(void)
+{
+	if (late.la_len == 0)
+		return;
+	memcpy(late.la_at, late.la_new, late.la_len);
+	late.la_len = 0;
+}
+
 void
 order_reset(void)
 {
+	late.la_len = 0;
 	npending = nincoming = 0;
 	device_seen = cpu_seen = 0;
 	unchecked = 0;
@@ -85,6 +107,7 @@ void
 order_barrier(bool outer, char kind)
 {
 	(void)outer;
+	order_catch_up();
 	if (kind != 'r') {
 		npending = 0;
 		device_seen = 0;
@@ -165,8 +188,9 @@ order_device_read(uintptr_t cpu, uint8_t *data, size_t len)
 	const struct chunk *ck = chunk_find(cpu);
 	struct about ab;
 	unsigned int i;
-	int late = 0, in_bell;
+	int is_late = 0, in_bell;
 
+	order_catch_up();
 	/* Flags are a hint: they may be seen late. */
 	in_bell = port_bell && !bench_stepping &&
 	    !(ck != NULL && (ck->ck_own[cpu % CHUNK] & O_FLAGS));
@@ -180,11 +204,11 @@ order_device_read(uintptr_t cpu, uint8_t *data, size_t len)
 				device_seen = pe->pe_seq;
 		} else {
 			hide(pe, cpu, data, len);
-			late |= pe->pe_seq < device_seen;
+			is_late |= pe->pe_seq < device_seen;
 		}
-		late |= in_bell;
+		is_late |= in_bell;
 	}
-	if (!late)
+	if (!is_late)
 		return;
 	about_cpu(cpu, &ab);
 	finding(BENCH_STORE_ORDER, &ab, "device reads %zu bytes at %p that the "
@@ -196,6 +220,9 @@ order_device_read(uintptr_t cpu, uint8_t *data, size_t len)
 void
 order_device_write(uintptr_t cpu, size_t len)
 {
+	struct incoming *in;
+
+	order_catch_up();
 	if (!traced)
 		return;
 	if (nincoming == MAXINCOMING) {
@@ -203,7 +230,10 @@ order_device_write(uintptr_t cpu, size_t len)
 		memmove(&incoming[0], &incoming[1],
 		    nincoming * sizeof(incoming[0]));
 	}
-	incoming[nincoming++] = (struct incoming){ cpu, len, ++seq };
+	in = &incoming[nincoming++];
+	*in = (struct incoming){ .in_addr = cpu, .in_len = len,
+	    .in_seq = ++seq };
+	memcpy(in->in_old, (const void *)cpu, len < MAXOLD ? len : MAXOLD);
 }
 
 /* Accesses of traced code */
@@ -226,6 +256,18 @@ any_own(const struct access *ac, uint16_t own)
 	return 0;
 }
 
+/* Now and then the load that comes sees what was there before. */
+static void
+see_old(const struct incoming *in)
+{
+	if (bench_random(2) != 0)
+		return;
+	late.la_at = (uint8_t *)in->in_addr;
+	late.la_len = in->in_len < MAXOLD ? in->in_len : MAXOLD;
+	memcpy(late.la_new, late.la_at, late.la_len);
+	memcpy(late.la_at, in->in_old, late.la_len);
+}
+
 static void
 judge_load_order(const struct access *ac)
 {
@@ -245,6 +287,7 @@ judge_load_order(const struct access *ac)
 		finding(BENCH_LOAD_ORDER, &ab, "the CPU reads %zu bytes at %p "
 		    "after the index that shows them, without a barrier in "
 		    "between", ac->ac_len, (void *)ac->ac_addr);
+		see_old(&incoming[i]);
 		return;
 	}
 }
@@ -354,6 +397,13 @@ on_store_coherent(const struct access *ac)
 	order_store(ac->ac_addr, ac->ac_len);
 }
 
+/* PREWRITE and no POSTWRITE, of what the two do not share at all times. */
+static int
+reads_it(const struct access *ac)
+{
+	return any_own(ac, O_WRITE) && !any_own(ac, O_BOTH | O_USER);
+}
+
 static void
 on_store(const struct access *ac)
 {
@@ -365,11 +415,12 @@ on_store(const struct access *ac)
 		epoch++;
 	if (any_own(ac, O_COHERENT))
 		on_store_coherent(ac);
-	else if (any_own(ac, O_READ)) {
+	else if (any_own(ac, O_READ) || reads_it(ac)) {
 		about_cpu(ac->ac_addr, &ab);
 		finding(BENCH_CPU_STORE, &ab, "the CPU stores %zu bytes at %p, "
-		    "which are the device's", ac->ac_len,
-		    (void *)ac->ac_addr);
+		    "which are the device's%s", ac->ac_len,
+		    (void *)ac->ac_addr,
+		    any_own(ac, O_READ) ? "" : " to read");
 	}
 	for (k = 0; k < ac->ac_len; k++)
 		ac->ac_ck->ck_own[ac->ac_i + k] &=
@@ -396,6 +447,7 @@ on_access(const void *p, size_t len, int store)
 	size_t left = len;
 
 	traced = 1;
+	order_catch_up();
 	if (!active || chunk_find(ac.ac_addr) == NULL)
 		return;
 	maybe_step();

@@ -69,6 +69,22 @@ config_written(struct fake_dev *fd, unsigned int off)
 	memcpy(fd->fd_config + 4, &clear, 4);
 }
 
+static const char *
+lent(struct fake_dev *fd, bus_addr_t addr, bus_size_t len)
+{
+	const struct vdev *vd = fd->fd_data;
+	const struct vdev_resource *vr = vd->vd_gpu.vg_res;
+	unsigned int i, e;
+
+	for (i = 0; i < VDEV_MAXRES; i++, vr++)
+		for (e = 0; e < vr->vr_nentries; e++)
+			if (addr < vr->vr_entries[e].addr +
+			    vr->vr_entries[e].len &&
+			    vr->vr_entries[e].addr < addr + len)
+				return "the backing of a resource";
+	return NULL;
+}
+
 static void
 gpu_init(struct vdev *vd)
 {
@@ -77,6 +93,7 @@ gpu_init(struct vdev *vd)
 
 	fake_config_set(vd->vd_dev, 0, config, sizeof(config));
 	vd->vd_dev->fd_config_written = config_written;
+	vd->vd_dev->fd_lent = lent;
 	if (vdev_has(vd, Q_NO_EDID))
 		vd->vd_dev->fd_features &= ~(uint64_t)0x1f;
 	vg->vg_modes[0].w = 64 + 4 * vdev_random(vd, 40);

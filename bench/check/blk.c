@@ -576,5 +576,8 @@ scene_blk(struct scene *sc)
 	error = pv_blk_detach(&blk);
 	MUST(sc, error == 0 || scene_gone(sc));
 	for (i = 0; i < NREQ; i++)
-		port_buf_free(ios[i].io_pb);
+		if (scene_gone(sc))
+			port_buf_lose(ios[i].io_pb);
+		else
+			port_buf_free(ios[i].io_pb);
 }

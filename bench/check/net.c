@@ -448,8 +448,9 @@ out:	;
 void
 scene_net(struct scene *sc)
 {
-	int error;
+	void (*let_go)(struct port_buf *);
 	unsigned int i;
+	int error;
 
 	memset(&net, 0, sizeof(net));
 	memset(rx, 0, sizeof(rx));
@@ -491,8 +492,9 @@ out:
 	all_back(sc);
 	error = pv_net_detach(&net);
 	MUST(sc, error == 0 || scene_gone(sc));
+	let_go = scene_gone(sc) ? port_buf_lose : port_buf_free;
 	for (i = 0; i < NRX; i++)
-		port_buf_free(rx[i].nb_pb);
+		let_go(rx[i].nb_pb);
 	for (i = 0; i < NTX; i++)
-		port_buf_free(tx[i].nb_pb);
+		let_go(tx[i].nb_pb);
 }

@@ -35,7 +35,9 @@
  * What is compiled with BENCH_TRACE_CFLAGS (mk/bench.mk) passes the sanitizer
  * with each load and store: then the owner of a byte is exact, and reads of one
  * field twice and missing barriers are seen too. Without, the CPU's stores are
- * known by comparing memory at each sync and each device access.
+ * known by comparing memory at each sync and each device access. Of coherent
+ * memory the device then sees stores in any order until a barrier, and the CPU
+ * what was there before an index said otherwise, until a barrier too.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -99,9 +101,12 @@ enum bench_rule {
 	BENCH_SYNC_OUTSIDE,
 	BENCH_SYNC_PRE_POST,		/* in one call */
 	BENCH_SYNC_POST_NO_PRE,		/* POSTREAD of what had no PREREAD */
+	BENCH_SYNC_NO_POST,		/* PRE, or unload, after a PREWRITE that
+					 * had no POSTWRITE */
 	/* the CPU, and cache lines */
 	BENCH_CPU_LOAD,			/* after PREREAD, before POSTREAD */
-	BENCH_CPU_STORE,
+	BENCH_CPU_STORE,		/* the same, or after PREWRITE and
+					 * before POSTWRITE */
 	BENCH_SHARED_LINE,		/* with what the device writes */
 	BENCH_DOUBLE_FETCH,
 	BENCH_STORE_ORDER,		/* no barrier before the index */
@@ -111,6 +116,7 @@ enum bench_rule {
 	BENCH_MAP_DOUBLE_LOAD,
 	BENCH_MAP_NOT_LOADED,		/* unload of what is not */
 	BENCH_MAP_DESTROY_LOADED,
+	BENCH_MAP_HELD,			/* unload of what a device has */
 	BENCH_MAP_UNKNOWN,		/* no such map */
 	BENCH_MEM_FREE_MAPPED,
 	BENCH_MEM_FREE_LOADED,

@@ -300,11 +300,10 @@ virtq_pieces_pre(struct pv_virtq *vq, const struct pv_piece *pc,
 	}
 }
 
-/* len is what the device wrote, from the first piece that it writes on. */
-void
-virtq_pieces_post(struct pv_virtq *vq, unsigned int head, uint32_t len)
+static void
+virtq_pieces_post(struct pv_virtq *vq, const struct virtq_saved *qs,
+    uint32_t len)
 {
-	const struct virtq_saved *qs = virtq_saved(vq, head);
 	const struct pv_piece *pc = qs->qs_pieces;
 	bus_size_t left = len, part;
 	unsigned int i;
@@ -318,6 +317,20 @@ virtq_pieces_post(struct pv_virtq *vq, unsigned int head, uint32_t len)
 		    BUS_DMASYNC_POSTREAD);
 		left -= part;
 	}
+}
+
+/* len is what the device wrote, from the first piece that it writes on. */
+void
+virtq_chain_post(struct pv_virtq *vq, unsigned int head, uint32_t len)
+{
+	const struct virtq_saved *qs = virtq_saved(vq, head);
+	uint16_t flags = vq->vq_entries[head].qe_flags;
+
+	if (flags & QE_TABLE)
+		pv_dmamem_sync(&vq->vq_tablemem, vq->vq_tables[head].qt_off,
+		    qs->qs_tablelen, BUS_DMASYNC_POSTWRITE);
+	if (flags & QE_SYNC)
+		virtq_pieces_post(vq, qs, len);
 }
 
 int
@@ -395,8 +408,8 @@ pv_virtq_drain(struct pv_virtq *vq)
 		cookie = qe->qe_cookie;
 		if (cookie == NULL)
 			continue;
-		if ((qe->qe_flags & QE_SYNC) && !vq->vq_lost)
-			virtq_pieces_post(vq, i, qe->qe_inlen);
+		if (!vq->vq_lost)
+			virtq_chain_post(vq, i, qe->qe_inlen);
 		qe->qe_cookie = NULL;
 		vq->vq_published = --vq->vq_posted; /* none outstanding at last */
 		return cookie;

@@ -20,6 +20,7 @@ struct fill {
 	bus_addr_t fl_addr;		/* of the last, to write it once more */
 	uint32_t fl_len;
 	uint16_t fl_flags;
+	uint16_t fl_entry;		/* QE_TABLE */
 	bool fl_coherent;
 };
 
@@ -239,8 +240,12 @@ fill_indirect(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
 	if (error)
 		return error;
 	len = fl->fl_count * (uint32_t)sizeof(struct ring_desc);
-	pv_dmamem_sync(&vq->vq_tablemem, qt->qt_off, len,
-	    BUS_DMASYNC_PREWRITE);
+	if (!PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_tablemem.dm_map)) {
+		pv_dmamem_sync(&vq->vq_tablemem, qt->qt_off, len,
+		    BUS_DMASYNC_PREWRITE);
+		virtq_saved(vq, vq->vq_free)->qs_tablelen = len;
+		fl->fl_entry = QE_TABLE;
+	}
 	ring_desc_set(&vq->vq_desc[vq->vq_free], qt->qt_addr, len,
 	    RING_DESC_F_INDIRECT, 0);
 	fl->fl_last = vq->vq_free;
@@ -311,7 +316,7 @@ enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pc,
 	if (error)
 		return error;
 	split_commit(vq, head, fl.fl_last, fl.fl_count, inlen,
-	    fl.fl_coherent ? 0 : QE_SYNC, cookie);
+	    fl.fl_entry | (fl.fl_coherent ? 0 : QE_SYNC), cookie);
 	if (!fl.fl_coherent || !(vq->vq_flags & VQ_COHERENT))
 		return enqueue_sync(vq, pc, nout, nin, head);
 	return 0;
@@ -469,8 +474,8 @@ split_take(struct pv_virtq *vq, struct pv_used *us)
 	vq->vq_nfree = (uint16_t)(vq->vq_nfree + qe->qe_ndesc);
 	vq->vq_used_idx++;
 	vq->vq_counters.qc_used++;
-	if (qe->qe_flags & QE_SYNC)
-		virtq_pieces_post(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
+	if (qe->qe_flags != 0)
+		virtq_chain_post(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
 		    qe->qe_inlen : len);
 	return 0;
 }

@@ -26,6 +26,7 @@ struct virtq_entry {
 };
 
 #define QE_SYNC		0x0001	/* some map needs POST syncs */
+#define QE_TABLE	0x0002	/* and so does its indirect table */
 
 /* An indirect table; one belongs to each descriptor. */
 struct virtq_table {
@@ -34,8 +35,9 @@ struct virtq_table {
 	bus_size_t qt_off;	/* in vq_tablemem */
 };
 
-/* What POST syncs need; kept only of chains with QE_SYNC. */
+/* What POST syncs need; kept only of chains with QE_SYNC, or QE_TABLE. */
 struct virtq_saved {
+	bus_size_t qs_tablelen;		/* bytes */
 	unsigned int qs_nout;
 	unsigned int qs_nin;
 	struct pv_piece qs_pieces[];	/* vq_maxpieces */
@@ -114,7 +116,7 @@ void virtq_notify_again(struct pv_virtq *);
 /* virtq.c, for the kinds: syncs of a chain's memory. */
 void virtq_pieces_pre(struct pv_virtq *, const struct pv_piece *,
     unsigned int nout, unsigned int nin, unsigned int head);
-void virtq_pieces_post(struct pv_virtq *, unsigned int head, uint32_t len);
+void virtq_chain_post(struct pv_virtq *, unsigned int head, uint32_t len);
 
 /* virtq_split.c */
 int split_alloc(struct pv_virtq *, unsigned int size, bool legacy);

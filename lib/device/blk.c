@@ -484,7 +484,9 @@ line_prepare(struct pv_blk_queue *bq)
 		return ENOBUFS;
 	off = bq->bq_statuses + i * DMA_LINE;
 	memset((uint8_t *)bq->bq_mem.dm_kva + off, BLK_S_NONE, DMA_LINE);
+	/* To be in memory, where the device may leave it: it reads none of it. */
 	pv_dmamem_sync(&bq->bq_mem, off, DMA_LINE, BUS_DMASYNC_PREWRITE);
+	pv_dmamem_sync(&bq->bq_mem, off, DMA_LINE, BUS_DMASYNC_POSTWRITE);
 	bq->bq_line = i;
 	bq->bq_fill = 0;
 	return 0;
@@ -1156,6 +1158,7 @@ queue_reset(struct pv_blk_queue *bq)
 static void
 queue_free(struct pv_blk_queue *bq, bool lost)
 {
+	pv_dev_queue_drain(bq->bq_vq);
 	pv_dev_queue_free(&bq->bq_vq);
 	queue_free_parts(bq, lost);
 }

@@ -51,8 +51,9 @@ struct pv_gpu_cmds {
 	struct gpu_slot gc_slots[GPU_NSLOTS];
 	uint64_t gc_fence;		/* last used */
 	uint8_t gc_answer[GPU_EDID_RESP_LEN]; /* the copy that is judged */
-	struct pv_gpu_fb *gc_flushing;	/* NULL: no flush is under way */
-	bus_size_t gc_flushoff;		/* of it: what was synced */
+	int gc_flushing;		/* a flush is under way */
+	struct pv_gpu_fb *gc_synced;	/* NULL, or of this the device may */
+	bus_size_t gc_flushoff;		/* read what was synced for a flush */
 	bus_size_t gc_flushlen;
 	struct pv_dev_wait gc_wait;
 };
@@ -453,6 +454,9 @@ gpu_read_edid(struct pv_gpu *sc)
 	sc->sc_edid_blocks = 0;
 	if (!pv_virtio_has(sc->sc_dev, PV_GPU_F_EDID))
 		return 0;
+	/* A command without an answer is in the slot: leave it there. */
+	if (pv_virtio_broken(sc->sc_dev) != NULL)
+		return EIO;
 	p = gpu_begin_command(sc, GPU_CMD_GET_EDID);
 	pv_dev_put32(p + GPU_EDID_SCANOUT, sc->sc_scanout);
 	error = gpu_command(sc, GPU_EDID_LEN, NULL, GPU_EDID_RESP_LEN);
@@ -646,8 +650,13 @@ gpu_flush_send(struct pv_gpu *sc, struct pv_gpu_fb *fb,
 	pv_dev_put64(p + GPU_TRANSFER_OFFSET, off);
 	pv_dev_put32(p + GPU_TRANSFER_RESOURCE, fb->fb_resource);
 	error = gpu_enqueue(sc, slot, GPU_TRANSFER_LEN, NULL, GPU_HDRLEN);
-	if (error)
+	if (error) {
+		pv_dmamem_sync(&fb->fb_dma, off, len, BUS_DMASYNC_POSTWRITE);
 		return error;
+	}
+	cmds->gc_synced = fb;
+	cmds->gc_flushoff = off;
+	cmds->gc_flushlen = len;
 
 	slot = &cmds->gc_slots[GPU_SLOT_FLUSH];
 	p = gpu_begin(sc, slot, GPU_CMD_RESOURCE_FLUSH);
@@ -659,12 +668,23 @@ gpu_flush_send(struct pv_gpu *sc, struct pv_gpu_fb *fb,
 
 	pv_dev_wait_begin(&cmds->gc_wait, GPU_TIMEOUT_NS);
 	pv_virtq_publish(sc->sc_ctrlq);
-	cmds->gc_flushing = fb;
-	cmds->gc_flushoff = off;
-	cmds->gc_flushlen = len;
+	cmds->gc_flushing = 1;
 	sc->sc_counters.gc_flushes++;
 	sc->sc_counters.gc_pixels += (uint64_t)rect->w * rect->h;
 	return 0;
+}
+
+/* The device no longer reads what a flush was about. */
+static void
+gpu_flush_over(struct pv_gpu *sc)
+{
+	struct pv_gpu_cmds *cmds = sc->sc_cmds;
+
+	cmds->gc_flushing = 0;
+	if (cmds->gc_synced != NULL)
+		pv_dmamem_sync(&cmds->gc_synced->fb_dma, cmds->gc_flushoff,
+		    cmds->gc_flushlen, BUS_DMASYNC_POSTWRITE);
+	cmds->gc_synced = NULL;
 }
 
 /* EAGAIN: it is under way still. Otherwise its result, once. */
@@ -674,21 +694,19 @@ gpu_flush_look(struct pv_gpu *sc, int sleep)
 	struct pv_gpu_cmds *cmds = sc->sc_cmds;
 	struct gpu_slot *transfer = &cmds->gc_slots[GPU_SLOT_TRANSFER];
 	struct gpu_slot *flush = &cmds->gc_slots[GPU_SLOT_FLUSH];
-	struct pv_gpu_fb *fb = cmds->gc_flushing;
 	int error, flush_error;
 
-	if (fb == NULL)
+	if (!cmds->gc_flushing)
 		return 0;
 	error = gpu_done(sc, transfer, &cmds->gc_wait, sleep);
 	if (error == 0)
 		error = gpu_done(sc, flush, &cmds->gc_wait, sleep);
 	if (error == EAGAIN)
 		return error;
-	cmds->gc_flushing = NULL;
+	cmds->gc_flushing = 0;
 	if (error)
 		return error;
-	pv_dmamem_sync(&fb->fb_dma, cmds->gc_flushoff, cmds->gc_flushlen,
-	    BUS_DMASYNC_POSTWRITE);
+	gpu_flush_over(sc);
 	error = gpu_answer(sc, transfer, GPU_RESP_OK_NODATA, GPU_HDRLEN, NULL);
 	flush_error = gpu_answer(sc, flush, GPU_RESP_OK_NODATA, GPU_HDRLEN,
 	    NULL);
@@ -929,10 +947,12 @@ pv_gpu_stop(struct pv_gpu *sc)
 
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
-	sc->sc_cmds->gc_flushing = NULL;
 	pv_dev_queue_drain(sc->sc_ctrlq);
-	if (error)
+	if (error) {
+		sc->sc_cmds->gc_flushing = 0;
 		return error;
+	}
+	gpu_flush_over(sc);
 	for (i = 0; i < GPU_NSLOTS; i++)
 		sc->sc_cmds->gc_slots[i].gs_state = SLOT_FREE;
 	if (sc->sc_fb != NULL)
@@ -1087,7 +1107,7 @@ pv_gpu_flush_begin(struct pv_gpu *sc, unsigned int x, unsigned int y,
 	error = gpu_poll(sc);
 	if (error)
 		return error;
-	if (sc->sc_cmds->gc_flushing != NULL)
+	if (sc->sc_cmds->gc_flushing)
 		return EBUSY;
 	if (x >= fb->fb_width || y >= fb->fb_height || w == 0 || h == 0)
 		return 0;

@@ -20,7 +20,9 @@ void (*port_barrier_hook)(char, bool);
 void
 port_reset(void)
 {
+	port_hold_reset();
 	port_bus->pb_reset();
+	port_buf_reset();
 	port_bell = 0;
 	memset(&port, 0, sizeof(port));
 	port.po_fail_after = -1;

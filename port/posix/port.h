@@ -80,6 +80,25 @@ int port_dma_write(bus_addr_t, const void *, size_t);
  */
 size_t port_dma_owned(bus_dmamap_t, size_t off, size_t len, int ops);
 
+/*
+ * A device says what it has of memory, for who gives that away. ph_what: in
+ * words what of the len bytes at addr it may still touch, in a queue; ph_lent:
+ * what it was lent for longer (may be NULL). They return NULL: nothing. Called
+ * (again) by who begins to have something, until port_hold_end or port_reset.
+ */
+struct port_holder {
+	struct port_holder *ph_next;
+	const char *(*ph_what)(void *arg, bus_addr_t addr, bus_size_t len);
+	const char *(*ph_lent)(void *arg, bus_addr_t addr, bus_size_t len);
+	void *ph_arg;
+};
+
+void port_hold(struct port_holder *);
+void port_hold_end(struct port_holder *);
+
+/* Whether a device has any of it in a queue (0), or at all (1), and as what. */
+const char *port_held(bus_addr_t, bus_size_t, int lent);
+
 /* The CPU's address of what a device address means now; NULL: not loaded. */
 void *port_dma_kva(bus_addr_t, size_t);
 
@@ -123,9 +142,12 @@ void port_dma_field(bus_addr_t, size_t, enum port_field);
 
 /*
  * Memory of a test, loaded into a map of its own, in segments of at most
- * po_segsize: for buffers. port_buf_free unloads and frees.
+ * po_segsize: for buffers. port_buf_free unloads and frees; port_buf_lose leaves
+ * it loaded until port_reset, as a device may still reach it that did not confirm
+ * a reset.
  */
 struct port_buf {
+	struct port_buf *pb_next;	/* of those that are lost */
 	uint8_t *pb_va;
 	bus_dmamap_t pb_map;
 	size_t pb_len;
@@ -133,5 +155,6 @@ struct port_buf {
 
 struct port_buf *port_buf_new(size_t len);
 void port_buf_free(struct port_buf *);
+void port_buf_lose(struct port_buf *);
 
 #endif

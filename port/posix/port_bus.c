@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "port.h"
+#include "port_var.h"
 
 const struct port_bus *port_bus = &port_plain_bus;
 void (*port_bus_barrier)(bool, char);
@@ -155,6 +156,50 @@ port_dma_field(bus_addr_t addr, size_t len, enum port_field kind)
 		port_bus->pb_field(addr, len, kind);
 }
 
+static struct port_holder *holders;
+
+void
+port_hold_end(struct port_holder *ph)
+{
+	struct port_holder **p;
+
+	for (p = &holders; *p != NULL; p = &(*p)->ph_next)
+		if (*p == ph) {
+			*p = ph->ph_next;
+			return;
+		}
+}
+
+void
+port_hold(struct port_holder *ph)
+{
+	port_hold_end(ph);
+	ph->ph_next = holders;
+	holders = ph;
+}
+
+void
+port_hold_reset(void)
+{
+	holders = NULL;
+}
+
+const char *
+port_held(bus_addr_t addr, bus_size_t len, int lent)
+{
+	const struct port_holder *ph;
+	const char *what;
+
+	for (ph = holders; ph != NULL; ph = ph->ph_next) {
+		what = ph->ph_what(ph->ph_arg, addr, len);
+		if (what == NULL && lent && ph->ph_lent != NULL)
+			what = ph->ph_lent(ph->ph_arg, addr, len);
+		if (what != NULL)
+			return what;
+	}
+	return NULL;
+}
+
 /*
  * Aligned and rounded up as a kernel's packet buffers are: a line that the
  * device writes holds nothing else.
@@ -189,4 +234,27 @@ port_buf_free(struct port_buf *pb)
 	bus_dmamap_destroy(&port_dma_tag, pb->pb_map);
 	free(pb->pb_va);
 	free(pb);
+}
+
+static struct port_buf *lost;
+
+void
+port_buf_lose(struct port_buf *pb)
+{
+	if (pb == NULL)
+		return;
+	pb->pb_next = lost;
+	lost = pb;
+}
+
+void
+port_buf_reset(void)
+{
+	struct port_buf *pb;
+
+	while ((pb = lost) != NULL) {
+		lost = pb->pb_next;
+		free(pb->pb_va);
+		free(pb);
+	}
 }

@@ -39,6 +39,8 @@ desk_new(struct desk *dk, size_t len, int mapflags, int loadflags)
 void
 desk_free(struct desk *dk)
 {
+	if (dk->dk_map->dm_mapsize != 0)
+		desk_sync(dk, 0, dk->dk_len, BUS_DMASYNC_POSTWRITE);
 	bus_dmamap_unload(&port_dma_tag, dk->dk_map);
 	bus_dmamap_destroy(&port_dma_tag, dk->dk_map);
 	bus_dmamem_unmap(&port_dma_tag, dk->dk_va, dk->dk_len);

@@ -30,6 +30,7 @@ static struct rig_chain chain;
 static int asleep;		/* until a doorbell */
 static int told;		/* an interrupt is pending */
 static unsigned int lost;	/* wake-ups */
+static unsigned int old;	/* entries that were read too early */
 
 static char without;		/* the kind of barrier that does nothing */
 
@@ -100,9 +101,13 @@ drain(void)
 		while (pv_virtq_dequeue(vq, &us) == 0) {
 			i = (unsigned int)((int *)us.us_cookie - busy);
 			assert_in_range(i, 0, NBUFS - 1);
-			assert_int_equal(us.us_len, 6);
-			assert_memory_equal(bufs[i]->pb_va, "answer", 6);
+			old += us.us_len != 6 ||
+			    memcmp(bufs[i]->pb_va, "answer", 6) != 0;
 			busy[i] = 0;
+		}
+		if (pv_virtio_broken(&rig.rg_dev) != NULL) {
+			old++;
+			return;
 		}
 	} while (pv_virtq_intr_enable(vq));
 }
@@ -196,7 +201,7 @@ run(const char *bus, uint64_t features, unsigned int seed)
 	unsigned int i;
 
 	begin(bus, features, seed);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < ROUNDS && !pv_virtio_broken(&rig.rg_dev); i++) {
 		post(1 + bench_random(3));
 		if (bench_random(4) == 0)
 			pv_virtq_intr_disable(vq);
@@ -223,7 +228,7 @@ nothing_is_lost(void **state)
 
 	(void)state;
 	without = 0;
-	lost = 0;
+	lost = old = 0;
 	for (seed = 1; seed <= 10; seed++)
 		for (i = 0; i < 4; i++) {
 			run(buses[i], 0, seed);
@@ -232,6 +237,7 @@ nothing_is_lost(void **state)
 			assert_int_equal(desk_finish(NULL), 0);
 		}
 	assert_int_equal(lost, 0);
+	assert_int_equal(old, 0);
 	desk_config("coherent");
 }
 
@@ -242,7 +248,7 @@ run_without(char kind, enum bench_rule rule)
 	unsigned int seed;
 
 	without = kind;
-	lost = 0;
+	lost = old = 0;
 	for (seed = 1; seed <= 10; seed++) {
 		run("coherent", 0, seed);
 		assert_int_not_equal(bench_found(rule), 0);
@@ -268,6 +274,7 @@ without_read_barriers_entries_are_old(void **state)
 {
 	(void)state;
 	run_without('r', BENCH_LOAD_ORDER);
+	assert_int_not_equal(old, 0);
 }
 
 static void

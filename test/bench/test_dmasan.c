@@ -360,6 +360,73 @@ postread_alone_drops_stores(void **state)
 	desk_free(&dk);
 }
 
+/* It has no effect on most buses, and on some it has. */
+static void
+postwrite_is_missing(void **state)
+{
+	static const char *const both[] = { "noncoherent", "bounce" };
+	struct desk dk;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		desk_config(both[i]);
+		desk_new(&dk, 256, 0, 0);
+		desk_sync(&dk, 0, 64, PREWRITE);
+		/* Nobody has looked: it may be meant for the same reading. */
+		desk_sync(&dk, 0, 64, PREWRITE);
+		assert_int_equal(desk_read(&dk, 0), 0);
+		bench_expect(BENCH_SYNC_NO_POST);
+		desk_sync(&dk, 0, 64, PREWRITE);
+		assert_report(BENCH_SYNC_NO_POST, "desk_sync");
+		desk_sync(&dk, 0, 64, POSTWRITE);
+		desk_sync(&dk, 0, 64, PREWRITE);
+		bus_dmamap_unload(&port_dma_tag, dk.dk_map);
+		assert_int_equal(bench_found(BENCH_SYNC_NO_POST), 2);
+		assert_non_null(strstr(bench_last(), "unload"));
+		assert_int_equal(bus_dmamap_load(&port_dma_tag, dk.dk_map,
+		    dk.dk_va, 256, NULL, 0), 0);
+		desk_free(&dk);
+		assert_int_equal(desk_finish(NULL), 0);
+	}
+	desk_config("noncoherent");
+}
+
+static const char *
+has_the_tenth(void *arg, bus_addr_t addr, bus_size_t len)
+{
+	const struct desk *dk = arg;
+
+	return addr <= dk->dk_addr + 10 && dk->dk_addr + 10 < addr + len ?
+	    "what it likes" : NULL;
+}
+
+static void
+unloaded_while_a_device_has_it(void **state)
+{
+	struct desk dk;
+	struct port_holder ph = { .ph_what = has_the_tenth, .ph_arg = &dk };
+
+	(void)state;
+	desk_config("coherent");
+	desk_new(&dk, 256, 0, 0);
+	port_hold(&ph);
+	assert_null(port_held(dk.dk_addr, 10, 1));
+	bench_expect(BENCH_MAP_HELD);
+	bus_dmamap_unload(&port_dma_tag, dk.dk_map);
+	assert_report(BENCH_MAP_HELD, "unloaded_while");
+	assert_non_null(strstr(bench_last(), "what it likes"));
+	assert_int_equal(bus_dmamap_load(&port_dma_tag, dk.dk_map, dk.dk_va,
+	    256, NULL, 0), 0);
+	bench_expect(BENCH_MAP_DESTROY_LOADED);
+	dk.dk_addr = dk.dk_map->dm_segs[0].ds_addr;
+	bus_dmamap_destroy(&port_dma_tag, dk.dk_map);
+	assert_int_equal(bench_found(BENCH_MAP_HELD), 2);
+	port_hold_end(&ph);
+	bus_dmamem_unmap(&port_dma_tag, dk.dk_va, 256);
+	bus_dmamem_free(&port_dma_tag, dk.dk_segs, dk.dk_nsegs);
+}
+
 static void
 maps_out_of_order(void **state)
 {
@@ -594,6 +661,8 @@ main(void)
 		T(addresses_of_the_wrong_kind),
 		T(syncs_out_of_order),
 		T(postread_alone_drops_stores),
+		T(postwrite_is_missing),
+		T(unloaded_while_a_device_has_it),
 		T(maps_out_of_order),
 		T(memory_out_of_order),
 		T(load_raw_before_map),

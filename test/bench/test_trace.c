@@ -13,6 +13,8 @@
 
 #define PREREAD		BUS_DMASYNC_PREREAD
 #define POSTREAD	BUS_DMASYNC_POSTREAD
+#define PREWRITE	BUS_DMASYNC_PREWRITE
+#define POSTWRITE	BUS_DMASYNC_POSTWRITE
 
 /* A ring in small: two entries, an index that shows them, and the device's. */
 #define ENTRY(i)	(4 * (i))
@@ -80,6 +82,48 @@ store_to_what_the_device_owns(void **state)
 	assert_non_null(strstr(bench_last(), "careless_fill"));
 	careless_fill(dk.dk_va + 64, 1, 64);
 	assert_int_equal(bench_found(BENCH_CPU_STORE), 1);
+	desk_free(&dk);
+}
+
+/* Of what it reads too: it may see the one store, and not the next. */
+static void
+store_to_what_the_device_reads(void **state)
+{
+	(void)state;
+	ring("noncoherent,chance=4096");
+	desk_sync(&dk, 0, 64, PREWRITE);
+	careless_store32(dk.dk_va + 64, 1);
+	assert_int_equal(bench_found_all(), 0);
+	bench_expect(BENCH_CPU_STORE);
+	careless_store32(dk.dk_va + 60, 1);
+	assert_int_equal(bench_found(BENCH_CPU_STORE), 1);
+	assert_non_null(strstr(bench_last(), "careless_store32"));
+	assert_non_null(strstr(bench_last(), "desk_sync"));
+	desk_sync(&dk, 0, 64, POSTWRITE);
+	careless_store32(dk.dk_va + 60, 2);
+	assert_int_equal(bench_found(BENCH_CPU_STORE), 1);
+	desk_free(&dk);
+}
+
+/* Rings are asked for as coherent memory; where there is none: syncs alone. */
+static void
+store_to_what_both_sides_share(void **state)
+{
+	void *va;
+
+	(void)state;
+	ring("noncoherent,refuse-coherent,chance=4096");
+	desk_sync(&dk, 0, 64, PREWRITE);
+	desk_free(&dk);
+	desk_new(&dk, 256, 0, 0);
+	bus_dmamap_unload(&port_dma_tag, dk.dk_map);
+	assert_int_not_equal(bus_dmamem_map(&port_dma_tag, dk.dk_segs,
+	    dk.dk_nsegs, 256, &va, BUS_DMA_COHERENT), 0);
+	assert_int_equal(bus_dmamap_load(&port_dma_tag, dk.dk_map, dk.dk_va,
+	    256, NULL, 0), 0);
+	desk_sync(&dk, 0, 64, PREWRITE);
+	careless_store32(dk.dk_va + 60, 1);
+	desk_sync(&dk, 0, 64, PREWRITE);
 	desk_free(&dk);
 }
 
@@ -215,6 +259,37 @@ no_barrier_after_the_used_index(void **state)
 	desk_config("coherent");
 }
 
+/* What is read then is what was there before, or what is there now. */
+static void
+loads_see_the_past_until_a_barrier(void **state)
+{
+	unsigned int seed, seen[2] = { 0 };
+	char words[64];
+	uint32_t v;
+
+	(void)state;
+	for (seed = 1; seed < 50; seed++) {
+		snprintf(words, sizeof(words), "coherent,seed=%u", seed);
+		ring(words);
+		bench_expect(BENCH_LOAD_ORDER);
+		careless_load16(dk.dk_va + USED_INDEX);
+		device_store(USED_ENTRY, 5, 4);
+		device_store(USED_INDEX, 1, 2);
+		careless_load16(dk.dk_va + USED_INDEX);
+		v = careless_load32(dk.dk_va + USED_ENTRY);
+		assert_true(v == 5 || v == 0);
+		seen[v == 5]++;
+		pv_md_rmb(false);
+		bench_expect(BENCH_DOUBLE_FETCH);
+		assert_int_equal(careless_load32(dk.dk_va + USED_ENTRY), 5);
+		desk_free(&dk);
+		assert_int_equal(bench_check(), 0);
+	}
+	assert_int_not_equal(seen[0], 0);
+	assert_int_not_equal(seen[1], 0);
+	desk_config("coherent");
+}
+
 static void
 no_full_barrier_before_the_check(void **state)
 {
@@ -307,12 +382,15 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(load_of_what_the_device_owns),
 		T(store_to_what_the_device_owns),
+		T(store_to_what_the_device_reads),
+		T(store_to_what_both_sides_share),
 		T(second_read_of_a_length),
 		T(polling_is_no_second_read),
 		T(no_barrier_before_the_index),
 		T(stores_arrive_in_any_order),
 		T(no_barrier_before_the_doorbell),
 		T(no_barrier_after_the_used_index),
+		T(loads_see_the_past_until_a_barrier),
 		T(no_full_barrier_before_the_check),
 		T(a_device_runs_between_any_two_accesses),
 		T(lines_that_move_are_counted),

@@ -396,6 +396,15 @@ hostile_gone(void)
 }
 
 void
+hostile_buf_free(struct port_buf *pb)
+{
+	if (hostile_lost())
+		port_buf_lose(pb);
+	else
+		port_buf_free(pb);
+}
+
+void
 hostile_end(void)
 {
 	port_barrier_hook = NULL;

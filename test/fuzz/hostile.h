@@ -15,6 +15,9 @@ extern int nbroken;		/* calls of hostile_broken, set to 0 by scenes */
 /* A port and a device anew, before the scene sets the device up. */
 void hostile_begin(unsigned int type);
 
+/* A buffer goes, unless a device may reach it that will not let go of it. */
+void hostile_buf_free(struct port_buf *);
+
 /* No rule was broken, and nothing is left behind. */
 void hostile_end(void);
 

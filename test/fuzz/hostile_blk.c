@@ -441,8 +441,7 @@ scene_blk(void)
 			bounded(10, blk_step());
 		blk_detach();
 	}
-	/* With a device that may still write there, a kernel could not. */
 	for (i = 0; i < NREQS; i++)
-		port_buf_free(reqs[i].pb);
+		hostile_buf_free(reqs[i].pb);
 	hostile_end();
 }

@@ -300,10 +300,9 @@ scene_net(void)
 			bounded(60, net_step());
 		net_detach();
 	}
-	/* With a device that may still write there, a kernel could not. */
 	for (i = 0; i < NBUFS; i++) {
-		port_buf_free(rxbufs[i].pb);
-		port_buf_free(txbufs[i].pb);
+		hostile_buf_free(rxbufs[i].pb);
+		hostile_buf_free(txbufs[i].pb);
 	}
 	hostile_end();
 }

@@ -399,7 +399,9 @@ io_new(struct io *io, unsigned int op, uint64_t sector, uint32_t len)
 static void
 io_free(struct io *io)
 {
-	if (io->pb != NULL)
+	if (rig.rg_stuck)
+		port_buf_lose(io->pb);
+	else
 		port_buf_free(io->pb);
 }
 

@@ -1164,13 +1164,14 @@ fall_mute(struct rig *rg, unsigned int queue)
 }
 
 static void
-resize_hostile_falls_silent(void **state)
+resize_hostile_falls_silent_of(void **state, uint64_t features,
+    unsigned int commands)
 {
 	unsigned int at;
 
-	(void)state;
-	for (at = 0; at < 9; at++) {
+	for (at = 0; at <= commands; at++) {
 		setup(state);
+		rig.rg_offered |= features;
 		assert_int_equal(attach(), 0);
 		rig.rg_notify = fall_mute;
 		lie_at = ncommands + at;
@@ -1178,7 +1179,7 @@ resize_hostile_falls_silent(void **state)
 		set_mode(0, 800, 600, 1);
 		pv_gpu_changed(&gpu);
 		backing_is_held();
-		assert_int_equal(nbroken, at < 8);
+		assert_int_equal(nbroken, at < commands);
 		rig.rg_notify = notified;
 		mute = 0;
 		assert_int_equal(pv_gpu_stop(&gpu), 0);
@@ -1189,6 +1190,14 @@ resize_hostile_falls_silent(void **state)
 		detach();
 		assert_int_equal(port_check(), 0);
 	}
+}
+
+/* With EDID one more is to come after the old resource's last. */
+static void
+resize_hostile_falls_silent(void **state)
+{
+	resize_hostile_falls_silent_of(state, 0, 8);
+	resize_hostile_falls_silent_of(state, PV_F_BIT(PV_GPU_F_EDID), 9);
 }
 
 static void
