@@ -38,6 +38,9 @@ LONG = os.environ.get("PARAVANE_LONG") == "1"
 SECTORS = 2048
 KILLS = 1000 if LONG else 30
 CACHE_MODES = ("writeback", "none", "writethrough")
+DEVICES = ("virtio-blk-pci", "virtio-blk-pci,num-queues=4",
+           "virtio-blk-pci,event_idx=off,indirect_desc=off",
+           "virtio-blk-pci,config-wce=off", "virtio-blk-device")
 # Through the cache, and past it with so many requests at once.
 WAYS = (("through the cache", 0), ("past it, 8 at once", 8))
 
@@ -69,9 +72,9 @@ def words(seed, ops, depth, more=""):
             f"depth={depth}{more}")
 
 
-def file_disk(path, cache):
+def file_disk(path, cache, device):
     return ["-drive", f"if=none,id=d,format=raw,file={path},cache={cache}",
-            "-device", "virtio-blk-pci,drive=d"]
+            "-device", device + ",drive=d"]
 
 
 def node_disk(*nodes, more=""):
@@ -152,24 +155,24 @@ def reached(text):
     return flushed_up_to(text) + 4000
 
 
-def killed(tmp, seed, cache, image=None):
+def killed(tmp, seed, cache):
     """QEMU dies; what its host has of the disk stays."""
     disk = f"{tmp}/disk"
     if not os.path.exists(disk):
         fresh(disk)
     base = contents(disk)
     rng = random.Random(seed)
-    depth = rng.choice((0, 0, 1, 8))
+    depth, device = rng.choice((0, 0, 1, 8)), rng.choice(DEVICES)
     with Guest(append=f'run="{words(seed, 100000, depth)}"',
-               devices=[file_disk(disk, cache)],
-               **({"image": image} if image else {})) as g:
+               devices=[file_disk(disk, cache, device)]) as g:
         g.expect("^pattern: flushed up to generation")
         time.sleep(rng.random() * 0.4)
         g.kill()
         text = g.text
     pattern = Pattern(seed, reached(text), SECTORS)
-    return [f"{cache}, seed {seed}, depth {depth}: {fault}" for fault in
-            pattern.check(contents(disk), base, flushed_up_to(text))]
+    return [f"{device}, {cache}, seed {seed}, depth {depth}: {fault}"
+            for fault in pattern.check(contents(disk), base,
+                                       flushed_up_to(text))]
 
 
 def kills(tmp):
