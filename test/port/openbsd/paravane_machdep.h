@@ -39,6 +39,7 @@ typedef char *caddr_t;
 #define ENODEV		19
 #define EINVAL		22
 #define EFBIG		27
+#define EROFS		30
 #define ERANGE		34
 #define EAGAIN		35
 #define EMSGSIZE	40
