@@ -12,6 +12,7 @@
 
 #include "port.h"
 #include "rig.h"
+#include "wire.h"
 
 #define RXQ	0
 #define TXQ	1
@@ -360,6 +361,250 @@ attach_fails_cleanly_wherever_memory_ends(void **state)
 	detach();
 }
 
+/* One allocation after another fails, and the next does not. */
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	int error, left, n;
+
+	for (n = 0;; n++) {
+		setup(state);
+		port.po_fail_one = 1;
+		port.po_fail_after = n;
+		error = attach();
+		left = port.po_fail_after;
+		port.po_fail_after = -1;
+		if (error == 0)
+			detach();
+		else
+			assert_int_equal(error, ENOMEM);
+		assert_int_equal(port_check(), 0);
+		if (left >= 0)
+			break;
+	}
+	assert_true(n > 3);
+}
+
+static void
+nobody_needs_to_listen(void **state)
+{
+	(void)state;
+	assert_int_equal(pv_console_attach(&con, rig_init(&rig), NULL, NULL),
+	    0);
+	type("x", 1);
+	pv_virtio_break(&rig.rg_dev, "test");
+	detach();
+}
+
+static void
+start_when_it_may(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_start(&con), EBUSY);
+	assert_int_equal(pv_console_write(&con, "a", 1), 1);
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_console_stop(&con), ETIMEDOUT);
+	assert_int_equal(pv_console_flush(&con, 0), EIO);
+	rig.rg_stuck = 0;
+	assert_int_equal(pv_console_start(&con), EIO);
+	detach();
+}
+
+/* What the device was given stays as it was, though there is more to print. */
+static void
+output_does_not_overtake_itself(void **state)
+{
+	static char text[16 * 256];
+
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	memset(text, 'a', sizeof(text));
+	assert_int_equal(pv_console_write(&con, text, sizeof(text)),
+	    sizeof(text));
+	assert_int_equal(pv_console_write(&con, "bb", 2), 0);
+	print_one(&rig);
+	assert_memory_equal(screen, text, 256);
+	detach();
+}
+
+static void
+output_that_does_not_fit_was_not_taken(void **state)
+{
+	static char text[16 * 256];
+
+	(void)state;
+	mute = 1;
+	rig.rg_queues[TXQ].rq_max = 4;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, text, sizeof(text)), 4 * 256);
+	assert_int_equal(con.sc_out, 4 * 256);
+	detach();
+}
+
+/* Calls are bounded, however quick the device is. */
+static void
+no_call_takes_more_than_there_are_buffers(void **state)
+{
+	static char text[3 * 16 * 256];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_in_range(pv_console_write(&con, text, sizeof(text)), 1,
+	    16 * 256);
+	detach();
+}
+
+static uint16_t
+driver_flags(unsigned int queue)
+{
+	uint16_t flags;
+
+	port_dma_read(rig.rg_queues[queue].rq_place.qp_driver, &flags, 2);
+	return wire16(flags);
+}
+
+static void
+no_interrupt_for_output_that_was_taken(void **state)
+{
+	static char text[17 * 256];
+
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, "x", 1), 1);
+	assert_int_equal(driver_flags(TXQ), 1);
+	assert_in_range(pv_console_write(&con, text, sizeof(text)), 1,
+	    16 * 256);
+	assert_int_equal(driver_flags(TXQ), 0);
+	detach();
+}
+
+static unsigned int hooked;
+
+/* The device uses a chain that there is not, as we look once more. */
+static void
+lie_meanwhile(void)
+{
+	if (hooked++ == 0)
+		rig_give(&rig, TXQ, 99, 0);
+}
+
+static void
+hostile_while_we_ask_for_room(void **state)
+{
+	static char text[16 * 256];
+
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, text, sizeof(text)),
+	    sizeof(text));
+	hooked = 0;
+	port_mb_hook = lie_meanwhile;
+	assert_int_equal(pv_console_write(&con, "x", 1), -EIO);
+	port_mb_hook = NULL;
+	detach();
+}
+
+static void
+type_meanwhile(void)
+{
+	if (hooked++ == 0)
+		type("late", 4);
+}
+
+static void
+input_that_comes_as_we_look_away_is_read(void **state)
+{
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	hooked = 0;
+	port_mb_hook = type_meanwhile;
+	assert_int_equal(pv_console_read(&con, buf, 16), 4);
+	port_mb_hook = NULL;
+	assert_memory_equal(buf, "late", 4);
+	detach();
+}
+
+/* A device that types as fast as we read. */
+static void
+type_on(void)
+{
+	struct rig_chain rc;
+	char text[128];
+
+	memset(text, 'z', sizeof(text));
+	while (rig_take(&rig, RXQ, &rc)) {
+		rig_write(&rc, 0, text, 128);
+		rig_give(&rig, RXQ, rc.rc_head, 128);
+	}
+}
+
+static void
+input_is_read_up_to_what_was_asked_for(void **state)
+{
+	static char buf[3 * 16 * 128];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	port_mb_hook = type_on;
+	assert_int_equal(pv_console_read(&con, buf, 0), 0);
+	assert_in_range(pv_console_read(&con, buf, sizeof(buf)), 1, 16 * 128);
+	port_mb_hook = NULL;
+	detach();
+}
+
+static void
+what_came_before_a_lie_is_read(void **state)
+{
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	type("abc", 3);
+	rig_give(&rig, RXQ, 99, 0);
+	assert_int_equal(pv_console_read(&con, buf, 16), 3);
+	assert_memory_equal(buf, "abc", 3);
+	assert_int_equal(pv_console_read(&con, buf, 16), -EIO);
+	detach();
+}
+
+static void
+half_a_size_is_none(void **state)
+{
+	unsigned int cols, rows;
+
+	(void)state;
+	rig.rg_offered |= PV_F_BIT(PV_CONSOLE_F_SIZE);
+	assert_int_equal(attach(), 0);
+	rig_put16(&rig, 0, 80);
+	rig_put16(&rig, 2, 0);
+	assert_int_equal(pv_console_size(&con, &cols, &rows), ENOTSUP);
+	rig_put16(&rig, 0, 0);
+	rig_put16(&rig, 2, 25);
+	assert_int_equal(pv_console_size(&con, &cols, &rows), ENOTSUP);
+	detach();
+}
+
+static void
+a_flush_of_no_time_takes_none(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, "x", 1), 1);
+	before = port.po_now_ns;
+	assert_int_equal(pv_console_flush(&con, 0), ETIMEDOUT);
+	assert_int_equal(port.po_now_ns, before);
+	detach();
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -378,6 +623,19 @@ main(void)
 		T(hostile_reset_never_confirmed),
 		T(rings_smaller_than_wished),
 		T(attach_fails_cleanly_wherever_memory_ends),
+		T(attach_looks_at_each_allocation),
+		T(nobody_needs_to_listen),
+		T(start_when_it_may),
+		T(output_does_not_overtake_itself),
+		T(output_that_does_not_fit_was_not_taken),
+		T(no_call_takes_more_than_there_are_buffers),
+		T(no_interrupt_for_output_that_was_taken),
+		T(hostile_while_we_ask_for_room),
+		T(input_that_comes_as_we_look_away_is_read),
+		T(input_is_read_up_to_what_was_asked_for),
+		T(what_came_before_a_lie_is_read),
+		T(half_a_size_is_none),
+		T(a_flush_of_no_time_takes_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

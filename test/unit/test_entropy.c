@@ -222,6 +222,94 @@ attach_fails_cleanly_wherever_memory_ends(void **state)
 	detach();
 }
 
+/* One allocation after another fails, and the next does not. */
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	int error, left, n;
+
+	for (n = 0;; n++) {
+		setup(state);
+		port.po_fail_one = 1;
+		port.po_fail_after = n;
+		error = attach();
+		left = port.po_fail_after;
+		port.po_fail_after = -1;
+		if (error == 0)
+			detach();
+		else
+			assert_int_equal(error, ENOMEM);
+		assert_int_equal(port_check(), 0);
+		if (left >= 0)
+			break;
+	}
+	assert_true(n > 3);
+}
+
+static void
+nobody_needs_to_listen(void **state)
+{
+	(void)state;
+	assert_int_equal(pv_entropy_attach(&entropy, rig_init(&rig), NULL,
+	    NULL), 0);
+	assert_int_equal(pv_entropy_request(&entropy), 0);
+	pv_virtio_break(&rig.rg_dev, "test");
+	assert_int_equal(pv_entropy_request(&entropy), EIO);
+	assert_int_equal(pv_entropy_stop(&entropy), 0);
+	detach();
+}
+
+static void
+a_broken_device_is_not_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	pv_virtio_break(&rig.rg_dev, "test");
+	assert_int_equal(pv_entropy_request(&entropy), EIO);
+	detach();
+}
+
+/* What was not confirmed is not begun anew, if the device is back or not. */
+static void
+no_start_after_a_reset_that_failed(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_entropy_stop(&entropy), ETIMEDOUT);
+	rig.rg_stuck = 0;
+	assert_int_equal(pv_entropy_start(&entropy), EIO);
+	detach();
+}
+
+static void
+a_restart_needs_no_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_entropy_stop(&entropy), 0);
+	port.po_fail_after = 0;
+	assert_int_equal(pv_entropy_start(&entropy), 0);
+	port.po_fail_after = -1;
+	detach();
+}
+
+static void
+a_queue_that_shrank_is_made_anew(void **state)
+{
+	uint8_t buf[4];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_entropy_stop(&entropy), 0);
+	rig.rg_queues[0].rq_max = 4;
+	assert_int_equal(pv_entropy_start(&entropy), 0);
+	assert_int_equal(pv_virtq_size(entropy.sc_requestq), 4);
+	assert_int_equal(pv_entropy_request(&entropy), 0);
+	assert_int_equal(pv_entropy_read(&entropy, buf, 4), 4);
+	detach();
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -236,6 +324,12 @@ main(void)
 		T(detach_with_a_request_in_flight),
 		T(hostile_reset_never_confirmed),
 		T(attach_fails_cleanly_wherever_memory_ends),
+		T(attach_looks_at_each_allocation),
+		T(nobody_needs_to_listen),
+		T(a_broken_device_is_not_asked),
+		T(no_start_after_a_reset_that_failed),
+		T(a_restart_needs_no_memory),
+		T(a_queue_that_shrank_is_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
