@@ -1371,6 +1371,294 @@ without_coherence(void **state)
 	detach();
 }
 
+/* Limits */
+
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	int error, left, n;
+
+	for (n = 0;; n++) {
+		setup(state);
+		port.po_fail_one = 1;
+		port.po_fail_after = n;
+		error = attach();
+		left = port.po_fail_after;
+		port.po_fail_after = -1;
+		if (error == 0)
+			detach();
+		else
+			assert_int_equal(error, ENOMEM);
+		forget_resources();
+		assert_int_equal(port_check(), 0);
+		if (left >= 0)
+			break;
+	}
+	assert_true(n > 6);
+}
+
+static void
+nobody_needs_to_listen(void **state)
+{
+	unsigned int generation;
+
+	(void)state;
+	assert_int_equal(pv_gpu_attach(&gpu, rig_init(&rig), NULL, NULL, NULL),
+	    0);
+	generation = geometry().gg_generation;
+	assert_int_not_equal(pv_gpu_mmap(&gpu, 0, PROT_READ), (paddr_t)-1);
+	set_mode(0, 800, 600, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	pv_gpu_revoked(&gpu, generation);
+	pv_virtio_break(&rig.rg_dev, "test");
+	detach();
+}
+
+static void
+start_when_it_may(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_gpu_start(&gpu), EBUSY);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_flush_end(&gpu), ENXIO);
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 1, 1), ENXIO);
+	detach();
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 1, 1), ENXIO);
+}
+
+static void
+nothing_is_left_after_detach(void **state)
+{
+	bus_addr_t addr;
+	bus_size_t len;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_gpu_segment(&gpu, 0, &addr, &len), 0);
+	assert_int_equal(pv_gpu_segment(&gpu, 1, &addr, &len), ERANGE);
+	detach();
+	assert_int_equal(pv_gpu_segment(&gpu, 0, &addr, &len), ERANGE);
+	assert_int_equal(pv_gpu_counters(&gpu)->gc_resizes, 0);
+}
+
+static void
+sizes_have_limits(void **state)
+{
+	static const struct {
+		uint32_t w, h;
+		int good;
+	} sizes[] = {
+		{ PV_GPU_MAXWIDTH, 1, 1 }, { 1, PV_GPU_MAXWIDTH, 1 },
+		{ PV_GPU_MAXWIDTH + 1, 1, 0 }, { 1, PV_GPU_MAXWIDTH + 1, 0 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		setup(state);
+		set_mode(0, sizes[i].w, sizes[i].h, 1);
+		assert_int_equal(attach(), 0);
+		assert_int_equal(geometry().gg_width == sizes[i].w &&
+		    geometry().gg_height == sizes[i].h, sizes[i].good);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+}
+
+static void
+displays_are_those_that_there_are(void **state)
+{
+	rig_put32(&rig, 8, 1);
+	set_mode(0, 640, 480, 0);
+	set_mode(1, 800, 600, 1);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(geometry().gg_width, 1024);
+	detach();
+	setup(state);
+	rig_put32(&rig, 8, PV_GPU_MAXSCANOUTS);
+	assert_int_equal(attach(), 0);
+	assert_false(port_logged("taken for"));
+	detach();
+}
+
+/* An answer of one mode says nothing of the second. */
+static void
+modes_are_those_that_were_answered(void **state)
+{
+	(void)state;
+	set_mode(1, 800, 600, 1);
+	assert_int_equal(attach(), 0);
+	set_mode(0, 640, 480, 0);
+	lie_at = ncommands + 1;
+	lie_len = 24 + 24;
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_int_equal(geometry().gg_width, 640);
+	detach();
+}
+
+static void
+no_display_is_no_change(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	set_mode(0, 800, 600, 0);
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_int_equal(geometry().gg_width, 640);
+	detach();
+}
+
+static void
+either_side_may_change_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	set_mode(0, 800, 480, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	set_mode(0, 800, 600, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(geometry().gg_height, 600);
+	detach();
+}
+
+static void
+restless(struct rig *rg, unsigned int off)
+{
+	(void)off;
+	rg->rg_generation++;
+}
+
+static void
+events_that_cannot_be_read_are_an_error(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig_put32(&rig, 0, 1);
+	rig.rg_config_read = restless;
+	assert_int_equal(pv_gpu_changed(&gpu), -EIO);
+	rig.rg_config_read = NULL;
+	detach();
+}
+
+static void
+refusals_are_named_up_to_the_last(void **state)
+{
+	(void)state;
+	rig.rg_offered |= PV_F_BIT(PV_GPU_F_EDID);
+	lie_at = 2;
+	lie_type = 0x1205;
+	assert_int_equal(attach(), 0);
+	assert_true(port_logged("GET_EDID"));
+	lie_type = 0x1206;
+	assert_int_equal(lied_to(), EIO);
+	assert_int_equal(nbroken, 1);
+	detach();
+}
+
+static void
+an_answer_without_a_header_is_called_that(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	lie_len = 23;
+	assert_int_equal(lied_to(), EIO);
+	assert_string_equal(pv_virtio_broken(&rig.rg_dev),
+	    "answer without a header");
+	detach();
+}
+
+/* What was sent and not answered is not written over: it may still be read. */
+static void
+a_command_that_hangs_stays_as_it_was(void **state)
+{
+	struct rig_chain rc;
+	uint8_t type[4];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig.rg_notify = fall_mute;
+	lie_at = ncommands + 2;
+	set_mode(0, 800, 600, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), -ETIMEDOUT);
+	assert_int_equal(rig_take(&rig, CONTROLQ, &rc), 1);
+	rig_read(&rc, 0, type, 4);
+	assert_int_equal(wire_get(type, 4), 0x106);
+	rig.rg_notify = notified;
+	mute = 0;
+	detach();
+}
+
+static struct pv_bus_dma_tag tag;
+static unsigned int nmmaps, ntries;
+static int tries[16];
+
+static paddr_t
+count_mmap(bus_dma_tag_t t, bus_dma_segment_t *segs, int nsegs, off_t off,
+    int prot, int flags)
+{
+	(void)t;
+	nmmaps++;
+	return bus_dmamem_mmap(&port_dma_tag, segs, nsegs, off, prot, flags);
+}
+
+static int
+attach_to_tag(const struct pv_gpu_params *params)
+{
+	rig_init(&rig);
+	tag = port_dma_tag;
+	rig.rg_dev.vd_dmat = &tag;
+	return pv_gpu_attach(&gpu, &rig.rg_dev, &callbacks, NULL, params);
+}
+
+static void
+pages_outside_are_not_asked_for(void **state)
+{
+	(void)state;
+	assert_int_equal(attach_to_tag(NULL), 0);
+	tag.dt_dmamem_mmap = count_mmap;
+	nmmaps = 0;
+	assert_int_equal(pv_gpu_mmap(&gpu, (off_t)geometry().gg_len,
+	    PROT_READ), (paddr_t)-1);
+	assert_int_equal(pv_gpu_mmap(&gpu, (off_t)geometry().gg_len +
+	    (off_t)PAGE_SIZE, PROT_READ), (paddr_t)-1);
+	assert_int_equal(nmmaps, 0);
+	detach();
+}
+
+static int
+no_framebuffer(bus_dma_tag_t t, bus_size_t size, bus_size_t alignment,
+    bus_size_t boundary, bus_dma_segment_t *segs, int nsegs, int *rsegs,
+    int flags)
+{
+	(void)t;
+	if (alignment != PAGE_SIZE)
+		return bus_dmamem_alloc(&port_dma_tag, size, alignment,
+		    boundary, segs, nsegs, rsegs, flags);
+	assert_true(ntries < 16);
+	tries[ntries++] = nsegs;
+	return ENOMEM;
+}
+
+/* In ever more pieces, but no more than it has pages, nor than a host takes. */
+static void
+memory_is_sought_in_pieces(void **state)
+{
+	(void)state;
+	assert_int_equal(attach_to_tag(NULL), 0);
+	tag.dt_dmamem_alloc = no_framebuffer;
+	ntries = 0;
+	set_mode(0, PAGE_SIZE / 4, 65, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), -ENOMEM);
+	assert_int_equal(ntries, 3);
+	assert_int_equal(tries[0], 1);
+	assert_int_equal(tries[1], 8);
+	assert_int_equal(tries[2], 65);
+	ntries = 0;
+	set_mode(0, 16384, 16384, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), -ENOMEM);
+	assert_int_equal(tries[ntries - 1], 16384);
+	detach();
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -1422,6 +1710,21 @@ main(void)
 		T(hostile_removed_in_flight),
 		T(features_not_driven_are_left),
 		T(without_coherence),
+		T(attach_looks_at_each_allocation),
+		T(nobody_needs_to_listen),
+		T(start_when_it_may),
+		T(nothing_is_left_after_detach),
+		T(sizes_have_limits),
+		T(displays_are_those_that_there_are),
+		T(modes_are_those_that_were_answered),
+		T(no_display_is_no_change),
+		T(either_side_may_change_alone),
+		T(events_that_cannot_be_read_are_an_error),
+		T(refusals_are_named_up_to_the_last),
+		T(an_answer_without_a_header_is_called_that),
+		T(a_command_that_hangs_stays_as_it_was),
+		T(pages_outside_are_not_asked_for),
+		T(memory_is_sought_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

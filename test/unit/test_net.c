@@ -1642,6 +1642,432 @@ without_coherence(void **state)
 	detach();
 }
 
+/* Limits */
+
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	int error, left, n;
+
+	for (n = 0;; n++) {
+		setup(state);
+		rig.rg_offered |= BIT(CTRL_VQ) | BIT(MRG_RXBUF) |
+		    PV_F_BIT(PV_F_INDIRECT_DESC);
+		port.po_fail_one = 1;
+		port.po_fail_after = n;
+		error = attach();
+		left = port.po_fail_after;
+		port.po_fail_after = -1;
+		if (error == 0)
+			detach();
+		else
+			assert_int_equal(error, ENOMEM);
+		assert_int_equal(port_check(), 0);
+		if (left >= 0)
+			break;
+	}
+	assert_true(n > 10);
+}
+
+static void
+nobody_needs_to_listen(void **state)
+{
+	(void)state;
+	assert_int_equal(pv_net_attach(&net, rig_init(&rig), NULL, NULL, NULL),
+	    0);
+	post(1);
+	deliver(frame(60, 1), 72);
+	rig_config_changed(&rig);
+	pv_virtio_break(&rig.rg_dev, "test");
+	detach();
+	assert_null(pv_net_drain_tx(&net));
+	assert_null(pv_net_drain_rx(&net));
+	assert_int_equal(pv_net_tx_size(&net), 0);
+}
+
+static void
+denied_mtu_is_no_reason_for_long_buffers(void **state)
+{
+	const struct pv_net_params params = { .np_deny = BIT(MTU) };
+
+	(void)state;
+	offer_mtu(65435);
+	assert_int_equal(pv_net_attach(&net, rig_init(&rig), &callbacks, NULL,
+	    &params), 0);
+	assert_int_equal(pv_net_rxbuf_len(&net), 1530);
+	detach();
+}
+
+static unsigned int nallocs;
+
+static int
+count_alloc(bus_dma_tag_t t, bus_size_t size, bus_size_t alignment,
+    bus_size_t boundary, bus_dma_segment_t *segs, int nsegs, int *rsegs,
+    int flags)
+{
+	(void)t;
+	nallocs++;
+	return bus_dmamem_alloc(&port_dma_tag, size, alignment, boundary, segs,
+	    nsegs, rsegs, flags);
+}
+
+static void
+a_restart_keeps_its_queues(void **state)
+{
+	static struct pv_bus_dma_tag tag;
+
+	(void)state;
+	rig_init(&rig);
+	tag = port_dma_tag;
+	rig.rg_dev.vd_dmat = &tag;
+	assert_int_equal(pv_net_attach(&net, &rig.rg_dev, &callbacks, NULL,
+	    NULL), 0);
+	tag.dt_dmamem_alloc = count_alloc;
+	nallocs = 0;
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(nallocs, 0);
+	detach();
+}
+
+static void
+queues_are_as_small_as_the_port_asks(void **state)
+{
+	const struct pv_net_params params = { .np_rxsize = 4, .np_txsize = 8 };
+	struct pv_net_rx rx[4];
+	unsigned int i;
+
+	(void)state;
+	rig.rg_offered |= BIT(MRG_RXBUF);
+	assert_int_equal(pv_net_attach(&net, rig_init(&rig), &callbacks, NULL,
+	    &params), 0);
+	assert_int_equal(pv_net_rx_size(&net), 4);
+	assert_int_equal(pv_net_tx_size(&net), 8);
+	assert_int_equal(pv_net_rxbufs_max(&net), 4);
+	assert_false(rig.rg_queues[CTRLQ].rq_enabled);
+	/* A frame in all of them is one. */
+	post(4);
+	deliver(frame(1530 - 12, 4), 1530);
+	for (i = 1; i < 4; i++)
+		deliver(frame(100, 1), 100);
+	memset(rx, 0xff, sizeof(rx));
+	assert_int_equal(receive(rx, 4), 4);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_MORE | PV_NET_RX_OVERSIZE);
+	assert_int_equal(rx[1].rx_flags, PV_NET_RX_MORE);
+	assert_int_equal(rx[1].rx_csum_start, 0);
+	assert_int_equal(rx[3].rx_flags, 0);
+	assert_int_equal(rx[3].rx_csum_offset, 0);
+	detach();
+}
+
+static void
+start_when_all_came_back(void **state)
+{
+	struct port_buf *pb;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_start(&net), EBUSY);
+	peer_keeps = 1;
+	pb = port_buf_new(200);
+	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_start(&net), EBUSY);
+	assert_ptr_equal(pv_net_drain_tx(&net), pb);
+	assert_int_equal(pv_net_start(&net), 0);
+	post(1);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_start(&net), EBUSY);
+	assert_ptr_equal(pv_net_drain_rx(&net), rxbufs[0]);
+	assert_int_equal(pv_net_start(&net), 0);
+	detach();
+	port_buf_free(pb);
+}
+
+#define MANY	44
+
+/* A frame that the caller had no room for is still to be drained. */
+static void
+a_frame_in_hand_is_drained_before_a_start(void **state)
+{
+	struct port_buf *bufs[MANY];
+	struct pv_net_rx rx[MANY];
+	struct pv_net_rxbuf rb;
+	unsigned int i, done, max;
+
+	(void)state;
+	rig.rg_offered |= BIT(MRG_RXBUF);
+	assert_int_equal(attach(), 0);
+	max = pv_net_rxbufs_max(&net);
+	assert_int_equal(max, MANY - 1);
+	memset(&rb, 0, sizeof(rb));
+	for (i = 0; i < MANY; i++) {
+		bufs[i] = port_buf_new(pv_net_rxbuf_len(&net));
+		rb.rb_piece = (struct pv_piece){ bufs[i]->pb_map, 0,
+		    bufs[i]->pb_len };
+		rb.rb_va = bufs[i]->pb_va;
+		rb.rb_cookie = bufs[i];
+		assert_int_equal(pv_net_post(&net, &rb, 1, &done), 0);
+	}
+	for (i = 0; i < MANY; i++)
+		deliver(frame(60, MANY / 2), 72);
+	assert_int_equal(receive(rx, max), MANY / 2);
+	assert_null(pv_net_drain_rx(&net));
+	assert_true(pv_net_rx_intr(&net, 1));
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_start(&net), EBUSY);
+	for (i = 0; i < MANY / 2; i++)
+		assert_non_null(pv_net_drain_rx(&net));
+	assert_null(pv_net_drain_rx(&net));
+	assert_int_equal(pv_net_start(&net), 0);
+	detach();
+	for (i = 0; i < MANY; i++)
+		port_buf_free(bufs[i]);
+}
+
+static int
+transmit(struct pv_piece *pieces, unsigned int n, void *hdr, void *cookie)
+{
+	const struct pv_net_tx tx = {
+		.tx_pieces = pieces, .tx_npieces = (uint16_t)n, .tx_hdr = hdr,
+		.tx_cookie = cookie,
+	};
+	unsigned int done;
+
+	return pv_net_transmit(&net, &tx, 1, &done);
+}
+
+static void
+nonsense_is_not_sent(void **state)
+{
+	struct port_buf *pb = port_buf_new(2000);
+	struct pv_piece pc[2] = { { pb->pb_map, 12, 60 },
+	    { pb->pb_map, 80, 60 } };
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(transmit(pc, 0, pb->pb_va, pb), EINVAL);
+	assert_int_equal(transmit(pc, 1, NULL, pb), EINVAL);
+	assert_int_equal(transmit(pc, 1, pb->pb_va, NULL), EINVAL);
+	pc[0].pc_off = 11;
+	assert_int_equal(transmit(pc, 1, pb->pb_va, pb), EINVAL);
+	pc[0].pc_off = 12;
+	/* Lengths that are small once they are added up. */
+	pc[0].pc_len = 0xffffffff;
+	assert_int_equal(transmit(pc, 2, pb->pb_va, pb), EMSGSIZE);
+	pc[0].pc_len = 13;
+	assert_int_equal(transmit(pc, 1, pb->pb_va, pb), EINVAL);
+	pc[0].pc_len = 14;
+	assert_int_equal(transmit(pc, 1, pb->pb_va, pb), 0);
+	assert_int_equal(peer_len, 14);
+	detach();
+	port_buf_free(pb);
+}
+
+/* A tag is one where its bytes are of the frame. */
+static void
+a_tag_is_looked_for_in_the_first_piece(void **state)
+{
+	struct port_buf *pb = port_buf_new(2000);
+	struct pv_piece pc[2] = { { pb->pb_map, 12, 14 },
+	    { pb->pb_map, 100, 1504 } };
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	pb->pb_va[12 + 12] = 0x81;
+	pb->pb_va[12 + 13] = 0x00;
+	assert_int_equal(transmit(pc, 2, pb->pb_va, pb), 0);
+	assert_int_equal(reclaim(), 1);
+	pc[0].pc_len = 13;
+	pc[1].pc_len = 1505;
+	assert_int_equal(transmit(pc, 2, pb->pb_va, pb), EMSGSIZE);
+	detach();
+	port_buf_free(pb);
+}
+
+static void
+reclaim_takes_what_there_is_room_for(void **state)
+{
+	struct port_buf *pb[2] = { port_buf_new(200), port_buf_new(200) };
+	unsigned int i, done;
+	void *cookie;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(send(pb[i], 60, 0, 0, 0), 0);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(pv_net_reclaim(&net, &cookie, 1, &done), 0);
+		assert_int_equal(done, 1);
+		assert_ptr_equal(cookie, pb[i]);
+	}
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_reclaim(&net, &cookie, 1, &done), ENETDOWN);
+	assert_int_equal(pv_net_counters(&net)->nc_tx_frames, 2);
+	detach();
+	for (i = 0; i < 2; i++)
+		port_buf_free(pb[i]);
+}
+
+static void
+a_buffer_without_a_cookie_is_refused(void **state)
+{
+	struct port_buf *pb = port_buf_new(2000);
+	struct pv_net_rxbuf rb = {
+		.rb_piece = { pb->pb_map, 0, 2000 }, .rb_va = pb->pb_va,
+	};
+	unsigned int done;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_post(&net, &rb, 1, &done), EINVAL);
+	detach();
+	port_buf_free(pb);
+}
+
+/* What an earlier frame left in the buffer is no header of this one. */
+static void
+hostile_header_cut_short(void **state)
+{
+	struct pv_net_rx rx[64];
+
+	(void)state;
+	rig.rg_offered |= BIT(MRG_RXBUF);
+	assert_int_equal(attach(), 0);
+	post(3);
+	memcpy(rxbufs[0]->pb_va, frame(60, 2), 12);
+	deliver(frame(60, 2), 11);
+	assert_int_equal(receive(rx, 64), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	/* A header and nothing more says how many follow. */
+	deliver(frame(60, 2), 12);
+	deliver(frame(60, 1), 72);
+	memset(rx, 0xff, sizeof(rx));
+	assert_int_equal(receive(rx, 64), 2);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(rx[1].rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(rx[1].rx_len, 0);
+	assert_int_equal(pv_net_counters(&net)->nc_rx_errors, 2);
+	detach();
+}
+
+static void
+the_shortest_frame_and_the_last_checksum(void **state)
+{
+	struct pv_net_rx rx[1];
+	uint8_t *f;
+
+	(void)state;
+	rig.rg_offered |= BIT(GUEST_CSUM);
+	assert_int_equal(attach(), 0);
+	post(3);
+	deliver(frame(14, 1), 26);
+	assert_int_equal(receive(rx, 1), 1);
+	assert_int_equal(rx[0].rx_flags, 0);
+	assert_int_equal(rx[0].rx_len, 14);
+	f = frame(60, 1);
+	f[0] = 1;
+	f[6] = 50;
+	f[8] = 8;
+	deliver(f, 72);
+	assert_int_equal(receive(rx, 1), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_CSUM_PARTIAL);
+	f[8] = 9;
+	deliver(f, 72);
+	assert_int_equal(receive(rx, 1), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	detach();
+}
+
+static uint16_t
+driver_flags(unsigned int queue)
+{
+	uint16_t flags;
+
+	port_dma_read(rig.rg_queues[queue].rq_place.qp_driver, &flags, 2);
+	return wire16(flags);
+}
+
+static void
+interrupts_are_turned_off_and_on(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0), 0);
+	assert_int_equal(driver_flags(RXQ), 1);
+	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(driver_flags(RXQ), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	assert_int_equal(driver_flags(TXQ), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 0), 0);
+	assert_int_equal(driver_flags(TXQ), 1);
+	post(1);
+	deliver(frame(60, 1), 72);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	detach();
+}
+
+/* A command that was not answered may still be read from where it is. */
+static void
+a_command_that_hangs_stays_as_it_was(void **state)
+{
+	struct rig_chain rc;
+	uint8_t seen[3];
+
+	(void)state;
+	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
+	assert_int_equal(attach(), 0);
+	ctrl_mute = 1;
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), ETIMEDOUT);
+	assert_int_equal(pv_net_set_rxmode(&net, 0, 0), EIO);
+	assert_int_equal(rig_take(&rig, CTRLQ, &rc), 1);
+	rig_read(&rc, 0, seen, 3);
+	assert_int_equal(seen[2], 1);
+	detach();
+}
+
+/* One that was used wrongly has no answer. */
+static void
+hostile_control_queue(void **state)
+{
+	(void)state;
+	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
+	assert_int_equal(attach(), 0);
+	ctrl_mute = 1;
+	rig_give(&rig, CTRLQ, 77, 1);
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), EIO);
+	assert_int_equal(nbroken, 1);
+	detach();
+}
+
+static void
+a_stopped_device_is_not_asked(void **state)
+{
+	(void)state;
+	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 1), 0);
+	rig_put16(&rig, 6, 0);
+	assert_int_equal(pv_net_changed(&net), 0);
+	assert_true(pv_net_link(&net));
+	detach();
+}
+
+static void
+without_status_the_link_is_up(void **state)
+{
+	(void)state;
+	rig.rg_offered &= ~BIT(STATUS);
+	assert_int_equal(attach(), 0);
+	rig_put16(&rig, 6, 0);
+	assert_int_equal(pv_net_changed(&net), 0);
+	assert_true(pv_net_link(&net));
+	detach();
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -1711,6 +2137,24 @@ main(void)
 		T(attach_fails_cleanly_wherever_memory_ends),
 		T(attach_fails_without_queues),
 		T(without_coherence),
+		T(attach_looks_at_each_allocation),
+		T(nobody_needs_to_listen),
+		T(denied_mtu_is_no_reason_for_long_buffers),
+		T(a_restart_keeps_its_queues),
+		T(queues_are_as_small_as_the_port_asks),
+		T(start_when_all_came_back),
+		T(a_frame_in_hand_is_drained_before_a_start),
+		T(nonsense_is_not_sent),
+		T(a_tag_is_looked_for_in_the_first_piece),
+		T(reclaim_takes_what_there_is_room_for),
+		T(a_buffer_without_a_cookie_is_refused),
+		T(hostile_header_cut_short),
+		T(the_shortest_frame_and_the_last_checksum),
+		T(interrupts_are_turned_off_and_on),
+		T(a_command_that_hangs_stays_as_it_was),
+		T(hostile_control_queue),
+		T(a_stopped_device_is_not_asked),
+		T(without_status_the_link_is_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
