@@ -409,7 +409,7 @@ efi_entry(efi_handle image, struct efi_system *system)
 		machine.m_host[i].mh_assigned = true;
 	memory_take();
 	log_machine();
-	log_close(log, "firmware: left, the kernel takes over");
+	log_close(log, PROGRESS_LEFT);
 	status = boot_services_exit();
 	if (status != EFI_SUCCESS) {
 		say("paravane: firmware doesn't let go\n");

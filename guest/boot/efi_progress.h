@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "progress.h"
+
 struct efi_file;
 struct efi_system;
 
@@ -14,15 +16,10 @@ struct efi_system;
  * firmware's services last:
  *
  *   the EFI variable ParavaneStage-38cd61d9-3757-42cd-938f-53caf408afb5, non-volatile, the stage as text;
- *   the file paravane.log beside the application, if somebody has put one there: the stage in its first line, then what was
- *   found. It is made at least PROGRESS_FILE long, so that the kernel can go on in its sectors (guest/disk) without
- *   allocating any: everything from PROGRESS_KERNEL on is the kernel's.
+ *   the file of progress.h.
  *
  * All of it is tried, and nothing waited for: what firmware refuses is left out.
  */
-#define PROGRESS_FILE	65536u
-#define PROGRESS_KERNEL	8192u
-#define PROGRESS_LINE	80u	/* the first line, with its CR and LF */
 
 /*
  * efi_progress_file - the file to use from now on; NULL: none

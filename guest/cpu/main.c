@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* From the first line of C to the first thread and the table of init.h. */
+#include <errno.h>
 #include <string.h>
 
 #include "bootinfo.h"
@@ -24,6 +25,38 @@ run_inits(unsigned from, unsigned to)
 	for (const struct initcall *ic = init_start; ic < init_end; ic++)
 		if (ic->ic_level >= from && ic->ic_level < to)
 			ic->ic_fn();
+}
+
+static unsigned held;
+static struct event released;
+
+void
+init_hold(void)
+{
+	held++;
+}
+
+void
+init_release(void)
+{
+	if (--held == 0)
+		event_signal(&released);
+}
+
+int
+init_wait(uint64_t timeout_ns)
+{
+	uint64_t end = uptime_ns() + timeout_ns, now;
+
+	while (held > 0) {
+		now = uptime_ns();
+		if (now >= end || event_wait(&released, end - now) != 0)
+			return ETIMEDOUT;
+		/* Others may wait, too. */
+		event_signal(&released);
+		thread_yield();
+	}
+	return 0;
 }
 
 static int

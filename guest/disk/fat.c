@@ -390,6 +390,44 @@ file_close(struct file *fi)
 	return leave(vo, error);
 }
 
+#define PLACE_MAX	(1u << 20)
+
+static int
+place(FIL *fp, uint64_t *off, uint64_t *len)
+{
+	FATFS *fs = fp->obj.fs;
+	uint32_t cluster = (uint32_t)fs->csize * fs->ssize, at;
+	FRESULT fr = FR_OK;
+
+	*len = fp->obj.objsize;
+	if (*len == 0 || *len > PLACE_MAX)
+		return EFBIG;
+	*off = (fs->database + (uint64_t)(fp->obj.sclust - 2) * fs->csize) *
+	    fs->ssize;
+	for (at = 0; at < *len && fr == FR_OK; at += cluster) {
+		fr = f_lseek(fp, at + 1);
+		if (fr == FR_OK && fp->clust != fp->obj.sclust + at / cluster)
+			return EFBIG;
+	}
+	return error_of(fs->drv, fr);
+}
+
+int
+file_place(const char *path, uint64_t *off, uint64_t *len)
+{
+	struct file *fi;
+	int error;
+
+	error = file_open(path, FILE_READ, &fi);
+	if (error != 0)
+		return error;
+	mutex_lock(&lock);
+	error = place(&fi->fi_fil, off, len);
+	mutex_unlock(&lock);
+	(void)file_close(fi);
+	return error;
+}
+
 /* Directories */
 
 static void

@@ -42,6 +42,15 @@ int	file_write(struct file *, const void *, size_t len);
 int	file_close(struct file *);
 
 /*
+ * file_place - where a file's bytes are, for who overwrites them past the file
+ * system
+ *
+ * *off and *len are of its disk or partition, in bytes. Errors: EFBIG it is in
+ * pieces, or longer than 1 MiB; and as above.
+ */
+int	file_place(const char *path, uint64_t *off, uint64_t *len);
+
+/*
  * file_list - what a directory holds; of a file, the file itself
  *
  * fn returns 0, or a value that ends the list and is file_list's.

@@ -13,6 +13,8 @@
 #ifndef GUEST_INIT_H
 #define GUEST_INIT_H
 
+#include <stdint.h>
+
 #define INIT_CONSOLE	10	/* PL011; before kmalloc and interrupts */
 #define INIT_TTY	20	/* line discipline, log to consoles */
 #define INIT_BUS	30	/* PCI, MMIO: enumerate, assign */
@@ -24,6 +26,15 @@ struct initcall {
 	unsigned	ic_level;
 	void		(*ic_fn)(void);
 };
+
+/*
+ * A thread that is still a part of start-up, such as a first look at the disks:
+ * init_hold before it is created, init_release when that part is done. init_wait
+ * waits until there is none: 0, or ETIMEDOUT. Threads only.
+ */
+void	init_hold(void);
+void	init_release(void);
+int	init_wait(uint64_t timeout_ns);
 
 #define INIT__(level, fn)						\
 	static const struct initcall initcall_##fn			\

@@ -8,17 +8,21 @@
 #include "cmdline.h"
 #include "console.h"
 #include "cpu.h"
+#include "disk.h"
+#include "init.h"
 #include "kmem.h"
 #include "ktime.h"
 #include "lines.h"
 #include "log.h"
 #include "net_guest.h"
+#include "progress.h"
 #include "shell.h"
 #include "thread.h"
 #include "tty.h"
 #include "virtio_guest.h"
 
 #define PROMPT		"paravane> "
+#define SETTLE_NS	(2 * NS_PER_S)
 #define LEASE_WAIT_NS	(10 * NS_PER_S)
 
 static int run_failed;
@@ -128,7 +132,18 @@ shell_run(const char *line)
 static void
 leave(void)
 {
+	int error;
+
+	/* The log's place on the disk may still be looked for. */
+	(void)init_wait(SETTLE_NS);
+	error = disk_sync_all();
+	if (error != 0) {
+		kprintf("sync: not all that was written is on the disk, "
+		    "error %d\n", error);
+		run_failed = 1;
+	}
 	kprintf("paravane: %s\n", run_failed ? "failed" : "done");
+	progress_settle();
 	console_drain();
 	console_lock();
 	virtio_quiesce();
