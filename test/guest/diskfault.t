@@ -120,6 +120,35 @@ def cut(disk, depth):
     return text, 2, ops
 
 
+def comes_back(disk, depth):
+    """The server dies, and another takes its place: it had lost nothing."""
+    ops = 1000
+    with nbd.Server(disk, early=1.0) as server, \
+            Guest(devices=[nbd_disk(server, ",reconnect-delay=30")]) as g:
+        start(g, 7, ops, depth)
+        server.kill()
+        time.sleep(0.3)
+        server.start()
+        text = end(g)
+    return text, 7, ops
+
+
+def grows(disk, depth):
+    """The disk becomes larger while it is written."""
+    ops = 1000
+    with Guest(devices=[node_disk(
+            f"driver=file,node-name=f,filename={disk}",
+            "driver=raw,node-name=d,file=f")]) as g:
+        start(g, 8, ops, depth)
+        for n in (2, 3, 4):
+            g.qmp("block_resize", **{"node-name": "d",
+                                     "size": n * SECTORS * SECTOR})
+        text = end(g)
+        if f"{4 * SECTORS * SECTOR} bytes now" not in text:
+            raise Failure("the guest has not seen it")
+    return text, 8, ops
+
+
 def fails_once(disk, depth):
     """
     Some requests fail. Through the cache nothing is lost: the next flush
@@ -190,6 +219,8 @@ for way, depth in WAYS:
     check(f"half a second without answers, {way}", hangs, depth, 0.5, False)
     check(f"a hung request, {way}", hangs, depth, 4, True)
     check(f"a connection that is cut, {way}", cut, depth)
+    check(f"a server that comes back, {way}", comes_back, depth)
+    check(f"a disk that grows, {way}", grows, depth)
     check(f"requests that fail, {way}", fails_once, depth)
     check(f"a cache that is lost, {way}", loses, depth)
     for kind in ("read", "write", "flush"):
