@@ -583,7 +583,7 @@ info_part(const struct disk_unit *du, const struct disk_part *dp,
 	di->di_start = dp->dp_start;
 	di->di_size = dp->dp_size;
 	di->di_partition = dp->dp_number;
-	snprintf(di->di_name, sizeof(di->di_name), "%sp%u", du->du_name,
+	snprintf(di->di_name, sizeof(di->di_name), "disk%up%u", du->du_number,
 	    dp->dp_number);
 	memcpy(di->di_type, dp->dp_type, sizeof(di->di_type));
 	memcpy(di->di_label, dp->dp_label, sizeof(di->di_label));

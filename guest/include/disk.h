@@ -47,7 +47,7 @@
 #define DISK_SECTOR	512u	/* the least sector */
 #define DISK_SECTOR_MAX	4096u	/* a disk with larger ones is not served */
 #define DISK_TRIES	4	/* of one request, over resets */
-#define DISK_NAME_MAX	16
+#define DISK_NAME_MAX	32
 
 struct disk;			/* a handle, of a disk or a partition */
 struct disk_block;
