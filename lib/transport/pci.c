@@ -117,8 +117,7 @@ pci_config_size(void *v)
 {
 	struct pv_pci *pp = v;
 
-	return pp->pp_device.pw_len > UINT32_MAX ? UINT32_MAX :
-	    (unsigned int)pp->pp_device.pw_len;
+	return (unsigned int)pp->pp_device.pw_len;	/* 32 bits said so */
 }
 
 static unsigned int

@@ -162,8 +162,7 @@ read_cap(const struct pv_pci *pp, unsigned int reg, uint32_t head,
 	cp->cp_off = conf_read(pp, reg + VIRTIO_CAP_OFFSET);
 	cp->cp_length = conf_read(pp, reg + VIRTIO_CAP_LENGTH);
 	if (cp->cp_type == VIRTIO_CAP_NOTIFY &&
-	    cp->cp_len >= VIRTIO_CAP_NOTIFY_LEN &&
-	    reg + VIRTIO_CAP_NOTIFY_LEN <= PCI_CAP_END)
+	    cp->cp_len >= VIRTIO_CAP_NOTIFY_LEN)
 		cp->cp_multiplier = conf_read(pp, reg + VIRTIO_CAP_MULTIPLIER);
 }
 

@@ -44,6 +44,7 @@ typedef bus_size_t bus_space_handle_t;	/* where it begins for bs_read */
  * because of that write.
  */
 extern int port_bell;
+extern unsigned int port_bs_barriers;	/* how many that order writes */
 
 static inline uint32_t
 port_bs_read(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
@@ -68,7 +69,8 @@ port_bs_write(bus_space_tag_t t, bus_space_handle_t h, bus_size_t off,
 #define bus_space_write_2(t, h, o, v)	port_bs_write((t), (h), (o), 2, (v))
 #define bus_space_write_4(t, h, o, v)	port_bs_write((t), (h), (o), 4, (v))
 #define bus_space_barrier(t, h, o, l, f) \
-	((void)(t), (void)(h), (void)(o), (void)(l), (void)(f))
+	((void)(t), (void)(h), (void)(o), (void)(l), \
+	    port_bs_barriers += ((f) & BUS_SPACE_BARRIER_WRITE) != 0)
 
 /* So that a test can see that a barrier stands where it must. */
 extern void (*port_mb_hook)(void);	/* runs in each pv_md_mb */

@@ -15,6 +15,7 @@ struct port port = { .po_fail_after = -1 };
 int port_quiet;
 void (*port_mb_hook)(void);
 int port_bell;
+unsigned int port_bs_barriers;
 void (*port_barrier_hook)(char, bool);
 
 void
@@ -24,6 +25,7 @@ port_reset(void)
 	port_bus->pb_reset();
 	port_buf_reset();
 	port_bell = 0;
+	port_bs_barriers = 0;
 	memset(&port, 0, sizeof(port));
 	port.po_fail_after = -1;
 	port.po_base = 0x4000000000ull;

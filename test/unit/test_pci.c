@@ -739,6 +739,192 @@ test_the_description_is_cut_where_it_must(void **state)
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
+/* Limits */
+
+static void
+test_ids_at_the_end_of_their_range(void **state)
+{
+	(void)state;
+	assert_int_equal(pv_pci_match(0x107f1af4, 0), 63);
+	assert_int_equal(pv_pci_match(0x10001af4, 63 << 16), 63);
+	assert_int_equal(pv_pci_match(0x10001af4, 64 << 16), PV_TYPE_NET);
+	assert_int_equal(pv_pci_match(0x10011af4, 1 << 16), PV_TYPE_NET);
+	assert_int_equal(pv_pci_match(0x100a1af4, 0), 0);
+}
+
+static void
+test_a_structure_may_just_fit(void **state)
+{
+	(void)state;
+	prepare();
+	set32(CAP_COMMON + 12, 0x38);
+	expect_success();
+	/* A capability that ends where configuration space does */
+	prepare();
+	memcpy(fp->fp_conf + 0xf0, fp->fp_conf + CAP_COMMON, 16);
+	fp->fp_conf[0xf1] = CAP_ISR;
+	fp->fp_conf[0x34] = 0xf0;
+	expect_success();
+}
+
+static void
+test_only_vendor_capabilities_are_read(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_conf[CAP_COMMON] = 0x05;
+	expect_failure(EINVAL);
+}
+
+static void
+test_a_bar_that_is_not_there_is_named(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_bars = 0;
+	expect_failure(EINVAL);
+	assert_true(port_logged("can't be mapped"));
+}
+
+static struct pv_pci_ops conf_ops;
+static unsigned int nodd;
+
+/* What lies below the list and is no business of the transport's. */
+static uint32_t
+note_conf_read(void *cookie, unsigned int reg)
+{
+	nodd += reg < 0x40 && reg != 0 && reg != 4 && reg != 8 &&
+	    reg != 0x2c && reg != 0x34;
+	return fake_pci_ops.po_conf_read(cookie, reg);
+}
+
+static void
+test_the_list_ends_at_zero(void **state)
+{
+	(void)state;
+	prepare();
+	conf_ops = fake_pci_ops;
+	conf_ops.po_conf_read = note_conf_read;
+	nodd = 0;
+	assert_int_equal(pv_pci_attach(pp, &conf_ops, fp, "fake0"), 0);
+	assert_int_equal(nodd, 0);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static uint32_t
+read_ones(void *v, bus_size_t off, unsigned int width)
+{
+	(void)v;
+	(void)off;
+	return UINT32_MAX >> (32 - 8 * width);
+}
+
+static void
+test_a_function_that_goes_while_it_is_read(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_space.bs_read = read_ones;
+	expect_failure(EIO);
+}
+
+static void
+test_configuration_ends_where_it_says(void **state)
+{
+	const struct pv_transport_ops *to = &pv_pci_transport;
+	uint32_t val;
+
+	(void)state;
+	prepare();
+	set32(CAP_DEVICE + 12, 6);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(to->to_config_size(pp), 6);
+	assert_int_equal(to->to_config_read(pp, 4, 4, &val), ERANGE);
+	assert_int_equal(to->to_config_read(pp, 4, 2, &val), 0);
+	assert_int_equal(to->to_config_read(pp, 0, 4, &val), 0);
+	assert_int_equal(to->to_config_read(pp, 6, 1, &val), ERANGE);
+	assert_int_equal(to->to_config_write(pp, 4, 1, 1), 0);
+	assert_int_equal(to->to_config_write(pp, 4, 2, 1), 0);
+	assert_int_equal(to->to_config_write(pp, 0, 4, 1), 0);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+/* The doorbell of queue 0, off bytes into a window of len. */
+static int
+doorbell(unsigned int off, uint32_t len, uint64_t features)
+{
+	struct pv_queue_place place = { .qp_size = 8 };
+	int error;
+
+	prepare();
+	set32(CAP_NOTIFY + 12, len);
+	set32(CAP_NOTIFY + 16, 2);
+	fp->fp_multiplier = 2;
+	assert_int_equal(stand_attach(&stand), 0);
+	fd->fd_queues[0].fq_notify_off = off / 2;
+	/* Nothing lies there: the model says so, which is not what is asked. */
+	port_quiet = 1;
+	pv_pci_transport.to_features_write(pp, features);
+	place.qp_desc = place.qp_driver = place.qp_device = 0x10000;
+	error = pv_pci_transport.to_queue_enable(pp, 0, &place);
+	assert_int_equal(pv_pci_transport.to_queue_enable(pp, NQUEUES, &place),
+	    EIO);
+	port_quiet = 0;
+	pv_pci_detach(pp);
+	port_reset();
+	return error;
+}
+
+static void
+test_a_doorbell_lies_in_its_window(void **state)
+{
+	const uint64_t wide = PV_F_BIT(PV_F_NOTIFICATION_DATA);
+
+	(void)state;
+	assert_int_equal(doorbell(14, 16, 0), 0);
+	assert_int_equal(doorbell(16, 16, 0), EIO);
+	assert_int_equal(doorbell(12, 16, wide), 0);
+	assert_int_equal(doorbell(14, 16, wide), EIO);
+	assert_int_equal(doorbell(10, 16, wide), EIO);
+}
+
+static unsigned int calls;
+
+static void
+count_call(void *arg)
+{
+	(void)arg;
+	calls++;
+}
+
+static void
+test_the_first_queue_has_a_vector_of_its_own(void **state)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "q", .vp_size = 8, .vp_maxpieces = 1,
+		.vp_maxsegs = 1, .vp_intr = count_call,
+	};
+	struct pv_virtq *vqs[2];
+	unsigned int i;
+
+	(void)state;
+	prepare();
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(dev, &no_features, NULL), 0);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(pv_virtq_alloc(dev, i, &vp, &vqs[i]), 0);
+	assert_int_equal(pv_virtio_start(dev), 0);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_PER_QUEUE);
+	calls = 0;
+	fp->fp_handlers[1].fn(fp->fp_handlers[1].arg);
+	assert_int_equal(calls, 1);
+	assert_int_equal(stand.st_nconfig, 0);
+	assert_int_equal(pv_virtio_stop(dev), 0);
+	for (i = 0; i < 2; i++)
+		pv_virtq_free(vqs[i]);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 int
 main(void)
 {
@@ -776,6 +962,15 @@ main(void)
 		cmocka_unit_test(test_without_any_interrupt_the_poll_sees_all),
 		cmocka_unit_test(test_handlers_are_had_again_after_a_stop),
 		cmocka_unit_test(test_the_description_is_cut_where_it_must),
+		cmocka_unit_test(test_ids_at_the_end_of_their_range),
+		cmocka_unit_test(test_a_structure_may_just_fit),
+		cmocka_unit_test(test_only_vendor_capabilities_are_read),
+		cmocka_unit_test(test_a_bar_that_is_not_there_is_named),
+		cmocka_unit_test(test_the_list_ends_at_zero),
+		cmocka_unit_test(test_a_function_that_goes_while_it_is_read),
+		cmocka_unit_test(test_configuration_ends_where_it_says),
+		cmocka_unit_test(test_a_doorbell_lies_in_its_window),
+		cmocka_unit_test(test_the_first_queue_has_a_vector_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
