@@ -143,6 +143,30 @@ tap.ok("make machine" in err or (
     status == 0 and "-M applevz,strict=on" in out and "mtu=4000" in out
     and "virtio-" not in out and "-display none" in out),
     "Apple's machine, or how to have it", status, out, err)
+with tempfile.TemporaryDirectory(prefix="paravane-") as disks:
+    first, second = f"{disks}/a disk, odd", f"{disks}/b.qcow2"
+    for disk in (first, second):
+        open(disk, "w").close()
+    status, out, err = run("--dry-run", "--disk", first, "--disk",
+                           f"{second},ro", "--", "-d", "int")
+    tap.ok(status == 0 and out.endswith(" -d int \n") and
+           f"'if=none,id=disk0,format=raw,file={disks}/a disk,, odd' "
+           "-device virtio-blk-pci,drive=disk0 -drive "
+           f"if=none,id=disk1,format=qcow2,file={second},readonly=on "
+           "-device virtio-blk-pci,drive=disk1 " in out,
+           "two disks, in their order, the second not to be written", out, err)
+    has("a disk on a Mac with vfkit", run("--dry-run", "--disk", second, **MAC),
+        f"--device virtio-blk,path={second} ")
+    has("one that is not to be written: QEMU", run(
+        "--dry-run", "--disk", f"{second},ro", **dict(MAC, qemu=QEMU)),
+        "qemu-system-aarch64 ", "readonly=on")
+    fails("a disk that there is not", run("--disk", f"{disks}/none"),
+          "there is no disk", "truncate -s 64M")
+    fails("a directory for a disk", run("--disk", disks), "no file that could")
+    if os.getuid() != 0:
+        os.chmod(first, 0o444)
+        fails("a disk that may not be written", run("--disk", first), ",ro")
+
 fails("no image", run(image=False), "make image")
 fails("no image on macOS", run(image=False, uname="Darwin arm64"),
       "Debian 12", "make image", "--image")
