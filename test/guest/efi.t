@@ -145,7 +145,7 @@ def log(old):
             return f"the stage: {text[:80]!r}"
         kernel = text[8192:]
         if not re.match(r"\[ +\d+\.\d+\] cpu: ", kernel) or \
-                "Paravane on" not in kernel or "disk0:" not in kernel:
+                "Paravane on" not in kernel or "blk0: pci" not in kernel:
             return f"the kernel's log: {kernel[:300]!r}"
         if len(text) != max(old, 65536):
             return f"it has {len(text)} bytes"
