@@ -145,8 +145,8 @@ def log(old):
             return f"the stage: {text[:80]!r}"
         kernel = text[8192:]
         if not re.match(r"\[ +\d+\.\d+\] cpu: ", kernel) or \
-                "Paravane on" not in kernel or "blk0: pci" not in kernel:
-            return f"the kernel's log: {kernel[:300]!r}"
+                " on BOCHS" not in kernel or "blk0: pci" not in kernel:
+            return f"the kernel's log: {kernel.rstrip()[-1500:]!r}"
         if len(text) != max(old, 65536):
             return f"it has {len(text)} bytes"
         return "~" in text and "something old is left in it"
