@@ -13,6 +13,7 @@
 #include "log.h"
 
 #define SCAN_NS		(60 * NS_PER_S)	/* a disk that hangs is given up before */
+#define LIST_NS		(10 * NS_PER_S)	/* its partitions are not waited for */
 
 static struct disk_unit *units;
 
@@ -204,9 +205,9 @@ unit_scan(struct disk_unit *du)
 }
 
 static bool
-scan_wait(struct disk_unit *du)
+scan_wait(struct disk_unit *du, uint64_t ns)
 {
-	uint64_t end = uptime_ns() + SCAN_NS;
+	uint64_t end = uptime_ns() + ns;
 
 	while (!du->du_scanned && uptime_ns() < end)
 		event_wait(&du->du_scan_event, 100 * NS_PER_MS);
@@ -290,7 +291,7 @@ open_unit(struct disk_unit *du, unsigned long partition, struct disk *dk)
 {
 	const struct disk_part *dp;
 
-	if (!scan_wait(du))
+	if (!scan_wait(du, SCAN_NS))
 		return ETIMEDOUT;
 	if (du->du_gone)
 		return ENXIO;
@@ -602,28 +603,41 @@ disk_getinfo(struct disk *dk, struct disk_info *di)
 	di->di_size = size_of(dk);
 }
 
+/* The pos-th of a unit: itself, then its partitions. */
+static bool
+info_nth(const struct disk_unit *du, unsigned pos, struct disk_info *di)
+{
+	if (du->du_gone || pos > du->du_nparts)
+		return false;
+	if (pos == 0)
+		info_unit(du, di);
+	else
+		info_part(du, &du->du_parts[pos - 1], di);
+	return true;
+}
+
+/* A reference keeps a unit where it is while its table is waited for. */
 bool
 disk_next(unsigned *pos, struct disk_info *di)
 {
-	struct disk_unit *du;
+	struct disk_unit *du = units, *next;
+	bool found = false;
 	unsigned n = 0;
 
-	for (du = units; du != NULL; du = du->du_next) {
-		if (du->du_gone)
-			continue;
-		scan_wait(du);
-		if (*pos <= n + du->du_nparts)
-			break;
-		n += 1 + du->du_nparts;
+	while (du != NULL && !found) {
+		du->du_refs++;
+		if (!du->du_gone)
+			scan_wait(du, LIST_NS);
+		found = info_nth(du, *pos - n, di);
+		if (!du->du_gone)
+			n += 1 + du->du_nparts;
+		next = du->du_next;
+		unit_release(du);
+		du = next;
 	}
-	if (du == NULL)
-		return false;
-	if (*pos == n)
-		info_unit(du, di);
-	else
-		info_part(du, &du->du_parts[*pos - n - 1], di);
-	++*pos;
-	return true;
+	if (found)
+		++*pos;
+	return found;
 }
 
 void

@@ -82,10 +82,12 @@ changes(const struct disk_req *rq)
 	    rq->rq_op == DISK_OP_ZERO;
 }
 
-/* Whether b, which came later, has to wait for a. */
+/* Whether b has to wait for a. What came later may well have gone before. */
 static bool
 after(const struct disk_req *b, const struct disk_req *a)
 {
+	if (a->rq_order > b->rq_order)
+		return false;
 	if (b->rq_op == DISK_OP_FLUSH)
 		return changes(a);
 	if (a->rq_op == DISK_OP_FLUSH || (!changes(a) && !changes(b)))
@@ -261,6 +263,7 @@ fail_all(struct disk_unit *du, int error, bool lost)
 void
 unit_submit_all(struct disk_unit *du, struct disk_req *const *rqs, unsigned n)
 {
+	static uint64_t order;
 	int error = unit_error(du);
 	bool awaited = true;
 	struct disk_req *rq;
@@ -268,6 +271,7 @@ unit_submit_all(struct disk_unit *du, struct disk_req *const *rqs, unsigned n)
 	for (; n > 0; n--) {
 		rq = *rqs++;
 		rq->rq_unit = du;
+		rq->rq_order = order++;
 		rq->rq_tries = 0;
 		rq->rq_state = RQ_WAITING;
 		rq->rq_event = NULL;

@@ -592,6 +592,7 @@ vblk_detach(struct vblk *vb)
 {
 	int error = disk_unit_detach(vb->vb_unit), detached;
 
+	vb->vb_unit = NULL;
 	detached = pv_blk_detach(&vb->vb_blk);
 	if (error == 0)
 		error = detached;

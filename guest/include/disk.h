@@ -168,6 +168,7 @@ struct disk_req {
 	struct disk_unit *rq_unit;
 	struct disk_req	*rq_next;
 	uint64_t	rq_pos;		/* on the whole disk */
+	uint64_t	rq_order;	/* of submission */
 	struct disk_block **rq_blocks;	/* the cache's, in rq_data's place */
 	struct event	*rq_event;	/* of disk_wait */
 	uint8_t		rq_tries;

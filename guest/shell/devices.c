@@ -7,6 +7,8 @@
 
 #include <paravane/net.h>
 
+#include "disk.h"
+#include "disk_guest.h"
 #include "net_guest.h"
 #include "pci.h"
 #include "shell.h"
@@ -138,6 +140,21 @@ show_gpu(const struct pv_gpu *gpu)
 }
 
 static void
+show_disk(const char *name)
+{
+	struct disk_info di;
+	struct disk *dk;
+
+	if (disk_open(name, DISK_READ, &dk) != 0)
+		return;
+	disk_getinfo(dk, &di);
+	tty_printf("  disk      %s, %llu bytes, %s%s\n", name,
+	    (unsigned long long)di.di_size, di.di_writeback ? "write-back" :
+	    "write-through", di.di_readonly ? ", read-only" : "");
+	disk_close(dk);
+}
+
+static void
 show_driver(const struct virtio_dev *vg)
 {
 	const struct pv_console *con = &vg->vg_driver.vd_console;
@@ -153,6 +170,9 @@ show_driver(const struct virtio_dev *vg)
 		tty_printf("  bytes     out %llu, in %llu\n",
 		    (unsigned long long)con->sc_out,
 		    (unsigned long long)con->sc_in);
+		break;
+	case PV_TYPE_BLK:
+		show_disk(vblk_disk(vg->vg_driver.vd_blk));
 		break;
 	default:
 		break;

@@ -444,6 +444,42 @@ test_whoever_sleeps_asked_for_an_interrupt(void **state)
 	assert_false(fake->f_quiet);
 }
 
+static unsigned nagain;
+
+static void
+write_again(struct disk_req *rq)
+{
+	if (nagain++ < 1000)
+		assert_int_equal(disk_submit(dk, rq), 0);
+}
+
+static void
+test_a_flush_does_not_wait_for_what_comes_later(void **state)
+{
+	static unsigned tag;
+	struct disk_req rq[6];
+	unsigned i;
+
+	(void)state;
+	ndone = nagain = 0;
+	memset(rq, 0, sizeof(rq));
+	for (i = 0; i < 6; i++) {
+		rq[i].rq_op = i == 1 ? DISK_OP_FLUSH : DISK_OP_WRITE;
+		rq[i].rq_off = i * 4096;
+		rq[i].rq_len = 512;
+		rq[i].rq_data = buf;
+		rq[i].rq_done = i == 1 ? note_order : write_again;
+		rq[i].rq_arg = &tag;
+		assert_int_equal(disk_submit(dk, &rq[i]), 0);
+	}
+	for (i = 0; i < 50 && ndone == 0; i++)
+		fake_idle();
+	assert_int_equal(ndone, 1);
+	nagain = 1000;
+	while (fake->f_n > 0)
+		fake_idle();
+}
+
 static void
 test_the_two_ways_see_each_other(void **state)
 {
@@ -601,6 +637,7 @@ main(void)
 		T(test_what_overlaps_keeps_its_order),
 		T(test_a_flush_waits_for_what_was_written),
 		T(test_whoever_sleeps_asked_for_an_interrupt),
+		T(test_a_flush_does_not_wait_for_what_comes_later),
 		T(test_the_two_ways_see_each_other),
 		T(test_bounds_are_kept),
 		T(test_a_shrunken_disk_gives_errors),
