@@ -150,6 +150,35 @@ def volatile(tmp, seed, depth):
     return pattern.check(contents(disk), base, flushed_up_to(text))
 
 
+def host(*program, data=None):
+    """A tool of the host's on a disk's image; what it printed, as bytes."""
+    return subprocess.run(
+        program, check=True, capture_output=True, input=data, timeout=60,
+        env=os.environ | {"PATH": os.environ["PATH"] + ":/sbin:/usr/sbin",
+                          "MTOOLS_SKIP_CHECK": "1"}).stdout
+
+
+def files(tmp, image=None):
+    """What `sync` said is done is in the files, though the disk dies."""
+    disk = f"{tmp}/fat"
+    data = random.Random(1).randbytes(300000)
+    host("mkfs.vfat", "-C", disk, "16384")
+    host("mcopy", "-i", disk, "-", "::/A", data=data)
+    with nbd.Server(disk, seed=1, early=0.3) as server, \
+            Guest(devices=[nbd_disk(server)],
+                  **({"image": image} if image else {})) as g:
+        g.prompt()
+        for name in "BCD":
+            g.command(f"cp disk0:/A disk0:/{name}")
+            if g.command("sync"):
+                g.fail("sync has failed")
+        g.send("cp disk0:/A disk0:/E\r")
+        server.kill()
+        g.kill()
+    return [f"{name} is lost" for name in "ABCD"
+            if host("mcopy", "-i", disk, f"::/{name}", "-") != data]
+
+
 def reached(text):
     """More generations than a guest can have written that said this."""
     return flushed_up_to(text) + 4000
@@ -216,6 +245,7 @@ def main():
             for way, depth in WAYS:
                 check(f"a disk that dies, {way}, {seed}", volatile, tmp,
                       100 + seed, depth)
+        check("files, and a disk that dies", files, tmp)
         os.unlink(f"{tmp}/disk")
         check(f"QEMU is killed {KILLS} times", kills, tmp)
     left_out()
