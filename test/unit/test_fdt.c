@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/firmware/fdt.c guest/firmware/machine.c */
+/* UNIT: guest/firmware/fdt.c guest/firmware/fdt_tree.c guest/firmware/fdt_pci.c guest/firmware/machine.c */
 /*
  * The device tree that the packaged QEMU makes, dumped when this runs: read right, and harmless in each of its truncations
  * and single-bit errors.
@@ -443,6 +443,90 @@ long_interrupt_map(void **state)
 	free(fdt);
 }
 
+/* Two UARTs, the second in a bus of its own, and the one that a path is to name. */
+static void *
+two_uarts(const char *path)
+{
+	static const char *const names[] = { "uart@1000", "uart@2000" };
+	void *fdt = malloc(65536);
+	unsigned i;
+
+	fdt_create(fdt, 65536);
+	fdt_finish_reservemap(fdt);
+	fdt_begin_node(fdt, "");
+	fdt_begin_node(fdt, "aliases");
+	fdt_property_string(fdt, "console", "/soc/uart@2000");
+	fdt_property_string(fdt, "bus", "/soc");
+	fdt_end_node(fdt);
+	fdt_begin_node(fdt, "memory@0");
+	fdt_property_string(fdt, "device_type", "memory");
+	fdt_property(fdt, "reg", "\0\0\0\0\0\0\0\0\1\0\0", 12);
+	fdt_end_node(fdt);
+	for (i = 0; i < 2; i++) {
+		if (i == 1) {
+			fdt_begin_node(fdt, "soc");
+			fdt_property_u32(fdt, "#address-cells", 2);
+			fdt_property_u32(fdt, "#size-cells", 1);
+			fdt_property(fdt, "ranges", NULL, 0);
+		}
+		fdt_begin_node(fdt, names[i]);
+		fdt_property_string(fdt, "compatible", "arm,pl011");
+		fdt_property(fdt, "reg", i == 0 ?
+		    "\0\0\0\0\0\0\x10\0\0\0\x10" :
+		    "\0\0\0\0\0\0\x20\0\0\0\x10", 12);
+		fdt_end_node(fdt);
+	}
+	fdt_end_node(fdt);
+	fdt_begin_node(fdt, "chosen");	/* last: found in time all the same */
+	fdt_property(fdt, "stdout-path", path, (int)strlen(path) + 1);
+	fdt_end_node(fdt);
+	fdt_end_node(fdt);
+	assert_int_equal(fdt_finish(fdt), 0);
+	return fdt;
+}
+
+/* As the specification writes paths: options behind a colon, aliases, names without the unit's address. */
+static void
+stdout_path(void **state)
+{
+	static const struct {
+		const char *path;
+		unsigned base;		/* 0x1000 also where none is named */
+		bool is_stdout;
+	} cases[] = {
+		{ "/uart@1000", 0x1000, true },
+		{ "/soc/uart@2000", 0x2000, true },
+		{ "/soc/uart@2000:115200n8", 0x2000, true },
+		{ "/soc/uart", 0x2000, true },
+		{ "/uart", 0x1000, true },
+		{ "//soc//uart@2000", 0x2000, true },
+		{ "console", 0x2000, true },
+		{ "console:9600", 0x2000, true },
+		{ "bus/uart@2000:9600", 0x2000, true },
+		{ "/soc/uart@200", 0x1000, false },
+		{ "/soc/uart@20000", 0x1000, false },
+		{ "/so/uart@2000", 0x1000, false },
+		{ "/soc/uart@2000/child", 0x1000, false },
+		{ "/soc", 0x1000, false },
+		{ "/", 0x1000, false },
+		{ "", 0x1000, false },
+		{ ":", 0x1000, false },
+		{ "nobody", 0x1000, false },
+		{ "nobody/uart@2000", 0x1000, false },
+	};
+	unsigned i;
+	void *fdt;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fdt = two_uarts(cases[i].path);
+		assert_int_equal(machine_from_fdt(&m, fdt, 65536), 0);
+		assert_int_equal(m.m_uart.mu_base, cases[i].base);
+		assert_int_equal(m.m_uart.mu_stdout, cases[i].is_stdout);
+		free(fdt);
+	}
+}
+
 static void
 memory_ranges(void **state)
 {
@@ -478,6 +562,7 @@ main(void)
 		cmocka_unit_test(many_levels),
 		cmocka_unit_test(long_ranges),
 		cmocka_unit_test(long_interrupt_map),
+		cmocka_unit_test(stdout_path),
 		cmocka_unit_test(memory_ranges),
 	};
 
