@@ -46,7 +46,7 @@ INCLUDE := -Iinclude -iquote guest/include -iquote guest/disk -Iguest/net -Igues
 
 # Small where nothing waits for it.
 SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/user/% \
-	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/cpu/selftest% \
+	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/usb/% $(G)/guest/cpu/selftest% \
 	$(patsubst %,$(G)/guest/%.c.o,virtio/selftest virtio/device virtio/driver virtio/bus \
 	console/selftest console/console console/log console/panic console/psf console/vcon \
 	net/selftest net/netstack net/ifconfig net/ping net/page net/resolve net/services \

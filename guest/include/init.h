@@ -18,6 +18,7 @@
 #define INIT_CONSOLE	10	/* PL011; before kmalloc and interrupts */
 #define INIT_TTY	20	/* line discipline, log to consoles */
 #define INIT_BUS	30	/* PCI, MMIO: enumerate, assign */
+#define INIT_DRIVER	35	/* drivers make themselves known to buses */
 #define INIT_DEVICE	40	/* attach virtio devices, consoles on them */
 #define INIT_NET	60	/* lwIP, interfaces */
 #define INIT_SHELL	80

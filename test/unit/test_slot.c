@@ -751,7 +751,8 @@ anything(void **state)
 		default:
 			break;
 		}
-		pass((uint64_t)rand() % (NS_PER_S / 2) << rand() % 4);
+		pass((uint64_t)rand() * 7 % (NS_PER_S / 2) *
+		    (uint64_t)(1 + rand() % 8));
 	}
 	port.in = false;
 	pass(20 * NS_PER_S);
