@@ -751,8 +751,7 @@ anything(void **state)
 		default:
 			break;
 		}
-		pass((uint64_t)rand() * 7 % (NS_PER_S / 2) *
-		    (uint64_t)(1 + rand() % 8));
+		pass((unsigned)rand() % 4000 * NS_PER_MS);
 	}
 	port.in = false;
 	pass(20 * NS_PER_S);
