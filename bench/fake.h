@@ -280,6 +280,11 @@ struct fake_pci {
 	int fp_odd;
 	unsigned int fp_cfg_cap;	/* where the PCI access capability is */
 	unsigned int fp_vendor_cap;	/* and the vendor data */
+	/* as a kernel finds it: fake_pci_cold */
+	int fp_cold;
+	uint64_t fp_appears_ns;		/* until then there is nothing */
+	uint64_t fp_window;		/* of the bus: where BARs may lie */
+	uint64_t fp_windowlen;
 	int fp_mapped;			/* outstanding po_map_bar */
 	int fp_established;		/* outstanding handlers */
 	struct {
@@ -299,6 +304,25 @@ void fake_pci_init(struct fake_pci *, struct fake_dev *);
  * another revision. What may not be touched of it reports itself.
  */
 void fake_pci_odd(struct fake_pci *, unsigned int seed);
+
+/*
+ * The slot that a function is in, as a kernel's own code for buses finds it:
+ * there from appears_ns on, with a BAR that has no address, decoding and
+ * mastering off. What is done to it before that is put right goes nowhere, and
+ * is a violation. An address outside of the window is not taken over.
+ */
+void fake_pci_cold(struct fake_pci *, uint64_t appears_ns, uint64_t window,
+    uint64_t len);
+uint32_t fake_pci_bus_read(struct fake_pci *, unsigned int reg);
+void fake_pci_bus_write(struct fake_pci *, unsigned int reg, uint32_t val);
+
+/* For the model: whether it is there, and has that of PCI_COMMAND_*. */
+#define FAKE_PCI_MEMORY		2
+#define FAKE_PCI_MASTER		4
+#define FAKE_PCI_BAR_LOW	(0x10 + 4 * FAKE_PCI_BAR)
+int fake_pci_present(const struct fake_pci *);
+int fake_pci_command(const struct fake_pci *, unsigned int bits);
+int fake_pci_placed(const struct fake_pci *);
 
 /* The bus says: this function was not matched by a driver for its type. */
 void fake_pci_declined(struct fake_pci *);

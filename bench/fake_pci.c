@@ -266,6 +266,19 @@ trapped(bus_size_t off)
 	return 1;
 }
 
+/* Whether the BAR's memory is the function's. */
+static int
+decodes(const struct fake_pci *fp)
+{
+	if (!fake_pci_present(fp))
+		return 0;
+	if (!fake_pci_command(fp, FAKE_PCI_MEMORY)) {
+		port_violation("a BAR is touched, and memory decoding is off");
+		return 0;
+	}
+	return 1;
+}
+
 static uint32_t
 bar_read(void *v, bus_size_t off, unsigned int width)
 {
@@ -275,7 +288,7 @@ bar_read(void *v, bus_size_t off, unsigned int width)
 	if (off % width != 0)
 		strict_broken(STRICT_PCI_WIDTH, "0x%x read by %u bytes",
 		    (unsigned int)off, width);
-	if (fp->fp_dev->fd_gone)
+	if (!decodes(fp))
 		return UINT32_MAX >> (32 - 8 * width);
 	if (trapped(off))
 		return 0;
@@ -305,7 +318,7 @@ bar_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 	if (off % width != 0)
 		strict_broken(STRICT_PCI_WIDTH, "0x%x written by %u bytes",
 		    (unsigned int)off, width);
-	if (fp->fp_dev->fd_gone || trapped(off))
+	if (!decodes(fp) || trapped(off))
 		return;
 	if (is_common(off, width)) {
 		common_write(fp, off, val);
@@ -323,6 +336,8 @@ bar_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 		return;
 	}
 	fake_access(fp->fp_dev);
+	if (!fake_pci_command(fp, FAKE_PCI_MASTER))
+		port_violation("a doorbell, and bus mastering is off");
 	if (width != (fake_has(fp->fp_dev, PV_F_NOTIFICATION_DATA) ? 4u : 2u)) {
 		strict_broken(STRICT_NOTIFY_WIDTH, "%u bytes", width);
 		return;
@@ -467,7 +482,7 @@ conf_read(void *v, unsigned int reg)
 	struct fake_pci *fp = v;
 	uint32_t val;
 
-	if (fp->fp_dev->fd_gone)
+	if (!fake_pci_present(fp))
 		return UINT32_MAX;
 	if (fp->fp_cfg_cap != 0 && reg == fp->fp_cfg_cap + 16)
 		strict_broken(STRICT_PCI_CFG_ACCESS, "read");
@@ -504,7 +519,7 @@ map_bar(void *v, unsigned int bar, bus_space_tag_t *tag,
 		strict_broken(STRICT_PCI_CAP_BAR, "BAR %u mapped", bar);
 		return ENXIO;
 	}
-	if (!(fp->fp_bars & (1u << bar)))
+	if (!(fp->fp_bars & (1u << bar)) || !fake_pci_placed(fp))
 		return ENXIO;
 	fp->fp_mapped++;
 	*tag = &fp->fp_space;

@@ -118,6 +118,9 @@ fake_queue_enable(struct fake_dev *fd, unsigned int queue)
 
 	if (fd->fd_refuse_queues)
 		return;
+	if (fake_has(fd, PV_F_RING_PACKED))
+		port_violation("queue %u: packed rings are accepted, and this "
+		    "is a split one", queue);
 	if (!fd->fd_legacy && !(fd->fd_status & PV_STATUS_FEATURES_OK))
 		strict_broken(fd->fd_refused ? STRICT_REFUSED_GOES_ON :
 		    STRICT_QUEUE_LIFE, "queue %u before FEATURES_OK", queue);

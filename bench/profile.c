@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <paravane/net.h>
+
 #include "profile.h"
 
 static const struct property qemu[] = {
@@ -46,9 +48,26 @@ static const struct property apple[] = {
 	{ Q_NEEDS_RESET, "DEVICE_NEEDS_RESET is really used",
 	    "public records" },
 	{ Q_ONE_QUEUE, "a disk has one queue", "one public record" },
+	{ Q_WIDTHS, "the common configuration is accessed at natural widths",
+	    "several public records" },
+	{ Q_PACKED, "packed rings are offered", "two kernel logs" },
+};
+
+#define RINGS	(PV_F_BIT(PV_F_INDIRECT_DESC) | PV_F_BIT(PV_F_EVENT_IDX) |    \
+		PV_F_BIT(PV_F_VERSION_1) | PV_F_BIT(PV_F_RING_PACKED))
+#define N(n)	PV_F_BIT(PV_NET_F_##n)
+
+static const struct offer apple_offers[] = {
+	{ PV_TYPE_NET, RINGS | N(CSUM) | N(GUEST_CSUM) | N(MTU) | N(MAC) |
+	    N(GUEST_TSO4) | N(GUEST_TSO6) | N(HOST_TSO4) | N(HOST_TSO6) |
+	    N(STATUS) },
+	{ PV_TYPE_CONSOLE, RINGS },
+	{ 0, 0 }
 };
 
 static const struct property libkrun[] = {
+	{ Q_WIDTHS, "a register takes its own width; another ends the host",
+	    "libkrun: src/devices/src/virtio/mmio.rs" },
 	{ Q_NO_PCI, "virtio over MMIO only", "libkrun: src/devices" },
 	{ Q_NO_CTRL, "CTRL_VQ is not offered", "libkrun: src/devices/virtio/net" },
 	{ Q_NO_MRG, "MRG_RXBUF is not offered", "libkrun: src/devices/virtio/net" },
@@ -80,13 +99,14 @@ static const struct property strict[] = {
 	{ Q_RING_RESET, "RING_RESET is offered", "Virtqueue Reset" },
 };
 
-#define P(name, text) { #name, text, name, sizeof(name) / sizeof(name[0]) }
+#define P(name, text, offers) \
+	{ #name, text, name, sizeof(name) / sizeof(name[0]), offers }
 
 static const struct profile profiles[] = {
-	P(qemu, "QEMU's devices"),
-	P(apple, "the Virtualization framework's"),
-	P(libkrun, "libkrun's"),
-	P(strict, "the specification, to the letter"),
+	P(qemu, "QEMU's devices", NULL),
+	P(apple, "the Virtualization framework's", apple_offers),
+	P(libkrun, "libkrun's", NULL),
+	P(strict, "the specification, to the letter", NULL),
 };
 
 const struct profile *
@@ -115,4 +135,15 @@ profile_has(const struct profile *pr, enum quirk quirk)
 		if (pr->pr_properties[i].pp_quirk == quirk)
 			return 1;
 	return 0;
+}
+
+uint64_t
+profile_offers(const struct profile *pr, unsigned int type, uint64_t rest)
+{
+	const struct offer *of;
+
+	for (of = pr->pr_offers; of != NULL && of->of_type != 0; of++)
+		if (of->of_type == type)
+			return of->of_features;
+	return rest;
 }

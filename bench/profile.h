@@ -37,6 +37,8 @@ enum quirk {
 	Q_FEW_BLK,		/* disks offer FLUSH, SEG_MAX, and little else */
 	Q_LEN_DATA,		/* disks leave the status out of used lengths */
 	Q_STATUS_ASTRAY,	/* a failed read has its status at its front */
+	Q_WIDTHS,		/* registers take their own width alone */
+	Q_PACKED,		/* packed rings are offered */
 	Q_NQUIRKS
 };
 
@@ -46,16 +48,27 @@ struct property {
 	const char *pp_source;
 };
 
+/* All that a type of device offers, where that is known to the bit. */
+struct offer {
+	unsigned int of_type;	/* 0: the end */
+	uint64_t of_features;
+};
+
 struct profile {
 	const char *pr_name;
 	const char *pr_text;
 	const struct property *pr_properties;
 	unsigned int pr_nproperties;
+	const struct offer *pr_offers;	/* NULL: none */
 };
 
 /* NULL beyond the last; NULL if there is none of that name. */
 const struct profile *profile_at(unsigned int i);
 const struct profile *profile_named(const char *);
 int profile_has(const struct profile *, enum quirk);
+
+/* What a device of this type offers; rest where nothing is known. */
+uint64_t profile_offers(const struct profile *, unsigned int type,
+    uint64_t rest);
 
 #endif

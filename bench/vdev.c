@@ -149,10 +149,13 @@ static uint64_t
 offered(const struct vdev *vd, uint64_t leave)
 {
 	const struct fake_dev *fd = vd->vd_dev;
-	uint64_t f = fd->fd_features & ~leave;
+	uint64_t f = profile_offers(vd->vd_profile, fd->fd_type,
+	    fd->fd_features) & ~leave;
 
 	if (vdev_has(vd, Q_PLATFORM))
 		f |= (B(ACCESS_PLATFORM) | B(ORDER_PLATFORM)) & ~leave;
+	if (vdev_has(vd, Q_PACKED))
+		f |= B(RING_PACKED) & ~leave;
 	if (vdev_has(vd, Q_RING_RESET))
 		f |= B(RING_RESET) & ~leave;
 	if (vdev_has(vd, Q_UNKNOWN))
@@ -191,6 +194,20 @@ vdev_init(struct vdev *vd, struct fake_dev *fd, const struct profile *pr,
 	fd->fd_features = offered(vd, leave);
 	if (fd->fd_strict)
 		fake_watch(fd);
+}
+
+/* Where Apple's machine has its window, and how late its display was seen. */
+#define WINDOW		0x180000000ull
+#define WINDOW_LEN	0x40000000ull
+#define LATE_NS		100000000ull
+
+void
+vdev_slot(struct vdev *vd, struct fake_pci *fp)
+{
+	if (vdev_has(vd, Q_BARS_UNSET))
+		fake_pci_cold(fp, vdev_has(vd, Q_LATE) &&
+		    vd->vd_dev->fd_type == PV_TYPE_GPU ?
+		    port.po_now_ns + LATE_NS : 0, WINDOW, WINDOW_LEN);
 }
 
 void

@@ -121,6 +121,9 @@ struct vdev {
 void vdev_init(struct vdev *, struct fake_dev *, const struct profile *,
     uint64_t seed, uint64_t leave);
 
+/* What the profile says of the slot that its PCI function is in. */
+void vdev_slot(struct vdev *, struct fake_pci *);
+
 /* Give memory back; after the driver has gone. */
 void vdev_fini(struct vdev *);
 

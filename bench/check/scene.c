@@ -125,27 +125,47 @@ choose_interrupts(struct scene *sc)
 	sc->sc_polls = fp->fp_vectors == 0 && fp->fp_no_line;
 }
 
+/*
+ * What a kernel's code for buses does: waits for a function that is late, and
+ * gives its BAR an address in the window, after one that is not.
+ */
+static void
+bring_in(struct scene *sc)
+{
+	struct fake_pci *fp = &sc->sc_st.st_fp;
+	const unsigned int low = FAKE_PCI_BAR_LOW, high = low + 4;
+	uint64_t size, addr;
+	unsigned int i;
+
+	for (i = 0; fake_pci_bus_read(fp, 0) == UINT32_MAX && i < 100; i++) {
+		MUST(sc, stand_attach(&sc->sc_st) == EIO);
+		pv_kern_delay_us(10000);
+	}
+	MUST(sc, stand_attach(&sc->sc_st) == EINVAL);
+	MUST(sc, fake_pci_check(fp) == 0);
+	fake_pci_bus_write(fp, low, UINT32_MAX);
+	fake_pci_bus_write(fp, high, UINT32_MAX);
+	size = -((uint64_t)fake_pci_bus_read(fp, high) << 32 |
+	    (fake_pci_bus_read(fp, low) & ~15u));
+	MUST(sc, size == fp->fp_barlen);
+	fake_pci_bus_write(fp, low, (uint32_t)size);
+	fake_pci_bus_write(fp, high, 0);
+	MUST(sc, (fake_pci_bus_read(fp, low) & ~15u) == 0);
+	addr = (fp->fp_window + size - 1) & ~(size - 1);
+	fake_pci_bus_write(fp, low, (uint32_t)addr);
+	fake_pci_bus_write(fp, high, (uint32_t)(addr >> 32));
+	MUST(sc, (fake_pci_bus_read(fp, low) & ~15u) == (uint32_t)addr);
+	fake_pci_bus_write(fp, 4, FAKE_PCI_MEMORY | FAKE_PCI_MASTER);
+}
+
 static int
 attach_transport(struct scene *sc)
 {
 	struct fake_pci *fp = &sc->sc_st.st_fp;
-	unsigned int bars = fp->fp_bars;
 	int error;
 
-	if (sc->sc_st.st_kind == STAND_PCI && vdev_has(&sc->sc_vd, Q_LATE) &&
-	    sc->sc_run->rn_type == PV_TYPE_GPU) {
-		sc->sc_st.st_fd.fd_gone = 1;
-		MUST(sc, stand_attach(&sc->sc_st) == EIO);
-		sc->sc_st.st_fd.fd_gone = 0;
-	}
-	if (sc->sc_st.st_kind == STAND_PCI &&
-	    vdev_has(&sc->sc_vd, Q_BARS_UNSET)) {
-		/* The kernel assigns them, and tries once more. */
-		fp->fp_bars = 0;
-		MUST(sc, stand_attach(&sc->sc_st) == EINVAL);
-		MUST(sc, fake_pci_check(fp) == 0);
-		fp->fp_bars = bars;
-	}
+	if (fp->fp_cold)
+		bring_in(sc);
 	if (sc->sc_st.st_kind == STAND_PCI &&
 	    pv_pci_match((0x1040u + sc->sc_run->rn_type) << 16 | 0x1af4, 0) !=
 	    sc->sc_run->rn_type)
@@ -225,6 +245,8 @@ scene_run(struct scene *sc, const struct run *rn)
 		fake_pci_odd(&sc->sc_st.st_fp, (unsigned int)rn->rn_seed);
 	else if (vdev_has(&sc->sc_vd, Q_ODD))
 		sc->sc_st.st_fm.fm_undefined = 0xfffffff8;
+	if (rn->rn_kind == STAND_PCI && rn->rn_remove == 0)
+		vdev_slot(&sc->sc_vd, &sc->sc_st.st_fp);
 	choose_interrupts(sc);
 	count_accesses(sc);
 	failed = setjmp(sc->sc_jmp);

@@ -39,7 +39,8 @@ port_check_rules(void)
 {
 	if (port.po_violations == 0)
 		return 0;
-	fprintf(stderr, "port: %u rules broken\n", port.po_violations);
+	if (!port_quiet)
+		fprintf(stderr, "port: %u rules broken\n", port.po_violations);
 	return 1;
 }
 
@@ -50,9 +51,11 @@ port_check(void)
 
 	if (port.po_allocs || port.po_dmamems || port.po_dmamaps ||
 	    port.po_loads) {
-		fprintf(stderr, "port: left behind: %lu allocations, %lu dmamem, "
-		    "%lu maps, %lu loaded\n", port.po_allocs, port.po_dmamems,
-		    port.po_dmamaps, port.po_loads);
+		if (!port_quiet)
+			fprintf(stderr, "port: left behind: %lu allocations, "
+			    "%lu dmamem, %lu maps, %lu loaded\n",
+			    port.po_allocs, port.po_dmamems, port.po_dmamaps,
+			    port.po_loads);
 		bad = 1;
 	}
 	return bad;
