@@ -895,22 +895,38 @@ cache_write(struct disk *dk, uint64_t pos, const void *buf, size_t len)
 
 /* Requests past the cache */
 
+/* For a read only what is newer than the disk matters. */
+static bool
+matters(const struct disk_block *b, uint64_t pos, uint64_t len, bool change)
+{
+	uint8_t mask = sectors_of(b->b_number, pos, len);
+
+	if (!change)
+		return (b->b_dirty & mask) != 0;
+	return (b->b_flags & B_BUSY) != 0 || (b->b_valid & mask) != 0;
+}
+
 bool
-cache_holds(struct disk_unit *du, uint64_t pos, uint64_t len)
+cache_holds(struct disk_unit *du, uint64_t pos, uint64_t len, bool change)
 {
 	uint64_t number = pos / CACHE_BLOCK, n = blocks_between(pos, pos + len);
+	const struct disk_block *b;
 	unsigned i;
 
 	if (n < nblocks) {
-		for (; n > 0; n--)
-			if (lookup(du, number++) != NULL)
+		for (; n > 0; n--) {
+			b = lookup(du, number++);
+			if (b != NULL && matters(b, pos, len, change))
 				return true;
+		}
 		return false;
 	}
-	for (i = 0; i < nblocks; i++)
-		if (blocks[i].b_unit == du && blocks[i].b_number >= number &&
-		    blocks[i].b_number < number + n)
+	for (i = 0; i < nblocks; i++) {
+		b = &blocks[i];
+		if (b->b_unit == du && b->b_number >= number &&
+		    b->b_number < number + n && matters(b, pos, len, change))
 			return true;
+	}
 	return false;
 }
 
@@ -943,7 +959,7 @@ cache_bypass(struct disk_unit *du, uint64_t pos, uint64_t len, bool change)
 			continue;
 		if (change)
 			invalidate(b, pos, len);
-		else if (b->b_dirty != 0)
+		else if (matters(b, pos, len, false))
 			return EIO;	/* what is on the disk is older */
 	}
 	return unit_error(du);

@@ -15,6 +15,7 @@
 
 #define CHUNK		(128u << 10)
 #define DUMP_MAX	4096u
+#define TRIM		((uint64_t)1 << 30)
 
 static const char confirm[] = "yes";
 
@@ -306,6 +307,21 @@ disk_write_command(int argc, char **argv)
 	return error == 0 || error == EINTR ? error : fail(argv[1], error);
 }
 
+/* In pieces, so that Ctrl-C is heard on the largest disk. */
+static int
+trim_all(struct disk *dk, uint64_t off, uint64_t len)
+{
+	uint64_t n;
+	int error = 0;
+
+	for (; len > 0 && error == 0; len -= n, off += n) {
+		n = len < TRIM ? len : TRIM;
+		error = tty_interrupted() ? EINTR :
+		    disk_do(dk, DISK_OP_DISCARD, off, NULL, n);
+	}
+	return error;
+}
+
 static int
 disk_trim(int argc, char **argv)
 {
@@ -326,12 +342,11 @@ disk_trim(int argc, char **argv)
 	if (error != 0)
 		return fail(argv[1], error);
 	disk_getinfo(dk, &di);
-	error = disk_do(dk, DISK_OP_DISCARD, off, NULL, len != 0 ? len :
-	    di.di_size);
+	error = trim_all(dk, off, len != 0 ? len : di.di_size);
 	if (error == 0)
 		error = disk_sync(dk);
 	disk_close(dk);
-	return error == 0 ? 0 : fail(argv[1], error);
+	return error == 0 || error == EINTR ? error : fail(argv[1], error);
 }
 
 static int

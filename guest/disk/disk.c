@@ -13,6 +13,7 @@
 #include "log.h"
 
 #define SCAN_NS		(60 * NS_PER_S)	/* a disk that hangs is given up before */
+#define BYPASS_ROUNDS	100
 #define LIST_NS		(10 * NS_PER_S)	/* its partitions are not waited for */
 
 static struct disk_unit *units;
@@ -477,39 +478,56 @@ check_op(const struct disk_geometry *dg, const struct disk_req *rq)
 	return 0;
 }
 
-/* What the cache has of the range is settled first. */
-static int
-bypass(struct disk_unit *du, const struct disk_req *rq)
-{
-	int error;
-
-	if (!cache_holds(du, rq->rq_pos, rq->rq_len))
-		return 0;
-	mutex_lock(&du->du_lock);
-	error = cache_bypass(du, rq->rq_pos, rq->rq_len,
-	    rq->rq_op != DISK_OP_READ);
-	mutex_unlock(&du->du_lock);
-	return error;
-}
-
 /* Where it goes on the whole disk, if it may. */
 static int
-prepare(struct disk *dk, struct disk_req *rq)
+prepare(const struct disk *dk, struct disk_req *rq)
 {
-	struct disk_unit *du = dk->dk_unit;
 	int error;
 
 	rq->rq_blocks = NULL;
 	if (rq->rq_op == DISK_OP_FLUSH) {
 		rq->rq_pos = rq->rq_len = 0;
-		return unit_error(du);
+		return unit_error(dk->dk_unit);
 	}
 	error = check(dk, rq->rq_op == DISK_OP_READ ? DISK_READ : DISK_WRITE,
 	    rq->rq_off, rq->rq_len);
 	if (error == 0)
-		error = check_op(&du->du_geo, rq);
+		error = check_op(&dk->dk_unit->du_geo, rq);
 	rq->rq_pos = dk->dk_start + rq->rq_off;
-	return error == 0 ? bypass(du, rq) : error;
+	return error;
+}
+
+/* What the cache has of the range is settled: *waited, and others ran. */
+static int
+bypass(struct disk_unit *du, const struct disk_req *rq, bool *waited)
+{
+	bool change = rq->rq_op != DISK_OP_READ;
+	int error;
+
+	if (rq->rq_op == DISK_OP_FLUSH ||
+	    !cache_holds(du, rq->rq_pos, rq->rq_len, change))
+		return 0;
+	*waited = true;
+	mutex_lock(&du->du_lock);
+	error = cache_bypass(du, rq->rq_pos, rq->rq_len, change);
+	mutex_unlock(&du->du_lock);
+	return error;
+}
+
+/* Until nobody brought anything in again while another was waited for. */
+static int
+bypass_all(struct disk_unit *du, struct disk_req *const *rqs, unsigned n)
+{
+	unsigned i, rounds = 0;
+	bool waited;
+	int error = 0;
+
+	do {
+		waited = false;
+		for (i = 0; i < n && error == 0; i++)
+			error = bypass(du, rqs[i], &waited);
+	} while (waited && error == 0 && n > 1 && ++rounds < BYPASS_ROUNDS);
+	return waited && rounds == BYPASS_ROUNDS ? EBUSY : error;
 }
 
 int
@@ -520,6 +538,8 @@ disk_submit_all(struct disk *dk, struct disk_req *const *rqs, unsigned n)
 
 	for (i = 0; i < n && error == 0; i++)
 		error = prepare(dk, rqs[i]);
+	if (error == 0)
+		error = bypass_all(dk->dk_unit, rqs, n);
 	if (error == 0)
 		unit_submit_all(dk->dk_unit, rqs, n);
 	return error;

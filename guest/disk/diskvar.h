@@ -227,7 +227,8 @@ int	cache_bypass(struct disk_unit *, uint64_t pos, uint64_t len,
 void	cache_forget(struct disk *);
 /* The unit is gone. Returns how many bytes were not written. */
 uint64_t cache_drop_unit(struct disk_unit *);
-bool	cache_holds(struct disk_unit *, uint64_t pos, uint64_t len);
+/* Whether cache_bypass has anything to do. */
+bool	cache_holds(struct disk_unit *, uint64_t pos, uint64_t len, bool change);
 
 /* Kernel memory of part `i` of a request, and how long it is; NULL: the end. */
 void	*disk_req_part(const struct disk_req *, unsigned i, uint64_t *len);

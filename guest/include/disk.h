@@ -181,7 +181,9 @@ struct disk_req {
  * Any length: it is split by the device's limits. Returns 0: it will be done,
  * with whatever result; or at once, and nothing happens: EINVAL the range is
  * beyond the end, or not of whole sectors; EROFS; EBADF; ENXIO; EOPNOTSUPP the
- * disk does not discard, or write zeros.
+ * disk does not discard, or write zeros; EIO what the cache has of the range
+ * can't be written, and is newer than what would be read; EBUSY of several:
+ * others go on reading and writing there all the time.
  *
  * disk_submit_all - begin several; the device hears of them at once. An error is
  * the first's that is refused: then none of them is begun.

@@ -118,7 +118,12 @@ class Disks:
 def good(tmp):
     """What is right is read and written, by both sides."""
     disk = gpt(f"{tmp}/gpt")
-    run("mkfs.vfat", "-S", "4096", "-C", f"{tmp}/big", "65536")
+    run("mkfs.vfat", "-S", "4096", "-C", f"{tmp}/bigfat", "32768")
+    blank(f"{tmp}/big", 40 * MIB)
+    run("fdisk", "-b", "4096", f"{tmp}/big",
+        input="g\nn\n1\n256\n8447\nt\n1\nw\n")
+    with open(f"{tmp}/bigfat", "rb") as f:
+        patch(f"{tmp}/big", MIB, f.read())
     full = blank(f"{tmp}/full", 8 * MIB)
     patch(full, 0, os.urandom(8 * MIB))
     disks = Disks()
@@ -140,6 +145,8 @@ def good(tmp):
                    for n, size, kind in ((1, 2, "0c"), (5, 1, "83"),
                                          (6, 1, "82"))),
                "an MBR with logical partitions, as sfdisk made it", out)
+        like(out, r"^disk2p1 +32 MiB  EFI system$",
+             "a GPT of sectors of 4096, as fdisk made it")
         out = g.command("disk info disk1p6")
         like(out, rf"from byte {14336 * 512} on, 0x82",
                  "a logical partition is where it is")
@@ -148,7 +155,7 @@ def good(tmp):
         for line in (f"cp '{LONG}' /EFI/BOOT/paravane.cfg",
                      "mkdir '/A new directory'",
                      f"cp 'disk0p1:/{LONG}' '/A new directory/A copy.text'",
-                     f"rm '/{LONG}'", "cp /EFI/BOOT/paravane.cfg disk2:/",
+                     f"rm '/{LONG}'", "cp /EFI/BOOT/paravane.cfg disk2p1:/",
                      "disk write disk4 1000 5000 paravane! yes",
                      f"disk write disk3 0 {6 * MIB} 0x5a yes",
                      f"disk trim disk3 {4 * MIB} {2 * MIB} yes", "sync"):
@@ -179,14 +186,17 @@ def good(tmp):
     with open(f"{disk}", "rb") as f, open(f"{tmp}/esp", "wb") as esp:
         f.seek(MIB)
         esp.write(f.read(16 * MIB))
-    for name in (f"{tmp}/esp", f"{tmp}/big"):
+    with open(f"{tmp}/big", "rb") as f, open(f"{tmp}/bigfat", "wb") as fat:
+        f.seek(MIB)
+        fat.write(f.read(32 * MIB))
+    for name in (f"{tmp}/esp", f"{tmp}/bigfat"):
         tap.ok(subprocess.run(["/sbin/fsck.vfat", "-n", name],
                               capture_output=True).returncode == 0,
                "fsck.vfat finds nothing wrong")
     tap.equal(run("mtype", "-i", f"{tmp}/esp",
                   "::/A new directory/A copy.text"), "said by the host\n",
               "the copy is read by the host")
-    tap.equal(run("mtype", "-i", f"{tmp}/big", "::/paravane.cfg"),
+    tap.equal(run("mtype", "-i", f"{tmp}/bigfat", "::/paravane.cfg"),
               "said by the host\n", "on sectors of 4096 too")
     tap.ok(LONG not in run("mdir", "-i", f"{tmp}/esp", "::/"), "it is removed")
     with open(f"{tmp}/mmio", "rb") as f:
@@ -223,6 +233,9 @@ def bad(tmp):
     disks.add("sick", "driver=blkdebug,inject-error.0.event=none,"
               "inject-error.0.iotype=write,inject-error.0.sector=4096,"
               "inject-error.0.errno=5,inject-error.0.once=off,"
+              "inject-error.1.event=none,inject-error.1.iotype=read,"
+              "inject-error.1.sector=8192,inject-error.1.errno=5,"
+              "inject-error.1.once=off,"
               f"image.driver=file,image.locking=off,image.filename={tmp}/sick")
     with Guest(memory="64M", devices=[disks.words, [
             "-blockdev", "driver=null-co,node-name=wide,size=67108864", "-device",
@@ -265,6 +278,8 @@ def bad(tmp):
                 ("disk write disk8 2097152 512 1 yes", "I/O error"),
                 ("disk write disk8 2093056 8192 1 yes", "I/O error"),
                 ("disk write disk8 0 512 0x77 yes", ""),
+                ("disk read disk8 4194304", "I/O error"),
+                ("disk read disk8 4194300 4", "^003ffffc  00 00 00 00"),
                 ("disk info disk8", "0 bytes to write")):
             like(g.command(line), said, f"told: {line}")
         like(g.command("dmesg"), r"disk8: 512 bytes could not be written",
