@@ -1410,6 +1410,7 @@ nobody_needs_to_listen(void **state)
 	set_mode(0, 800, 600, 1);
 	assert_int_equal(pv_gpu_changed(&gpu), 1);
 	pv_gpu_revoked(&gpu, generation);
+	rig_config_changed(&rig);
 	pv_virtio_break(&rig.rg_dev, "test");
 	detach();
 }
@@ -1638,6 +1639,33 @@ no_framebuffer(bus_dma_tag_t t, bus_size_t size, bus_size_t alignment,
 	return ENOMEM;
 }
 
+static paddr_t
+no_mmap(bus_dma_tag_t t, bus_dma_segment_t *segs, int nsegs, off_t off,
+    int prot, int flags)
+{
+	(void)t;
+	(void)segs;
+	(void)nsegs;
+	(void)off;
+	(void)prot;
+	(void)flags;
+	return (paddr_t)-1;
+}
+
+/* What user space did not get needs no revocation. */
+static void
+pages_that_the_bus_refuses_are_not_out(void **state)
+{
+	(void)state;
+	assert_int_equal(attach_to_tag(NULL), 0);
+	tag.dt_dmamem_mmap = no_mmap;
+	assert_int_equal(pv_gpu_mmap(&gpu, 0, PROT_READ), (paddr_t)-1);
+	set_mode(0, 800, 600, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(nrevoked, 0);
+	detach();
+}
+
 /* In ever more pieces, but no more than it has pages, nor than a host takes. */
 static void
 memory_is_sought_in_pieces(void **state)
@@ -1724,6 +1752,7 @@ main(void)
 		T(an_answer_without_a_header_is_called_that),
 		T(a_command_that_hangs_stays_as_it_was),
 		T(pages_outside_are_not_asked_for),
+		T(pages_that_the_bus_refuses_are_not_out),
 		T(memory_is_sought_in_pieces),
 	};
 

@@ -420,6 +420,9 @@ test_a_window_of_any_size_has_a_configuration(void **state)
 	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
 	assert_int_equal(attach(0x180), 0);
 	assert_int_equal(pv_mmio_transport.to_config_size(mm), 0x80);
+	assert_int_equal(pv_mmio_transport.to_config_write(mm, 2, 2, 0x1234),
+	    0);
+	assert_int_equal(fd->fd_config[3], 0x12);
 	assert_int_equal(attach((bus_size_t)1 << 32), 0);
 	assert_int_equal(pv_mmio_transport.to_config_size(mm),
 	    UINT32_MAX - 0x100);

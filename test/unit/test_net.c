@@ -1934,8 +1934,9 @@ hostile_header_cut_short(void **state)
 	(void)state;
 	rig.rg_offered |= BIT(MRG_RXBUF);
 	assert_int_equal(attach(), 0);
-	post(3);
+	rxbufs[0] = port_buf_new(pv_net_rxbuf_len(&net));
 	memcpy(rxbufs[0]->pb_va, frame(60, 2), 12);
+	post(3);
 	deliver(frame(60, 2), 11);
 	assert_int_equal(receive(rx, 64), 1);
 	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);

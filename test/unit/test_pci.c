@@ -925,6 +925,95 @@ test_the_first_queue_has_a_vector_of_its_own(void **state)
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
+static int refuse_from;
+
+static int
+refuse_establish(void *cookie, int vector, const char *name, int (*fn)(void *),
+    void *arg)
+{
+	if (vector >= refuse_from)
+		return EBUSY;
+	return fake_pci_ops.po_intr_establish(cookie, vector, name, fn, arg);
+}
+
+/* Handlers that the kernel has no room for, one after another */
+static void
+test_vectors_that_cannot_be_had_lead_on(void **state)
+{
+	static const enum pv_intr_mode modes[] = {
+		PV_INTR_MODE_LINE, PV_INTR_MODE_SHARED, PV_INTR_MODE_SHARED,
+	};
+
+	(void)state;
+	for (refuse_from = 0; refuse_from < 3; refuse_from++) {
+		prepare();
+		conf_ops = fake_pci_ops;
+		conf_ops.po_intr_establish = refuse_establish;
+		assert_int_equal(pv_pci_attach(pp, &conf_ops, fp, "fake0"), 0);
+		assert_int_equal(pv_pci_transport.to_intr_setup(pp, dev, 2),
+		    modes[refuse_from]);
+		assert_int_equal(fp->fp_established, 1 +
+		    (refuse_from == 2));
+		pv_pci_transport.to_intr_teardown(pp);
+		assert_int_equal(stand_finish(&stand), 0);
+	}
+}
+
+static void
+test_without_a_status_register_there_is_no_line(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_conf[CAP_ISR + 3] = 9;
+	fp->fp_vectors = 0;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_pci_transport.to_intr_setup(pp, dev, 2),
+	    PV_INTR_MODE_POLL);
+	assert_int_equal(pv_pci_transport.to_intr_status(pp), 0);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_a_queue_that_is_not_there_needs_no_vector(void **state)
+{
+	(void)state;
+	prepare();
+	fd->fd_queues[1].fq_max = fd->fd_queues[1].fq_size = 0;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_pci_transport.to_intr_setup(pp, dev, NQUEUES),
+	    PV_INTR_MODE_PER_QUEUE);
+	assert_int_equal(fd->fd_queues[1].fq_vector, FAKE_NO_VECTOR);
+	assert_int_equal(fd->fd_queues[2].fq_vector, 3);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_the_description_has_the_revision(void **state)
+{
+	char text[64];
+
+	(void)state;
+	prepare();
+	fp->fp_conf[8] = 123;
+	assert_int_equal(attach(), 0);
+	pv_pci_transport.to_describe(pp, text, sizeof(text));
+	assert_string_equal(text, "pci 1af4:1041 rev 123");
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+/* A type that has no name, and no modern structures */
+static void
+test_a_legacy_function_of_no_known_type_is_told(void **state)
+{
+	(void)state;
+	prepare();
+	set32(0x00, 0x10001af4);
+	set32(0x2c, 6 << 16);
+	set32(0x04, 0x00000007);
+	expect_failure(ENOTSUP);
+	assert_true(port_logged("legacy-only virtio unknown"));
+}
+
 int
 main(void)
 {
@@ -971,6 +1060,14 @@ main(void)
 		cmocka_unit_test(test_configuration_ends_where_it_says),
 		cmocka_unit_test(test_a_doorbell_lies_in_its_window),
 		cmocka_unit_test(test_the_first_queue_has_a_vector_of_its_own),
+		cmocka_unit_test(test_vectors_that_cannot_be_had_lead_on),
+		cmocka_unit_test(
+		    test_without_a_status_register_there_is_no_line),
+		cmocka_unit_test(
+		    test_a_queue_that_is_not_there_needs_no_vector),
+		cmocka_unit_test(test_the_description_has_the_revision),
+		cmocka_unit_test(
+		    test_a_legacy_function_of_no_known_type_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
