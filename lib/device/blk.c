@@ -1207,6 +1207,7 @@ blk_free_queues(struct pv_blk *sc, bool lost)
 	pv_kern_free(sc->sc_queues, sc->sc_nqueues * sizeof(*sc->sc_queues));
 	sc->sc_queues = NULL;
 	sc->sc_nqueues = 0;
+	sc->sc_info.bi_nqueues = 0;
 }
 
 static unsigned int
@@ -1503,6 +1504,5 @@ pv_blk_ring_counters(const struct pv_blk *sc, unsigned int queue)
 {
 	const struct pv_blk_queue *bq = blk_queue(sc, queue);
 
-	return bq == NULL || bq->bq_vq == NULL ? NULL :
-	    pv_virtq_counters(bq->bq_vq);
+	return bq == NULL ? NULL : pv_virtq_counters(bq->bq_vq);
 }

@@ -770,6 +770,9 @@ submit_judges_what_it_is_given(void **state)
 	io.piece.pc_off = UINT64_MAX - 511;
 	assert_int_equal(submit(&io.br), EINVAL);
 	io.piece.pc_off = 0;
+	io.piece.pc_len = 0;
+	assert_int_equal(submit(&io.br), EINVAL);
+	io.piece.pc_len = 1024;
 	io.br.br_offset = 256;
 	assert_int_equal(submit(&io.br), EINVAL);
 	io.br.br_offset = 0;
@@ -994,6 +997,9 @@ zeroes_are_written(void **state)
 	assert_int_equal(seen[2].flags, 1);
 	assert_int_equal(image[10 * 512], 0);
 	assert_int_equal(image[110 * 512 - 1], 0);
+	io.br.br_flags = 3;
+	assert_int_equal(submit(&io.br), EINVAL);
+	io.br.br_flags = PV_BLK_UNMAP;
 	io.br.br_op = PV_BLK_DISCARD;
 	assert_int_equal(submit(&io.br), EINVAL);
 	io.br.br_flags = 0;
@@ -1818,6 +1824,177 @@ attach_fails_cleanly_wherever_memory_ends(void **state)
 	assert_true(i > 8 && i < 100);
 }
 
+/* At their limits */
+
+static void
+never_the_same_generation(struct rig *rg, unsigned int off)
+{
+	(void)off;
+	rg->rg_generation++;
+}
+
+static void
+a_short_configuration_that_never_holds_still(void **state)
+{
+	(void)state;
+	rig.rg_configlen = 16;
+	rig.rg_offered |= BIT(BLK_SIZE);
+	rig.rg_config_read = never_the_same_generation;
+	assert_int_equal(attach(), EIO);
+}
+
+static void
+more_segments_than_a_chain_can_have(void **state)
+{
+	const struct pv_blk_params params = { .bp_maxsegs = 5000 };
+
+	(void)state;
+	offer_seg_max(5000);
+	assert_int_equal(attach_with(&params), 0);
+	assert_int_equal(pv_blk_info(&blk)->bi_maxsegs, 62);
+	detach();
+	rig.rg_queues[0].rq_max = 2048;
+	assert_int_equal(attach_with(&(struct pv_blk_params){
+	    .bp_maxsegs = 5000, .bp_size = 2048 }), 0);
+	assert_int_equal(pv_blk_info(&blk)->bi_maxsegs, 1000);
+	detach();
+}
+
+static void
+a_long_request_goes_in_parts(void **state)
+{
+	(void)state;
+	put64(0, 1 << 20);
+	status_of_all = 0;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(do_op(PV_BLK_WRITE, 0, 5 << 20), 0);
+	assert_int_equal(nseen, 2);
+	assert_int_equal(seen[0].len, 4 << 20);
+	assert_int_equal(seen[1].sector, 8192);
+	assert_int_equal(seen[1].len, 1 << 20);
+	detach();
+}
+
+/* As many hang as there are lines: the next waits, and nothing is lost. */
+static void
+lines_of_statuses_run_out_and_come_back(void **state)
+{
+	const struct pv_blk_params params = { .bp_size = 4 };
+	struct io slow[2], next;
+	unsigned int i, k;
+
+	(void)state;
+	assert_int_equal(attach_with(&params), 0);
+	for (i = 0; i < 2; i++) {
+		hold = 1;
+		assert_int_equal(submit(io_new(&slow[i], PV_BLK_READ, i,
+		    512)), 0);
+		hold = 0;
+		for (k = 0; k < 127; k++)
+			assert_int_equal(do_op(PV_BLK_WRITE, 99, 512), 0);
+	}
+	assert_int_equal(submit(io_new(&next, PV_BLK_READ, 7, 512)), 0);
+	assert_null(complete());
+	serve_held(0);
+	assert_ptr_equal(complete(), &slow[0].br);
+	assert_ptr_equal(complete(), &next.br);
+	assert_int_equal(next.br.br_error, 0);
+	assert_memory_equal(next.pb->pb_va, image + 7 * 512, 512);
+	serve_held(0);
+	assert_ptr_equal(complete(), &slow[1].br);
+	for (i = 0; i < 2; i++)
+		io_free(&slow[i]);
+	io_free(&next);
+	detach();
+}
+
+static void
+a_port_without_callbacks(void **state)
+{
+	struct io io;
+
+	(void)state;
+	assert_int_equal(pv_blk_attach(&blk, rig_init(&rig), NULL, NULL, NULL),
+	    0);
+	assert_int_equal(submit(io_new(&io, PV_BLK_READ, 0, 512)), 0);
+	assert_ptr_equal(complete(), &io.br);
+	rig_config_changed(&rig);
+	pv_virtio_break(&rig.rg_dev, "by this test");
+	assert_int_equal(submit(&io.br), EIO);
+	io_free(&io);
+	detach();
+}
+
+/* It gives what was done, and leaves the rest to the drain. */
+static void
+complete_on_a_broken_device(void **state)
+{
+	const struct pv_blk_params params = { .bp_size = 8 };
+	struct pv_blk_request *br;
+	struct io io[12], torn;
+	unsigned int i, n;
+
+	(void)state;
+	offer_seg_max(4);
+	hold = 1;
+	assert_int_equal(attach_with(&params), 0);
+	port.po_segsize = 100;
+	io_new(&torn, PV_BLK_READ, 0, 512);
+	port.po_segsize = 0;
+	assert_int_equal(submit(&torn.br), 0);
+	for (i = 0; i < 12; i++)
+		assert_int_equal(submit(io_new(&io[i], PV_BLK_READ, i, 512)),
+		    0);
+	pv_virtio_break(&rig.rg_dev, "by this test");
+	assert_int_equal(pv_blk_complete(&blk, 0, &br, 1, &n), 0);
+	assert_int_equal(n, 1);
+	assert_ptr_equal(br, &torn.br);
+	assert_int_equal(pv_blk_complete(&blk, 0, &br, 1, &n), EIO);
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	assert_int_equal(drain(), 12);
+	for (i = 0; i < 12; i++)
+		io_free(&io[i]);
+	io_free(&torn);
+	detach();
+}
+
+static void
+no_queue_at_all(void **state)
+{
+	(void)state;
+	rig.rg_queues[0].rq_max = 0;
+	assert_int_equal(attach(), ENXIO);
+	assert_int_equal(pv_blk_outstanding(&blk, 0), 0);
+	assert_null(pv_blk_counters(&blk, 0));
+	assert_null(pv_blk_ring_counters(&blk, 0));
+}
+
+static void
+a_choice_that_is_gone_after_a_restart(void **state)
+{
+	(void)state;
+	rig.rg_offered |= BIT(CONFIG_WCE);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_blk_set_writeback(&blk, 1), 0);
+	/* The device forgets it: what was written may need a flush. */
+	rig.rg_config[32] = 0;
+	assert_int_equal(pv_blk_changed(&blk), 0);
+	assert_true(pv_blk_info(&blk)->bi_volatile);
+	assert_int_equal(pv_blk_set_writeback(&blk, 0), 0);
+	assert_false(pv_blk_info(&blk)->bi_volatile);
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	rig.rg_offered &= ~BIT(CONFIG_WCE);
+	assert_int_equal(pv_blk_start(&blk), 0);
+	assert_true(pv_blk_info(&blk)->bi_volatile);
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	rig.rg_offered |= BIT(CONFIG_WCE);
+	assert_int_equal(pv_blk_start(&blk), 0);
+	pv_virtio_break(&rig.rg_dev, "by this test");
+	assert_int_equal(pv_blk_set_writeback(&blk, 0), EIO);
+	assert_int_equal(pv_blk_set_writeback(&blk, 1), EIO);
+	detach();
+}
+
 /* Any request, any scatter, any order of completion: the bytes are right. */
 static void
 whatever_is_asked_for_is_right(void **state)
@@ -1946,6 +2123,14 @@ main(void)
 		T(missed_interrupt_is_found_by_a_poll),
 		T(legacy_device),
 		T(attach_fails_cleanly_wherever_memory_ends),
+		T(a_short_configuration_that_never_holds_still),
+		T(more_segments_than_a_chain_can_have),
+		T(a_long_request_goes_in_parts),
+		T(lines_of_statuses_run_out_and_come_back),
+		T(a_port_without_callbacks),
+		T(complete_on_a_broken_device),
+		T(no_queue_at_all),
+		T(a_choice_that_is_gone_after_a_restart),
 		T(whatever_is_asked_for_is_right),
 	};
 
