@@ -12,6 +12,9 @@
 
 #define G(n)	PV_F_BIT(PV_GPU_F_##n)
 
+#define FEATURES	(G(VIRGL) | G(EDID) | G(RESOURCE_UUID) |	      \
+			G(RESOURCE_BLOB) | G(CONTEXT_INIT))
+
 #define HDRLEN		24
 #define INFO_LEN	(HDRLEN + 16 * 24)
 
@@ -95,7 +98,7 @@ gpu_init(struct vdev *vd)
 	vd->vd_dev->fd_config_written = config_written;
 	vd->vd_dev->fd_lent = lent;
 	if (vdev_has(vd, Q_NO_EDID))
-		vd->vd_dev->fd_features &= ~(uint64_t)0x1f;
+		vd->vd_dev->fd_features &= ~FEATURES;
 	vg->vg_modes[0].w = 64 + 4 * vdev_random(vd, 40);
 	vg->vg_modes[0].h = 48 + vdev_random(vd, 100);
 	vg->vg_modes[0].enabled = 1;
@@ -482,8 +485,7 @@ vdev_gpu_pixel(struct vdev *vd, uint32_t x, uint32_t y)
 const struct vdev_type vdev_gpu_type = {
 	.vt_type = PV_TYPE_GPU,
 	.vt_queues = 2,
-	.vt_known = G(VIRGL) | G(EDID) | G(RESOURCE_UUID) | G(RESOURCE_BLOB) |
-	    G(CONTEXT_INIT),
+	.vt_known = FEATURES,
 	.vt_fields = fields,
 	.vt_nfields = sizeof(fields) / sizeof(fields[0]),
 	.vt_init = gpu_init,

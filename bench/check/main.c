@@ -12,15 +12,31 @@
 
 #include "scene.h"
 
+#define N(n)	PV_F_BIT(PV_NET_F_##n)
+#define B(n)	PV_F_BIT(PV_BLK_F_##n)
+#define G(n)	PV_F_BIT(PV_GPU_F_##n)
+#define C(n)	PV_F_BIT(PV_CONSOLE_F_##n)
+
 static const struct {
 	const char *name;
 	unsigned int type;
 	uint64_t bits;			/* worth to be left, one at a time */
 } drivers[] = {
-	{ "net", PV_TYPE_NET, 0x3798fbfull },
-	{ "blk", PV_TYPE_BLK, 0x1fed6ull },
-	{ "gpu", PV_TYPE_GPU, 0x1full },
-	{ "console", PV_TYPE_CONSOLE, 0x7ull },
+	{ "net", PV_TYPE_NET, N(CSUM) | N(GUEST_CSUM) |
+	    N(CTRL_GUEST_OFFLOADS) | N(MTU) | N(MAC) | N(GUEST_TSO4) |
+	    N(GUEST_TSO6) | N(GUEST_ECN) | N(GUEST_UFO) | N(HOST_TSO4) |
+	    N(HOST_TSO6) | N(HOST_ECN) | N(HOST_UFO) | N(MRG_RXBUF) |
+	    N(STATUS) | N(CTRL_VQ) | N(CTRL_RX) | N(CTRL_VLAN) |
+	    N(CTRL_RX_EXTRA) | N(GUEST_ANNOUNCE) | N(MQ) | N(CTRL_MAC_ADDR) |
+	    N(SPEED_DUPLEX) },
+	{ "blk", PV_TYPE_BLK, B(SIZE_MAX) | B(SEG_MAX) | B(GEOMETRY) |
+	    B(BLK_SIZE) | B(SCSI) | B(FLUSH) | B(TOPOLOGY) | B(CONFIG_WCE) |
+	    B(MQ) | B(DISCARD) | B(WRITE_ZEROES) | B(LIFETIME) |
+	    B(SECURE_ERASE) },
+	{ "gpu", PV_TYPE_GPU, G(VIRGL) | G(EDID) | G(RESOURCE_UUID) |
+	    G(RESOURCE_BLOB) | G(CONTEXT_INIT) },
+	{ "console", PV_TYPE_CONSOLE, C(SIZE) | C(MULTIPORT) |
+	    C(EMERG_WRITE) },
 	{ "entropy", PV_TYPE_ENTROPY, 0 },
 };
 
