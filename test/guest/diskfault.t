@@ -10,6 +10,7 @@ told. Never in silence, and never with a lost write that was said to be flushed
 
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "test", "lib"),
                 os.path.join(TOP, "test", "support")]
+import gdb
 import nbd
 import tap
 from paravane_qemu import Failure, Guest
@@ -203,6 +205,35 @@ def bad_medium(disk, kind, depth):
         return g.text, 4, ops
 
 
+def needs_reset(disk, depth):
+    """
+    The device finds a descriptor that can't be, as a host's own fault would
+    make it, and asks for a reset.
+    """
+    ops, stub = 4000, disk + ".gdb"
+    said = "blk0: broken: the device needs a reset"
+    with Guest(devices=[node_disk(
+            f"driver=file,node-name=d,filename={disk}", more=",id=v")],
+               args=gdb.words(stub)) as g:
+        start(g, 9, ops, depth)
+        # The device looks as the machine goes on, if the guest lets it.
+        for _ in range(40):
+            ring = gdb.ring(g, "v", 0)
+            avail, size = ring["vring-avail"], ring["vring-num"]
+            with gdb.Stub(stub) as memory:
+                index = int.from_bytes(memory.read(avail + 2, 2), "little")
+                memory.write(avail + 4 + index % size * 2, b"\xff\xff")
+                memory.write(avail + 2, (index + 1 & 0xffff).to_bytes(
+                    2, "little"))
+            g.expect(f"{FLUSHED}|{WRITTEN}")
+            if g.text.count(said) >= 2:
+                break
+        text = end(g, "")
+        if not re.search(WRITTEN, text, re.M) or said not in text:
+            g.fail("no reset was asked for, or it did not help")
+    return text, 9, ops
+
+
 def taken_out(disk, depth):
     ops = 100000
     with Guest(devices=[
@@ -225,6 +256,7 @@ for way, depth in WAYS:
     check(f"a cache that is lost, {way}", loses, depth)
     for kind in ("read", "write", "flush"):
         check(f"every {kind} fails, {way}", bad_medium, kind, depth)
+    check(f"a device that needs a reset, {way}", needs_reset, depth)
     check(f"the disk is taken out, {way}", taken_out, depth)
 forgets()
 tap.done()
