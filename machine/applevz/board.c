@@ -76,6 +76,7 @@ struct AppleVZState {
 	uint64_t av_cntfrq;
 	uint64_t av_window;
 	uint32_t av_spis;
+	uint32_t av_pa_bits;
 
 	DeviceState *av_gic;
 	DeviceState *av_pci;
@@ -114,6 +115,20 @@ static const ARMCPRegInfo gic_hidden = {
 	.access = PL1_R, .type = ARM_CP_CONST | ARM_CP_OVERRIDE,
 };
 
+/* Physical addresses: 36 bits in one record. 0: as the processor has them. */
+static void
+cpu_addresses(ARMCPU *cpu, uint32_t bits)
+{
+	static const uint32_t known[] = { 32, 36, 40, 42, 44, 48 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		if (known[i] == bits)
+			cpu->isar.id_aa64mmfr0 = FIELD_DP64(
+			    cpu->isar.id_aa64mmfr0, ID_AA64MMFR0, PARANGE, i);
+	}
+}
+
 static void
 cpu_make(AppleVZState *s, int i)
 {
@@ -121,6 +136,7 @@ cpu_make(AppleVZState *s, int i)
 	Object *cpu = object_new(ms->cpu_type);
 	bool smc = strcmp(s->av_conduit, "smc") == 0;
 
+	cpu_addresses(ARM_CPU(cpu), s->av_pa_bits);
 	object_property_set_uint(cpu, "midr", MIDR, &error_fatal);
 	object_property_set_uint(cpu, "mp-affinity",
 	    arm_cpu_mp_affinity(i, GICV3_TARGETLIST_BITS), &error_fatal);
@@ -747,6 +763,11 @@ machine_instance_init(Object *obj)
 	s->av_cntfrq = 24000000;
 	s->av_window = GiB;
 	s->av_spis = 224;
+	s->av_pa_bits = 36;
+	object_property_add_uint32_ptr(obj, "pa-bits", &s->av_pa_bits,
+	    OBJ_PROP_FLAG_READWRITE);
+	object_property_set_description(obj, "pa-bits",
+	    "physical address bits: 36, as in one record, 40, 42, 44, 48");
 	object_property_add_uint64_ptr(obj, "cntfrq", &s->av_cntfrq,
 	    OBJ_PROP_FLAG_READWRITE);
 	object_property_set_description(obj, "cntfrq",

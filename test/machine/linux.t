@@ -12,9 +12,11 @@ import os
 import random
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -26,7 +28,8 @@ import tap
 from paravane_qemu import Failure, Guest
 
 MODULES = """virtio_pci virtio_console virtio_net virtio_blk virtio_gpu
-    virtio_rng virtio_balloon xhci_pci usbhid hid_generic evdev nvme""".split()
+    virtio_rng virtio_balloon xhci_pci usbhid hid_generic evdev nvme
+    gpio_keys virtiofs""".split()
 INIT = """#!/bin/busybox sh
 {load}
 for c in $(/bin/busybox --list); do /bin/busybox ln -s busybox /bin/$c; done
@@ -40,12 +43,17 @@ EOS
 chmod +x /lease
 exec setsid cttyhack sh </dev/hvc0 >/dev/hvc0 2>&1
 """
+VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
 MIB = 1 << 20
 WIDTH, HEIGHT = 1280, 800
 
 # What is recorded of Apple's machine, and how Linux says it.
 FACTS = [
     ("MIDR 0x610f0000", r"Booting Linux on physical CPU 0x0+ \[0x610f0000\]"),
+    ("no SVE, no MTE", r"\A(?![\s\S]*detected: (Scalable|Memory Tagging))"),
+    *[(what, rf"CPU features: detected: {what}") for what in (
+        "Privileged Access Never", "LSE atomic instructions",
+        "Address authentication", "E0PD", "Speculative Store Bypassing Safe")],
     ("entered at EL1", r"All CPU\(s\) started at EL1"),
     ("PSCI 1.1", r"psci: PSCIv1\.1 detected in firmware"),
     ("224 shared interrupts", r"GICv3: 224 SPIs implemented"),
@@ -119,6 +127,53 @@ class Server:
             self.digest = digest.hexdigest()
 
 
+class Share:
+    """A directory of the host's, where its server can be run."""
+
+    def __init__(self, tmp):
+        self.path, sock = f"{tmp}/share", f"{tmp}/share.socket"
+        os.mkdir(self.path)
+        self.proc = None
+        try:
+            self.proc = subprocess.Popen(
+                [VIRTIOFSD, f"--socket-path={sock}", "-o",
+                 f"source={self.path}"], stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL)
+        except OSError:
+            pass
+        deadline = time.monotonic() + 20
+        while self.proc and not os.path.exists(sock):
+            if self.proc.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                self.proc = None
+            time.sleep(0.05)
+        self.options, self.words = "", []
+        if self.proc:
+            self.options = ",memory-backend=ram"
+            self.words = ["-object", "memory-backend-memfd,id=ram,size=512M,"
+                          "share=on", "-chardev", f"socket,id=fs,path={sock}",
+                          "-device", "applevz-fs,chardev=fs,tag=share"]
+
+    def close(self):
+        if self.proc:
+            self.proc.terminate()
+            self.proc.wait()
+
+    def check(self, g):
+        if not self.proc:
+            tap.ok(True, "a shared directory # SKIP virtiofsd does not run")
+            return
+        with open(f"{self.path}/ours", "w") as f:
+            f.write("from the host\n")
+        out = g.command("mkdir /mnt; mount -t virtiofs share /mnt; "
+                        "cat /mnt/ours; cp /data /mnt/theirs; cat "
+                        "/sys/bus/pci/devices/*/device | grep 105a", 60)
+        with open(f"{self.path}/theirs", "rb") as theirs:
+            tap.ok("from the host" in out and "0x105a" in out and
+                   theirs.read() == random.Random(1).randbytes(4 * MIB),
+                   "a shared directory, both ways", out)
+
+
 def facts(g):
     g.command("dmesg -n 1; stty cols 1000")
     log = re.sub(r"^\[ *\d+\.\d+\] ", "", g.command("dmesg", 60), flags=re.M)
@@ -189,9 +244,10 @@ def disk(g, path, picture):
 
 def keys(g):
     out = g.command("cat /proc/bus/input/devices")
-    for product, what in (("8105", "keyboard"), ("8106", "pointer")):
-        found = re.search(rf"Vendor=05ac Product={product}[\s\S]*?(event\d+)",
-                          out)
+    for name, what in (("Vendor=05ac Product=8105", "keyboard"),
+                       ("Vendor=05ac Product=8106", "pointer"),
+                       ('Name="gpio-keys"', "power button")):
+        found = re.search(rf"{name}[\s\S]*?(event\d+)", out)
         if not found:
             tap.ok(False, f"the {what}", out)
             continue
@@ -201,6 +257,8 @@ def keys(g):
         for _ in range(100):
             if what == "keyboard":
                 g.qmp("send-key", keys=[{"type": "qcode", "data": "a"}])
+            elif what == "power button":
+                g.qmp("system_powerdown")
             else:
                 g.qmp("input-send-event", events=[
                     {"type": "abs", "data": {"axis": "x", "value":
@@ -233,7 +291,8 @@ def main():
             f.truncate(8 * MIB)
         with open(f"{tmp}/nvme", "wb") as f:
             f.truncate(8 * MIB)
-        with Guest(machine="applevz,strict=on", image=linux.KERNEL, smp=2,
+        share = Share(tmp)
+        with Guest(machine="applevz,strict=on" + share.options, image=linux.KERNEL, smp=2,
                    append="console=hvc0", memory="512M", limit=380,
                    wait_s=120, devices=[
                 ["-netdev", "user,id=n0", "-device",
@@ -248,17 +307,19 @@ def main():
                 ["-device", "applevz-balloon"],
                 ["-device", "applevz-xhci", "-device", "applevz-kbd",
                  "-device", "applevz-tablet"]],
-                   args=["-initrd", initrd]) as g:
+                   args=["-initrd", initrd] + share.words) as g:
             g.prompt(300)
             facts(g)
             functions(g)
             network(g)
             disk(g, path, b"".join(b"".join(line) for line in lines))
             keys(g)
+            share.check(g)
             said = re.findall("^applevz: .*", g.text, re.M)
             tap.ok(not said, "no rule of the machine's was broken", *said)
             g.command("poweroff -f", wait=False)
             tap.equal(g.wait(), 0, "it powers off")
+        share.close()
     tap.done()
 
 
