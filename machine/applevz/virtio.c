@@ -224,6 +224,7 @@ static bool
 vectors(AppleVZVirtio *s, uint32_t n, Error **errp)
 {
 	uint32_t size = pow2ceil(n * PCI_MSIX_ENTRY_SIZE + 8);
+	VirtIODevice *vdev = VIRTIO_DEVICE(s->vp_vdev);
 	PCIDevice *dev = PCI_DEVICE(s);
 
 	memory_region_init(&s->vp_msix, OBJECT(s), "applevz-msix", size);
@@ -232,6 +233,8 @@ vectors(AppleVZVirtio *s, uint32_t n, Error **errp)
 	    n * PCI_MSIX_ENTRY_SIZE, 0, errp) < 0)
 		return false;
 	VIRTIO_PCI(s)->nvectors = n;
+	/* The device found none when it was made. */
+	vdev->vector_queues = g_malloc0(sizeof(*vdev->vector_queues) * n);
 	s->vp_trigger = dev->msi_trigger;
 	dev->msi_trigger = interrupt;
 	return true;
