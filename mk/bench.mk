@@ -52,7 +52,19 @@ endef
 $(foreach t,$(BENCH_UNIT),$(eval $(call bench_unit_rules,$(notdir $t))))
 
 .PHONY: bench-tests
-bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(B)/bench $(BH)/bench $(B)/host/conform
+bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(BH)/test_threads $(B)/bench $(BH)/bench $(B)/host/conform
+
+# Threads, under the sanitizer for them, which has to have compiled all that they run.
+THREADS_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize%,$(HOST_CFLAGS)) -fsanitize=thread
+THREADS_OBJ := $(patsubst %,$(B)/threads/%.o,$(filter lib/core/%,$(LIB_SRC)) $(wildcard port/posix/*.c test/threads/*.c))
+DEPS += $(THREADS_OBJ:.o=.d)
+
+$(B)/threads/%.c.o: %.c mk/build.mk mk/host.mk mk/bench.mk
+	$(call say,HOSTCC  $<)mkdir -p $(@D)
+	$(Q)clang $(THREADS_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+
+$(BH)/test_threads: $(THREADS_OBJ)
+	$(call say,HOSTLD  $@)clang $(THREADS_CFLAGS) -o $@ $^ $(HOST_LIBS)
 
 # Planted violations against the strict model (test/conform), and drivers by hand.
 CONFORM_OBJ := $(patsubst %,$(B)/host/%.o,$(wildcard test/conform/*.c))

@@ -116,9 +116,9 @@ struct pv_virtio {
 	enum pv_intr_mode vd_intr_mode;
 	unsigned int vd_nqueues;		/* set by driver, by allocation */
 	struct pv_virtq *vd_queues[PV_MAXQUEUES];
-	uint64_t vd_nintr;			/* counters */
-	uint64_t vd_nconfig;
-	uint64_t vd_nspurious;
+	unsigned long vd_nintr;			/* counters; of interrupts: */
+	unsigned long vd_nconfig;		/* atomic */
+	unsigned long vd_nspurious;
 	uint64_t vd_nresets;
 	uint64_t vd_logged_ns;			/* bound of messages */
 	unsigned int vd_nlogged;

@@ -262,10 +262,17 @@ status_check(struct pv_virtio *dev)
 	return 0;
 }
 
+/* Vectors of one device may fire on several CPUs at once. */
+static void
+count(unsigned long *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
 static void
 config_changed(struct pv_virtio *dev)
 {
-	dev->vd_nconfig++;
+	count(&dev->vd_nconfig);
 	if (dev->vd_cb.vc_config != NULL)
 		dev->vd_cb.vc_config(dev->vd_cb_arg);
 }
@@ -283,10 +290,10 @@ queue_used(struct pv_virtq *vq)
 static bool
 intr_is_welcome(struct pv_virtio *dev)
 {
-	dev->vd_nintr++;
+	count(&dev->vd_nintr);
 	if (virtio_is_started(dev) && !virtio_is_broken(dev))
 		return true;
-	dev->vd_nspurious++;
+	count(&dev->vd_nspurious);
 	return false;
 }
 

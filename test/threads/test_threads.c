@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Different queues may run on different CPUs at once, each with interrupts of
+ * its own, while somebody reads the configuration, and until somebody finds the
+ * device broken: that is told once. Under the thread sanitizer, whose report
+ * ends the process. The device is in the thread of whoever rings its bell.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <paravane/virtq.h>
+
+#include "port.h"
+
+#define NQUEUES	4
+#define SIZE	8
+#define ROUNDS	3000
+
+struct worker {
+	struct pv_virtq *wk_vq;
+	struct port_buf *wk_buf;
+	unsigned int wk_done, wk_intrs;
+	/* the device's */
+	uint8_t *wk_driver, *wk_device;
+	uint16_t wk_taken;
+	pthread_t wk_thread;
+};
+
+static struct worker workers[NQUEUES];
+static struct pv_virtio dev;
+static uint8_t status;
+static unsigned int nbroken, ready, far;
+
+/* The device: split rings in memory that is coherent, as its pointers. */
+
+static void
+use_all(struct worker *wk)
+{
+	uint16_t *avail = (uint16_t *)(void *)wk->wk_driver;
+	uint16_t *used = (uint16_t *)(void *)wk->wk_device;
+	uint32_t elem[2] = { 0, 4 };
+
+	while (wk->wk_taken != avail[1]) {
+		elem[0] = avail[2 + wk->wk_taken % SIZE];
+		memcpy(wk->wk_device + 4 + 8 * (wk->wk_taken % SIZE), elem,
+		    sizeof(elem));
+		used[1] = ++wk->wk_taken;
+	}
+}
+
+static unsigned int
+properties(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static uint8_t
+status_read(void *arg)
+{
+	(void)arg;
+	return status;
+}
+
+static void
+status_write(void *arg, uint8_t s)
+{
+	(void)arg;
+	status = s;
+}
+
+static uint64_t
+features_read(void *arg)
+{
+	(void)arg;
+	return PV_F_BIT(PV_F_VERSION_1);
+}
+
+static void
+features_write(void *arg, uint64_t features)
+{
+	(void)arg;
+	(void)features;
+}
+
+static int
+config_read(void *arg, unsigned int off, unsigned int width, uint32_t *val)
+{
+	(void)arg;
+	*val = off + width;
+	return 0;
+}
+
+static uint32_t
+config_generation(void *arg)
+{
+	(void)arg;
+	return 7;
+}
+
+static unsigned int
+queue_count(void *arg)
+{
+	(void)arg;
+	return NQUEUES;
+}
+
+static unsigned int
+queue_max(void *arg, unsigned int q)
+{
+	(void)arg;
+	(void)q;
+	return SIZE;
+}
+
+static int
+queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
+{
+	(void)arg;
+	workers[q].wk_driver = port_dma_kva(qp->qp_driver, 6 + 2 * SIZE);
+	workers[q].wk_device = port_dma_kva(qp->qp_device, 6 + 8 * SIZE);
+	return 0;
+}
+
+static void
+notify(void *arg, unsigned int q, uint32_t data)
+{
+	(void)arg;
+	assert_int_equal(data, q);
+	use_all(&workers[q]);
+	pv_virtio_intr_queue(&dev, q);
+}
+
+static enum pv_intr_mode
+intr_setup(void *arg, struct pv_virtio *d, unsigned int nqueues)
+{
+	(void)arg;
+	(void)d;
+	(void)nqueues;
+	return PV_INTR_MODE_PER_QUEUE;
+}
+
+static void
+intr_teardown(void *arg)
+{
+	(void)arg;
+}
+
+static const struct pv_transport_ops ops = {
+	.to_name = "threads",
+	.to_properties = properties,
+	.to_status_read = status_read,
+	.to_status_write = status_write,
+	.to_features_read = features_read,
+	.to_features_write = features_write,
+	.to_config_read = config_read,
+	.to_config_generation = config_generation,
+	.to_config_size = properties,
+	.to_queue_count = queue_count,
+	.to_queue_max = queue_max,
+	.to_queue_enable = queue_enable,
+	.to_notify = notify,
+	.to_intr_setup = intr_setup,
+	.to_intr_teardown = intr_teardown,
+	.to_intr_status = properties,
+};
+
+/* The CPUs */
+
+static void
+note(void *arg)
+{
+	((struct worker *)arg)->wk_intrs++;
+}
+
+static void
+broken(void *arg, const char *why)
+{
+	(void)arg;
+	(void)why;
+	__atomic_fetch_add(&nbroken, 1, __ATOMIC_RELAXED);
+}
+
+/* All begin at once. */
+static void
+gather(void)
+{
+	__atomic_fetch_add(&ready, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) < NQUEUES + 1)
+		sched_yield();
+}
+
+static void
+turn(struct worker *wk)
+{
+	struct pv_piece pc = { wk->wk_buf->pb_map, 0, 64 };
+	struct pv_used us;
+
+	if (pv_virtq_enqueue(wk->wk_vq, &pc, 0, 1, wk) == 0)
+		pv_virtq_publish(wk->wk_vq);
+	while (pv_virtq_dequeue(wk->wk_vq, &us) == 0)
+		wk->wk_done++;
+	pv_virtq_intr_enable(wk->wk_vq);
+	pv_virtq_intr_disable(wk->wk_vq);
+}
+
+static void *
+work(void *arg)
+{
+	struct worker *wk = arg;
+	unsigned int i;
+
+	gather();
+	for (i = 0; i < ROUNDS; i++)
+		turn(wk);
+	__atomic_fetch_add(&far, 1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&far, __ATOMIC_RELAXED) < NQUEUES)
+		turn(wk);
+	/* Each finds the device broken at about the same time. */
+	pv_virtio_break(&dev, "enough");
+	turn(wk);
+	return NULL;
+}
+
+static void
+look_at_configuration(void)
+{
+	uint32_t val;
+	const struct pv_config_field field = { 4, 4, 1, &val };
+	unsigned int i;
+
+	gather();
+	for (i = 0; i < ROUNDS && pv_virtio_broken(&dev) == NULL; i++) {
+		assert_int_equal(pv_virtio_config_read(&dev, &field, 1), 0);
+		assert_int_equal(val, 8);
+	}
+}
+
+static void
+begin(void)
+{
+	static const struct pv_virtio_callbacks cb = { .vc_broken = broken };
+	static const struct pv_feature_table none;
+	struct pv_virtq_params params = {
+		.vp_name = "q", .vp_maxpieces = 1, .vp_maxsegs = 1,
+		.vp_intr = note,
+	};
+	unsigned int i;
+
+	port_reset();
+	assert_int_equal(pv_virtio_init(&dev, &ops, NULL, PV_TYPE_NET,
+	    &port_dma_tag, "threads0", &cb, NULL), 0);
+	assert_int_equal(pv_virtio_negotiate(&dev, &none, NULL), 0);
+	for (i = 0; i < NQUEUES; i++) {
+		params.vp_arg = &workers[i];
+		workers[i].wk_buf = port_buf_new(64);
+		assert_int_equal(pv_virtq_alloc(&dev, i, &params,
+		    &workers[i].wk_vq), 0);
+	}
+	assert_int_equal(pv_virtio_start(&dev), 0);
+}
+
+static void
+queues_run_at_once(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	begin();
+	for (i = 0; i < NQUEUES; i++)
+		assert_int_equal(pthread_create(&workers[i].wk_thread, NULL,
+		    work, &workers[i]), 0);
+	look_at_configuration();
+	for (i = 0; i < NQUEUES; i++)
+		pthread_join(workers[i].wk_thread, NULL);
+	assert_int_equal(nbroken, 1);
+	assert_int_equal(pv_virtio_stop(&dev), 0);
+	for (i = 0; i < NQUEUES; i++) {
+		while (pv_virtq_drain(workers[i].wk_vq) != NULL)
+			continue;
+		assert_true(workers[i].wk_done >= ROUNDS);
+		assert_true(workers[i].wk_intrs > 0);
+		pv_virtq_free(workers[i].wk_vq);
+		port_buf_free(workers[i].wk_buf);
+	}
+	assert_int_equal(port_check(), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(queues_run_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
