@@ -437,10 +437,12 @@ xhci_find(struct xhci *hc, volatile void *va, uint64_t size)
 	ports = params >> 24;
 	if (params == UINT32_MAX || len < 0x20 || hc->hc_slots == 0 ||
 	    len + OP_PORT(ports + 1) > size || run >= size ||
-	    size - run < 0x40 || bell >= size || size - bell < 4 * 256)
+	    size - run < 0x40)
 		return ENXIO;
 	if (hc->hc_slots > XHCI_SLOTS)
 		hc->hc_slots = XHCI_SLOTS;
+	if (bell >= size || size - bell < 4 * (hc->hc_slots + 1))
+		return ENXIO;
 	hc->hc_ports = ports < XHCI_PORTS ? ports : XHCI_PORTS;
 	hc->hc_op = (volatile char *)va + len;
 	hc->hc_run = (volatile char *)va + run;

@@ -16,6 +16,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path[:0] = [os.path.join(TOP, "test", "lib"),
                 os.path.join(TOP, "test", "support")]
 import tap
+from keyboard import event, listed, press, type_line
 from paravane_qemu import Failure, Guest
 
 CPU = "cortex-a72"
@@ -24,12 +25,6 @@ GICV3 = "virt,gic-version=3"
 KEYBOARD = ["-device", "usb-kbd,id=k,bus=u.0"]
 TABLET = ["-device", "usb-tablet,id=t,bus=u.0"]
 
-PLAIN = {" ": "spc", "-": "minus", "=": "equal", "[": "bracket_left",
-         "]": "bracket_right", "\\": "backslash", ";": "semicolon",
-         "'": "apostrophe", "`": "grave_accent", ",": "comma", ".": "dot",
-         "/": "slash", "\r": "ret"}
-SHIFTED = dict(zip('!@#$%^&*()_+{}|:"~<>?', "1234567890-=[]\\;'`,./"))
-
 
 def check(name, function, *args, **more):
     try:
@@ -37,57 +32,6 @@ def check(name, function, *args, **more):
     except Failure as e:
         bad = str(e)
     tap.ok(not bad, name, *([bad] if bad else []))
-
-
-def code(char):
-    return PLAIN.get(char, char)
-
-
-def event(g, name, down):
-    g.qmp("input-send-event", events=[{"type": "key", "data": {
-        "down": down, "key": {"type": "qcode", "data": name}}}])
-
-
-def press(g, *names):
-    """Down in this order, and up again: each is seen before the next."""
-    for name in names:
-        event(g, name, True)
-    for name in reversed(names):
-        event(g, name, False)
-
-
-def key(g, char):
-    if char in SHIFTED:
-        press(g, "shift", code(SHIFTED[char]))
-    elif char.isupper():
-        press(g, "shift", char.lower())
-    else:
-        press(g, code(char))
-
-
-def type_line(g, text, answer=None):
-    """Types a line; all of it is seen as it is typed, and what it does."""
-    for start in range(0, len(text), 4):
-        part = text[start:start + 4]
-        for char in part:
-            key(g, char)
-        # QEMU keeps sixteen events of a keyboard, and drops what is more.
-        g.expect(re.escape(part))
-    press(g, "ret")
-    g.expect(r"\n" + (answer or re.escape(text.split(" ", 1)[1]) + r"\n"))
-    g.prompt()
-
-
-def listed(g, *patterns, timeout=30):
-    """Until the command says all of these, one after the other."""
-    end = time.monotonic() + timeout
-    while True:
-        text = g.command("usb")
-        if re.search(r"(.*\n)*.*".join(patterns), text):
-            return text
-        if time.monotonic() > end:
-            g.fail(f"usb never said {patterns}")
-        time.sleep(0.2)
 
 
 def leave(g):

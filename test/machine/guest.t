@@ -22,6 +22,7 @@ sys.path[:0] = [os.path.join(TOP, "test", "lib"),
                 os.path.join(TOP, "test", "support")]
 import tap
 import tcphash
+from keyboard import listed, press, type_line
 from paravane_qemu import GPU, NET, RNG, Failure, Font, Guest
 from pattern import Pattern, flushed_up_to
 from peer import Peer
@@ -67,6 +68,25 @@ def selftests(options, smp, run="selftest"):
         return "not every device has MSI-X"
     if run == "selftest" and "# v2m, " not in text:
         return "its interrupts are not the GICv2m frame's"
+
+
+def keyboard():
+    """Apple's controller, keyboard and pointer: what is typed arrives."""
+    with Guest(machine=STRICT, wait_s=60, devices=[
+            ["-device", "applevz-xhci", "-device", "applevz-kbd",
+             "-device", "applevz-tablet"]]) as g:
+        g.prompt()
+        listed(g, "MSI-X", "05ac:8105 keyboard", "05ac:8106 pointer")
+        type_line(g, "echo The Quick, Brown Fox!")
+        press(g, "ctrl", "c")
+        g.prompt()
+        g.qmp("input-send-event", events=[
+            {"type": "abs", "data": {"axis": "x", "value": 16384}},
+            {"type": "abs", "data": {"axis": "y", "value": 8192}}])
+        listed(g, r"at [1-9]\d* of \d+, [1-9]\d* of ")
+        g.command("poweroff", wait=False)
+        g.wait()
+        return "\n".join(broken_rules(g))
 
 
 def machine(options, devices=DEVICES):
@@ -263,6 +283,7 @@ def main():
     check("a reset, and another", again)
     check("its clock gains nothing", time_passes)
     check("the power button does no harm", power_button)
+    check("the keyboard and the pointer", keyboard)
     for size, taken in ((1500, 1500), (4000, 4000), (65535, 65435)):
         check(f"an MTU of {size}", mtu, size, taken)
     check("TCP, hashed", hashed, "virtio-net-pci,netdev=n0")
