@@ -173,7 +173,8 @@ $(B)/planted/$(1).c: $(call planted_source,$(1)) mk/guest.mk tool/plant
 	$(Q)mkdir -p $$(@D)
 	$(Q)tool/plant '$(PLANT_$(1))' >$$@
 $(B)/planted/$(1).o: $(B)/planted/$(1).c
-	$(Q)$(CC) $(KCFLAGS) -iquote $(dir $(call planted_source,$(1))) -c -o $$@ $$<
+	$(Q)$(CC) $(KCFLAGS) -iquote $(dir $(call planted_source,$(1))) -MD -MP -c -o $$@ $$<
+DEPS += $(B)/planted/$(1).d
 $(B)/planted/$(1).elf: $(B)/planted/$(1).o $(filter-out $(G)/$(call planted_source,$(1)).o,$(KERNEL_OBJ)) \
     $(EMBED_OBJ) $(G)/symbols0.o $(LIBS) $(LDSCRIPT)
 	$(call say,LD      $$@)$(LD) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) --start-group $(LIBS) --end-group
