@@ -8,11 +8,13 @@ A machine of QEMU's without a processor: the test is the processor.
         q.write(0x70000000, b"bytes")
         q.step_us(200)              # time passes only so
         q.said()                    # what QEMU printed
+        q.qmp("system_reset")       # a command of its monitor
 
     f = Function(q, 0x1041)         # on bus 0, by its device id
     f.assign(); v = Virtio(f)       # its registers, by its capabilities
 """
 
+import json
 import os
 import socket
 import struct
@@ -28,6 +30,7 @@ class Qtest:
         self.tmp = tempfile.TemporaryDirectory(prefix="paravane-")
         self.log = os.path.join(self.tmp.name, "log")
         path = os.path.join(self.tmp.name, "qtest")
+        self.monitor, self.asked = os.path.join(self.tmp.name, "qmp"), None
         with socket.socket(socket.AF_UNIX) as listener, \
                 open(self.log, "wb") as log:
             listener.bind(path)
@@ -36,7 +39,8 @@ class Qtest:
             self.proc = subprocess.Popen(
                 ["timeout", "-k", "5", str(limit), qemu, "-nodefaults",
                  "-display", "none", "-accel", "qtest", "-qtest",
-                 f"unix:{path}", "-qtest-log", "none"] + words,
+                 f"unix:{path}", "-qtest-log", "none", "-qmp",
+                 f"unix:{self.monitor},server=on,wait=off"] + words,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:
                 self.sock = listener.accept()[0]
@@ -50,6 +54,8 @@ class Qtest:
         return self
 
     def __exit__(self, *_):
+        if self.asked:
+            self.asked.close()
         self.file.close()
         self.sock.close()
         self.proc.terminate()
@@ -71,6 +77,24 @@ class Qtest:
                 return answer.split()[1:]
             if not answer.startswith("IRQ"):
                 raise RuntimeError(f"{line}: {answer}")
+
+    def qmp(self, command, **arguments):
+        if self.asked is None:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(30)
+                sock.connect(self.monitor)
+                self.asked = sock.makefile("rw")
+            self.asked.readline()
+            self.qmp("qmp_capabilities")
+        self.asked.write(json.dumps({"execute": command,
+                                     "arguments": arguments}) + "\n")
+        self.asked.flush()
+        while True:
+            answer = json.loads(self.asked.readline())
+            if "error" in answer:
+                raise RuntimeError(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
 
     def access(self, kind, size, addr, *value):
         letter = {1: "b", 2: "w", 4: "l"}[size]

@@ -305,6 +305,62 @@ def display():
             says(q, "gpu: room for 407 of the 408 bytes", "too little room")
 
 
+class Display:
+    """A display device with a picture of 16 x 16 pixels."""
+
+    def __init__(self, q):
+        f = Function(q, 0x1050)
+        f.assign()
+        self.q, self.v, self.count = q, Virtio(f), 0
+        self.v.agree(V1)
+        self.v.queue(0, RINGS)
+        self.v.queue(1, RINGS + 0x4000)
+        self.v.set("status", 15)
+
+    def command(self, kind, *words):
+        data = struct.pack(f"<IIQII{len(words)}I", kind, 0, 0, 0, 0, *words)
+        self.q.write(DATA, data)
+        self.v.post(0, (DATA, len(data), False), (DATA + 0x1000, 24, True))
+        self.count += 1
+        self.v.used(0, self.count)
+        return self.q.read32(DATA + 0x1000)
+
+    def show(self, pixels, tmp):
+        """Pixels (B, G, R, X) as the screen has them (R, G, B)."""
+        whole = 0, 0, 16, 16
+        self.q.write(DATA + 0x2000, pixels)
+        for command in ((0x101, 1, 2, 16, 16),
+                        (0x106, 1, 1, DATA + 0x2000, 0, 1024, 0),
+                        (0x103, *whole, 0, 1),
+                        (0x105, *whole, 0, 0, 1, 0),
+                        (0x104, *whole, 1, 0)):
+            if self.command(*command) != 0x1100:
+                return f"command {command[0]:#x} failed"
+        self.q.qmp("screendump", filename=f"{tmp}/ppm")
+        with open(f"{tmp}/ppm", "rb") as f:
+            return f.read()[-768:]
+
+
+def picture(tmp):
+    pixels = b"".join(bytes([200, 100, 50, x]) for x in (255, 128, 0, 255) * 64)
+    opaque = bytes([50, 100, 200])
+    for option, want in (("", opaque * 256), (",x-is-alpha=on", (
+            opaque + bytes([25, 50, 100]) + bytes(3) + opaque) * 64)):
+        with machine("applevz-gpu,id=g" + option) as q:
+            d = Display(q)
+            tap.equal(d.show(pixels, tmp), want, f"gpu{option}: the picture")
+            if option:
+                continue
+            q.qmp("qom-set", path="/machine/peripheral/g", property="size",
+                  value="800x600")
+            tap.equal(d.v.config(0, 4), 1, "gpu: a resize is an event")
+            q.write(DATA, struct.pack("<IIQII", 0x100, 0, 0, 0, 0))
+            d.v.post(0, (DATA, 24, False), (DATA + 0x1000, 408, True))
+            d.v.used(0, d.count + 1)
+            tap.equal(struct.unpack("<II", q.read(DATA + 0x1020, 8)),
+                      (800, 600), "gpu: which the display information has")
+
+
 def quiet():
     with machine("applevz-net", options="") as q:
         f = Function(q, 0x1041)
@@ -324,6 +380,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
         buffers(tmp)
         offload(tmp)
+        picture(tmp)
     display()
     quiet()
     tap.done()
