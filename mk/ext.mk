@@ -15,7 +15,7 @@ PICO := $(SRC)/picolibc/newlib/libc
 
 # No SIMD register is the kernel's: of the aarch64 assembly only memcpy and memmove are free of them.
 PICO_STRING := memchr memcmp memset memmem memrchr mempcpy rawmemchr stpcpy stpncpy strcasecmp \
-	strcat strchr strchrnul strcmp strcpy strcspn strerror strlcat strlcpy strlen strncasecmp strncat \
+	strcat strchr strchrnul strcmp strcpy strcspn strlcat strlcpy strlen strncasecmp strncat \
 	strncmp strncpy strnlen strpbrk strrchr strsep strspn strstr strtok_r
 PICO_CTYPE := ctype_ isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace \
 	isupper isxdigit tolower toupper

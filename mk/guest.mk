@@ -51,7 +51,7 @@ SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/us
 	console/selftest console/console console/log console/panic console/psf console/vcon \
 	net/selftest net/netstack net/ifconfig net/ping net/page net/resolve net/services \
 	cpu/its cpu/itscmd cpu/msi cpu/gicv2 cpu/gicd cpu/cpu cpu/main cpu/trap cpu/vm cpu/pt \
-	cpu/pages) \
+	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \
 	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
 	transport/pci_intr transport/pci transport/mmio device/gpu device/console)
 OPTIMISE = $(if $(filter $(SMALL),$@),-Os)
