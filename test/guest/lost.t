@@ -45,13 +45,17 @@ DEVICES = ("virtio-blk-pci", "virtio-blk-pci,num-queues=4",
 WAYS = (("through the cache", 0), ("past it, 8 at once", 8))
 
 
-def check(name, function, *args):
+def faults_of(function, *args):
     try:
-        bad = function(*args)
+        return function(*args)
     except (Failure, OSError, subprocess.SubprocessError,
             writelog.BadLog) as e:
-        bad = [str(e)]
-    return tap.ok(not bad, name, *bad)
+        return [str(e)]
+
+
+def check(name, function, *args):
+    bad = faults_of(function, *args)
+    tap.ok(not bad, name, *bad)
 
 
 def fresh(path):
@@ -224,8 +228,8 @@ def left_out():
     for name, depth in (("cache-flush", 0), ("driver-flush", 0),
                         ("driver-flush", 8)):
         with directory() as tmp:
-            faults = logged(tmp, 11, depth, 3,
-                            os.path.join(TOP, "build", "planted", name))
+            faults = faults_of(logged, tmp, 11, depth, 3, os.path.join(
+                TOP, "build", "planted", name))
         tap.ok(any("is lost" in f for f in faults),
                f"found: {name}, depth {depth}", *faults)
 
