@@ -533,6 +533,8 @@ driver_attach(struct vblk *vb, struct pv_virtio *dev)
 	};
 	struct pv_blk_params params = {
 		.bp_nqueues = cpu_count(),
+		.bp_size = SLOTS,	/* each of them is memory, of every */
+		.bp_maxsegs = PIECES,	/* queue */
 		.bp_deny = cmdline_get_number("diskdeny", 0),
 	};
 	int error;
