@@ -4,7 +4,8 @@
 # integer-only formatted output and input, number conversion, sorting), libfdt, lwIP, FatFs. Their
 # warnings are theirs. They are archives: only what is called is linked.
 
-EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -w
+# A leaf without a frame is still named, by the link register.
+EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -momit-leaf-frame-pointer -w
 
 # Small, but for what each byte of the network's data goes through, and the start's walk of the tree.
 EXT_FAST := %/libfdt/fdt.c.o %/libfdt/fdt_ro.c.o %/memcpy.S.o %/memmove.S.o %/memset.c.o %/memcmp.c.o %/inet_chksum.c.o %/pbuf.c.o \
