@@ -55,11 +55,24 @@ $(FUZZ_TARGETS:%=$(FZ)/cover/%): $(FZ)/cover/%: $(FZ)/main-%.o $(COVER_OBJ)
 	$(call say,FUZZLD  $@)clang $(FUZZ_CFLAGS) -fprofile-instr-generate -fsanitize=fuzzer -o $@ $^
 DEPS += $(LIB_SRC:%=$(FZ)/cover/%.d)
 
-# PLANT_NAME is: source, what stands there, what is to stand there.
-PLANTED := used-id used-length
+# PLANT_NAME is: source, what stands there, what is to stand there. The target is its name's
+# beginning, or ring.
+PLANTED := used-id used-length used-index config-steady net-csum net-removal gpu-width gpu-wait blk-cut blk-status
 PLANT_used-id := lib/core/virtq_split.c|if (id > vq->vq_mask)|if (id > 0x7fffffffu)
 PLANT_used-length := lib/core/virtq_split.c|if (len > qe->qe_inlen)|if (len > 0x7fffffffu)
+PLANT_used-index := lib/core/virtq_split.c|vq->vq_used_seen = idx;|vq->vq_used_seen = (uint16_t)(idx + 1);
+PLANT_config-steady := lib/core/config.c|*steady = before == after|*steady = before == after || ps != NULL
+PLANT_net-csum := lib/device/net.c|rx->rx_csum_offset + 2 <= len|rx->rx_csum_offset + 2 <= 70000
+PLANT_net-removal := lib/core/virtio.c|dev->vd_lost = error != 0|dev->vd_lost = 0
+PLANT_gpu-width := lib/device/gpu.c|width > 0 && width <= PV_GPU_MAXWIDTH|width > 0
+PLANT_gpu-wait := lib/device/gpu.c|5000000000ULL|500000000000ULL
+PLANT_blk-cut := lib/device/blk.c|br->br_off = pl.pl_off|br->br_off = 0
+PLANT_blk-status := lib/device/blk.c|part_end(bq, part, status_error(bq, status))|part_end(bq, part, 0 * status)
 
+plant_target = $(or $(filter $(FUZZ_TARGETS),$(word 1,$(subst -, ,$(1)))),ring)
+plant_objects = $(if $(filter ring,$(call plant_target,$(1))),\
+	$(filter-out $(FZ)/quick/$(call plant_source,$(1)).o,$(RING_OBJ)),\
+	$(FZ)/main-$(call plant_target,$(1)).o $(filter-out $(FZ)/$(call plant_source,$(1)).o,$(FUZZ_OBJ)))
 plant_source = $(word 1,$(subst |, ,$(PLANT_$(1))))
 
 define plant_rules
@@ -68,7 +81,7 @@ $(FZ)/planted/$(1).c: $(call plant_source,$(1)) mk/fuzz.mk
 	$(Q)tool/plant '$(PLANT_$(1))' >$$@
 $(FZ)/planted/$(1).o: $(FZ)/planted/$(1).c
 	$(Q)clang $(FUZZ_CFLAGS) $(RING_COVER) -iquote $(dir $(call plant_source,$(1))) -c -o $$@ $$<
-$(FZ)/planted/$(1): $(FZ)/planted/$(1).o $(filter-out $(FZ)/quick/$(call plant_source,$(1)).o,$(RING_OBJ))
+$(FZ)/planted/$(1): $(FZ)/planted/$(1).o $(call plant_objects,$(1))
 	$$(call say,FUZZLD  $$@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $$@ $$^
 endef
 $(foreach p,$(PLANTED),$(eval $(call plant_rules,$p)))

@@ -19,7 +19,9 @@ sys.path.insert(0, os.path.join(TOP, "test", "support"))
 import tap
 
 TARGETS = ["ring", "config", "net", "gpu", "blk", "console", "entropy", "pci", "mmio"]
-PLANTED = ["used-id", "used-length"]
+PLANTED = ["used-id", "used-length", "used-index", "config-steady", "net-csum",
+           "net-removal", "gpu-width", "gpu-wait", "blk-cut", "blk-status"]
+FROM_NOTHING = ["used-id", "used-length"]
 
 
 def run(command, timeout):
@@ -65,10 +67,16 @@ def replay(target):
 
 def planted(name, prefix):
     program = f"build/fuzz/planted/{name}"
-    r = run([program, f"-artifact_prefix={prefix}/"] + inputs("ring"), 60)
+    target = name.split("-")[0]
+    files = inputs(target if target in TARGETS else "ring")
+    r = run([program, f"-artifact_prefix={prefix}/"] + files, 60)
     tap.ok(r.returncode != 0 and
            ("does not hold" in r.stdout or "Sanitizer" in r.stdout),
            f"{name}: planted, and the corpus finds it", last(r))
+
+
+def from_nothing(name, prefix):
+    program = f"build/fuzz/planted/{name}"
     r = run([program, "-seed=1", "-max_total_time=30", "-max_len=256",
              f"-artifact_prefix={prefix}/"], 60)
     tap.ok(r.returncode != 0 and "Test unit written" in r.stdout,
@@ -98,6 +106,8 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         for name in PLANTED:
             planted(name, place)
+        for name in FROM_NOTHING:
+            from_nothing(name, place)
     told()
     tap.done()
 

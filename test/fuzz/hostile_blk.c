@@ -24,12 +24,14 @@ struct req {
 	int busy;			/* the driver's, or the device's */
 	unsigned int queue;
 	int known;			/* was[] is what the disk has */
+	int failed;			/* so said an honest disk */
 	uint8_t was[REGION];
 };
 
 static struct pv_blk blk;
 static struct req reqs[NREQS];
 static uint8_t disk[NREQS * REGION], counter;
+static int nstopped;			/* while it is, requests just fail */
 
 /* Device's side */
 
@@ -50,7 +52,7 @@ disk_range(const struct rig_chain *rc, uint32_t type)
 	return 0;
 }
 
-/* What is asked for beyond the disk, a host says no to. */
+/* What is asked for beyond the disk, a host says no to; and disks do fail. */
 static uint8_t
 disk_serve(const struct rig_chain *rc, uint32_t type, uint64_t at)
 {
@@ -62,6 +64,10 @@ disk_serve(const struct rig_chain *rc, uint32_t type, uint64_t at)
 		if (at > sizeof(disk) || inlen > sizeof(disk) - at ||
 		    outlen > sizeof(disk) - at)
 			return 1;
+		if (draw(16) == 0 && at < sizeof(disk)) {
+			reqs[at / REGION].failed = 1;
+			return 1;
+		}
 		if (type == 0)
 			rig_write(rc, 0, disk + at, inlen);
 		else
@@ -155,6 +161,10 @@ returned(struct pv_blk_request *br)
 		holds(RULE_REUSE, hostile_lost());
 		holds(RULE_REMOVAL, pv_blk_lost(&blk, br));
 	}
+	if (malice == 0 && br->br_op <= PV_BLK_WRITE && at_home(rq) &&
+	    nstopped == 0 && br->br_error != EFBIG)
+		must((br->br_error != 0) == rq->failed);
+	rq->failed = 0;
 	if (changes(rq) && (br->br_error != 0 || br->br_op == PV_BLK_DISCARD ||
 	    br->br_op == PV_BLK_SECURE_ERASE))
 		rq->known = 0;
@@ -208,7 +218,7 @@ prepare(struct req *rq)
 	    PV_BLK_WRITE, PV_BLK_FLUSH, PV_BLK_DISCARD, PV_BLK_WRITE_ZEROES,
 	    PV_BLK_SECURE_ERASE, PV_BLK_GETID, PV_BLK_GETLIFETIME };
 	struct pv_blk_request *br = &rq->br;
-	uint64_t len;
+	uint64_t len, i;
 
 	br->br_op = ops[draw(sizeof(ops))];
 	br->br_flags = br->br_op == PV_BLK_WRITE_ZEROES && draw(2) ?
@@ -221,8 +231,9 @@ prepare(struct req *rq)
 	if (br->br_op != PV_BLK_READ && br->br_op != PV_BLK_WRITE && len > 64)
 		return;
 	scatter(rq, len);
-	if (br->br_op == PV_BLK_WRITE)
-		memset(rq->pb->pb_va, ++counter, (size_t)len);
+	counter++;
+	for (i = 0; br->br_op == PV_BLK_WRITE && i < len; i++)
+		rq->pb->pb_va[i] = (uint8_t)(counter + i / 8);
 }
 
 /* Taken: what the disk will have, unless the request fails. */
@@ -251,8 +262,9 @@ blk_submit(void)
 		if (rq->busy)
 			continue;
 		prepare(rq);
-		if (changes(rq) && !at_home(rq))
-			continue;
+		if (!at_home(rq) && (changes(rq) ||
+		    rq->br.br_offset < sizeof(disk)))
+			continue;	/* it would be in another's way */
 		list[n++] = &rq->br;
 		rq->busy = 1;
 	}
@@ -344,8 +356,10 @@ blk_step(void)
 		blk_sane();
 	if (nbroken == 0 && draw(40) != 0)
 		return;
+	nstopped++;
 	holds(RULE_REMOVAL, (pv_blk_stop(&blk) != 0) == hostile_lost());
 	blk_all_back();
+	nstopped--;
 	nbroken = hostile_lost();	/* then this was the last step */
 	if (nbroken)
 		return;
@@ -359,8 +373,10 @@ blk_detach(void)
 {
 	int lost = hostile_gone();
 
+	nstopped++;
 	holds(RULE_REMOVAL, (pv_blk_stop(&blk) != 0) == lost);
 	blk_all_back();
+	nstopped--;
 	hostile_held();
 	holds(RULE_REMOVAL, !lost || pv_blk_start(&blk) == EIO);
 	holds(RULE_REMOVAL, (pv_blk_detach(&blk) != 0) == lost);
@@ -383,7 +399,8 @@ configure(void)
 	rig_put32(&rig, 0, sizeof(disk) / SECTOR);
 	rig_put32(&rig, 8, draw(2) ? 65536 : SECTOR << draw(4));
 	rig_put32(&rig, 12, 1 + draw(16));
-	rig_put32(&rig, 20, draw(2) ? SECTOR : SECTOR << draw(4));
+	rig_put32(&rig, 20, draw(2) ? SECTOR : draw(8) == 0 ? strange() :
+	    SECTOR << draw(4));
 	rig.rg_config[24] = (uint8_t)draw(4);
 	rig.rg_config[32] = (uint8_t)draw(2);
 	rig_put16(&rig, 34, (uint16_t)(1 + draw(NQUEUES + 1)));

@@ -89,6 +89,8 @@ gpu_display_info(uint8_t *answer)
 
 	if (draw(4) == 0)
 		at += 24 * draw(NMODES);
+	if (draw(16) == 0)
+		mode[2 + draw(2)] = draw(2) ? 0 : 16385;
 	if (lies())
 		for (i = 0; i < 6; i++)
 			mode[i] = draw(4) ? mode[i] : strange();
