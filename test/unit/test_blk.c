@@ -510,7 +510,7 @@ neighbours_are_one_segment(void **state)
 {
 	struct pv_blk_request br = { .br_op = PV_BLK_READ, .br_len = 3072 };
 	struct pv_piece pieces[6];
-	struct port_buf *pb;
+	struct port_buf *pb, *other;
 	unsigned int i;
 
 	(void)state;
@@ -526,6 +526,14 @@ neighbours_are_one_segment(void **state)
 	assert_memory_equal(pb->pb_va, image, 2048);
 	assert_memory_equal(pb->pb_va + 6144, image + 2048, 1024);
 	assert_int_equal(seen[0].segs, 4);
+	/* Neighbours by their offsets, but in other maps. */
+	other = port_buf_new(8192);
+	pieces[1].pc_map = other->pb_map;
+	assert_int_equal(submit(&br), 0);
+	assert_ptr_equal(complete(), &br);
+	assert_memory_equal(other->pb_va + 512, image + 512, 512);
+	assert_int_equal(seen[1].segs, 6);
+	port_buf_free(other);
 	port_buf_free(pb);
 	detach();
 }
@@ -742,6 +750,7 @@ static void
 submit_judges_what_it_is_given(void **state)
 {
 	struct pv_blk_request *list[2];
+	struct pv_piece pieces[3];
 	struct io io;
 	unsigned int n;
 
@@ -757,6 +766,7 @@ submit_judges_what_it_is_given(void **state)
 	assert_int_equal(do_op(PV_BLK_SECURE_ERASE, 0, 512), -ENOTSUP);
 	assert_int_equal(do_op(PV_BLK_GETLIFETIME, 0, 6), -ENOTSUP);
 	assert_int_equal(do_op(200, 0, 512), -EINVAL);
+	assert_int_equal(do_op(PV_BLK_GETLIFETIME + 1, 0, 512), -EINVAL);
 	io_new(&io, PV_BLK_READ, 0, 1024);
 	io.br.br_len = 0;
 	assert_int_equal(submit(&io.br), EINVAL);
@@ -770,9 +780,13 @@ submit_judges_what_it_is_given(void **state)
 	io.piece.pc_off = UINT64_MAX - 511;
 	assert_int_equal(submit(&io.br), EINVAL);
 	io.piece.pc_off = 0;
-	io.piece.pc_len = 0;
+	pieces[0] = pieces[2] = (struct pv_piece){ io.pb->pb_map, 0, 512 };
+	pieces[1] = (struct pv_piece){ io.pb->pb_map, 0, 0 };
+	io.br.br_pieces = pieces;
+	io.br.br_npieces = 3;
 	assert_int_equal(submit(&io.br), EINVAL);
-	io.piece.pc_len = 1024;
+	io.br.br_pieces = &io.piece;
+	io.br.br_npieces = 1;
 	io.br.br_offset = 256;
 	assert_int_equal(submit(&io.br), EINVAL);
 	io.br.br_offset = 0;
@@ -965,6 +979,10 @@ ranges_go_in_parts_that_end_aligned(void **state)
 	assert_int_equal(image[4 * 512] == 0xdc, 0);
 	assert_int_equal(image[255 * 512 - 1], 0xdc);
 	assert_int_equal(image[255 * 512 + 1] == 0xdc, 0);
+	/* What goes in one part does, wherever it begins. */
+	assert_int_equal(do_op(PV_BLK_DISCARD, 5, 100 * 512), 0);
+	assert_int_equal(nseen, 4);
+	assert_int_equal(do_op(PV_BLK_DISCARD, 5, 0), -EINVAL);
 	detach();
 }
 
@@ -1038,6 +1056,7 @@ name_and_lifetime_are_asked_for(void **state)
 	rig.rg_offered |= BIT(LIFETIME);
 	assert_int_equal(attach(), 0);
 	io_new(&io, PV_BLK_GETID, 99, PV_BLK_IDLEN);
+	io.br.br_len = 0;		/* is not looked at */
 	assert_int_equal(io_do(&io), 0);
 	assert_string_equal((char *)io.pb->pb_va, "a disk of this test");
 	io_free(&io);
@@ -1273,6 +1292,8 @@ nonsense_in_the_configuration_is_left(void **state)
 		assert_int_equal(pv_virtio_negotiation(&rig.rg_dev)->ng_why[
 		    __builtin_ctzll(bad[i].bits)], PV_WHY_VALUE);
 		assert_int_equal(pv_blk_info(&blk)->bi_block, 512);
+		assert_int_equal(pv_blk_info(&blk)->bi_physical, 512);
+		assert_int_equal(pv_blk_info(&blk)->bi_aligned, 0);
 		assert_int_equal(do_op(PV_BLK_READ, 0, 8192), 0);
 		detach();
 		assert_int_equal(port_check(), 0);
@@ -1291,6 +1312,12 @@ fields_beyond_the_configuration_are_left(void **state)
 	    BIT(DISCARD)), 0);
 	assert_int_equal(pv_blk_info(&blk)->bi_maxsegs, 32);
 	assert_int_equal(do_op(PV_BLK_READ, 0, 512), 0);
+	detach();
+	/* What is there is taken. */
+	rig.rg_configlen = 24;
+	offer_block(4096);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_blk_info(&blk)->bi_block, 4096);
 	detach();
 }
 
@@ -1410,6 +1437,10 @@ cache_follows_the_port(void **state)
 	assert_int_equal(pv_blk_set_writeback(&blk, 0), 0);
 	assert_false(pv_blk_info(&blk)->bi_volatile);
 	assert_int_equal(cache_writes, 2);
+	put64(0, 1ULL << 60);
+	assert_int_equal(pv_blk_set_writeback(&blk, 0), ERANGE);
+	put64(0, SECTORS);
+	cache_writes = 2;
 	assert_int_equal(pv_blk_set_writeback(&blk, 1), 0);
 	assert_int_equal(cache_writes, 3);
 	assert_int_equal(rig.rg_config[32], 1);
@@ -1544,6 +1575,7 @@ fewer_queues_than_promised(void **state)
 	assert_int_equal(do_op(PV_BLK_READ, 0, 512), 0);
 	/* After a restart there may be others. */
 	assert_int_equal(pv_blk_stop(&blk), 0);
+	assert_null(pv_blk_drain(&blk));
 	rig_put16(&rig, 34, 2);
 	assert_int_equal(pv_blk_start(&blk), 0);
 	assert_int_equal(pv_blk_info(&blk)->bi_nqueues, 2);
@@ -1602,6 +1634,8 @@ the_oldest_part_is_told(void **state)
 	assert_int_equal(attach(), 0);
 	assert_int_equal(pv_blk_oldest_ns(&blk, 0), 0);
 	assert_int_equal(submit(io_new(&io[0], PV_BLK_READ, 0, 512)), 0);
+	assert_int_equal(pv_blk_oldest_ns(&blk, 0), 1);
+	assert_int_equal(pv_blk_oldest_ns(&blk, 1), 0);
 	port.po_now_ns += 500;
 	assert_int_equal(submit(io_new(&io[1], PV_BLK_READ, 1, 512)), 0);
 	port.po_now_ns += 100;
@@ -1679,6 +1713,8 @@ what_was_done_is_not_undone_by_a_stop(void **state)
 	assert_int_equal(submit(io_new(&io[1], PV_BLK_READ, 0, 512)), 0);
 	assert_int_equal(pv_blk_stop(&blk), 0);
 	assert_int_equal(pv_blk_complete(&blk, 0, &br, 1, &n), ENXIO);
+	assert_int_equal(pv_blk_intr(&blk, 0, 1), 0);
+	assert_int_equal(pv_blk_oldest_ns(&blk, 0), 0);
 	assert_ptr_equal(pv_blk_drain(&blk), &io[0].br);
 	assert_int_equal(io[0].br.br_error, 0);
 	assert_ptr_equal(pv_blk_drain(&blk), &io[1].br);
@@ -1829,8 +1865,29 @@ attach_fails_cleanly_wherever_memory_ends(void **state)
 static void
 never_the_same_generation(struct rig *rg, unsigned int off)
 {
-	(void)off;
-	rg->rg_generation++;
+	if (off == 12)
+		rg->rg_generation++;
+}
+
+static unsigned int limit_reads;
+
+static void
+count_reads(struct rig *rg, unsigned int off)
+{
+	(void)rg;
+	limit_reads += off == 12;
+}
+
+/* Before FEATURES_OK and after it, and all of one generation. */
+static void
+limits_are_read_twice(void **state)
+{
+	(void)state;
+	limit_reads = 0;
+	rig.rg_config_read = count_reads;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(limit_reads, 2);
+	detach();
 }
 
 static void
@@ -1841,6 +1898,156 @@ a_short_configuration_that_never_holds_still(void **state)
 	rig.rg_offered |= BIT(BLK_SIZE);
 	rig.rg_config_read = never_the_same_generation;
 	assert_int_equal(attach(), EIO);
+}
+
+/* What is just good enough is taken; and some more that isn't. */
+static void
+values_at_the_edge(void **state)
+{
+	const struct pv_blk_info *bi = pv_blk_info(&blk);
+
+	(void)state;
+	offer_block(512);
+	rig.rg_offered |= BIT(TOPOLOGY);
+	rig.rg_config[24] = 22;
+	offer_size_max(16);
+	assert_int_equal(attach(), 0);
+	assert_true(rig.rg_accepted & BIT(BLK_SIZE));
+	assert_true(rig.rg_accepted & BIT(TOPOLOGY));
+	assert_true(rig.rg_accepted & BIT(SIZE_MAX));
+	assert_true(bi->bi_physical == 1u << 31);
+	assert_int_equal(bi->bi_min_io, 512);
+	assert_int_equal(do_op(PV_BLK_READ, 0, 1024), 0);
+	detach();
+	rig.rg_config[24] = 0;
+	offer_block(PV_BLK_MAXBLOCK);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(bi->bi_block, PV_BLK_MAXBLOCK);
+	assert_int_equal(rig.rg_accepted & BIT(SIZE_MAX), 0);
+	detach();
+	/* Of 5000 segments a chain of ours has 1000. */
+	offer_block(4096);
+	offer_seg_max(5000);
+	offer_size_max(2);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(rig.rg_accepted & BIT(SIZE_MAX), 0);
+	detach();
+}
+
+static void
+segments_are_as_few_as_both_say(void **state)
+{
+	const struct pv_blk_params few = { .bp_maxsegs = 5 };
+
+	(void)state;
+	rig.rg_queues[0].rq_max = 256;
+	offer_seg_max(100);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_blk_info(&blk)->bi_maxsegs, 64);
+	assert_int_equal(pv_blk_info(&blk)->bi_size, 128);
+	detach();
+	assert_int_equal(attach_with(&few), 0);
+	assert_int_equal(pv_blk_info(&blk)->bi_maxsegs, 5);
+	detach();
+}
+
+static void
+the_shortest_queue_counts(void **state)
+{
+	const struct pv_blk_params params = { .bp_nqueues = 3 };
+
+	(void)state;
+	offer_queues(3);
+	rig.rg_queues[1].rq_max = 16;
+	assert_int_equal(attach_with(&params), 0);
+	assert_int_equal(pv_blk_info(&blk)->bi_size, 16);
+	assert_int_equal(pv_blk_info(&blk)->bi_maxsegs, 14);
+	detach();
+}
+
+/* It is wanted when there is little. */
+static void
+restart_needs_no_memory(void **state)
+{
+	(void)state;
+	rig.rg_offered &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	port.po_fail_after = 0;
+	assert_int_equal(pv_blk_start(&blk), 0);
+	port.po_fail_after = -1;
+	assert_int_equal(do_op(PV_BLK_READ, 0, 512), 0);
+	detach();
+}
+
+/* Of a request that failed in part, and never went on. */
+static void
+an_error_outlives_a_stop(void **state)
+{
+	const struct pv_blk_params params = { .bp_size = 4 };
+	struct io io;
+
+	(void)state;
+	offer_size_max(512);
+	offer_seg_max(1);
+	hold = 1;
+	assert_int_equal(attach_with(&params), 0);
+	assert_int_equal(submit(io_new(&io, PV_BLK_WRITE, 0, 64 * 512)), 0);
+	status_of_all = 2;
+	serve_held(0);
+	rig.rg_notify = NULL;
+	assert_null(complete());
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	assert_ptr_equal(pv_blk_drain(&blk), &io.br);
+	assert_int_equal(io.br.br_error, ENOTSUP);
+	assert_null(pv_blk_drain(&blk));
+	assert_int_equal(pv_blk_set_writeback(&blk, 0), ENXIO);
+	io_free(&io);
+	detach();
+}
+
+/* The same, while it still waits for room. */
+static void
+an_error_in_waiting_outlives_a_stop(void **state)
+{
+	const struct pv_blk_params params = { .bp_size = 4 };
+	struct pv_blk_request *br;
+	struct io io;
+	unsigned int n;
+
+	(void)state;
+	offer_size_max(512);
+	offer_seg_max(1);
+	hold = 1;
+	assert_int_equal(attach_with(&params), 0);
+	assert_int_equal(submit(io_new(&io, PV_BLK_WRITE, 0, 64 * 512)), 0);
+	status_of_all = 2;
+	serve_held(0);
+	/* The second is one that nobody has: the device breaks, in between. */
+	rig_give(&rig, 0, 99, 1);
+	assert_int_equal(pv_blk_complete(&blk, 0, &br, 1, &n), EIO);
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	assert_ptr_equal(pv_blk_drain(&blk), &io.br);
+	assert_int_equal(io.br.br_error, ENOTSUP);
+	assert_null(pv_blk_drain(&blk));
+	io_free(&io);
+	detach();
+}
+
+static void
+wear_by_its_scales(void **state)
+{
+	struct pv_blk_lifetime bl;
+
+	(void)state;
+	pv_blk_lifetime("\3\0\13\0\13\0", &bl);
+	assert_int_equal(bl.bl_spare, 3);
+	assert_int_equal(bl.bl_slc, 11);
+	assert_int_equal(bl.bl_mlc, 11);
+	pv_blk_lifetime("\4\0\14\0\0\1", &bl);
+	assert_int_equal(bl.bl_spare, 0);
+	assert_int_equal(bl.bl_slc, 0);
+	assert_int_equal(bl.bl_mlc, 0);
 }
 
 static void
@@ -2124,6 +2331,14 @@ main(void)
 		T(legacy_device),
 		T(attach_fails_cleanly_wherever_memory_ends),
 		T(a_short_configuration_that_never_holds_still),
+		T(limits_are_read_twice),
+		T(values_at_the_edge),
+		T(segments_are_as_few_as_both_say),
+		T(the_shortest_queue_counts),
+		T(restart_needs_no_memory),
+		T(an_error_outlives_a_stop),
+		T(an_error_in_waiting_outlives_a_stop),
+		T(wear_by_its_scales),
 		T(more_segments_than_a_chain_can_have),
 		T(a_long_request_goes_in_parts),
 		T(lines_of_statuses_run_out_and_come_back),
