@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-# TEST: timeout=280
+# TEST: timeout=450
 """
 A disk that hangs, fails, loses its connection or is taken out while the guest
 writes: it ends in success, because it was tried again, or in an error that is

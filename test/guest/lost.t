@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-# TEST: timeout=280 long=3600
+# TEST: timeout=450 long=3600
 """
 Never lost: what the guest was told is flushed is on the disk, whenever and
 however the power fails. Whatever was not flushed is old or new there, sector by
