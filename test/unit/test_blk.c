@@ -2266,7 +2266,74 @@ whatever_is_asked_for_is_right(void **state)
 	}
 }
 
+static void
+a_disk_without_a_queue_is_none(void **state)
+{
+	(void)state;
+	rig.rg_queues[0].rq_max = 0;
+	assert_int_equal(attach(), ENXIO);
+}
+
+static void
+segments_are_limited(void **state)
+{
+	const struct pv_blk_params params = { .bp_maxsegs = 100000 };
+
+	(void)state;
+	assert_int_equal(attach_with(&params), 0);
+	assert_in_range(pv_blk_info(&blk)->bi_maxsegs, 1, 1000);
+	detach();
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* Limits */
+
+static void
+nobody_needs_to_listen(void **state)
+{
+	struct io io;
+
+	(void)state;
+	assert_int_equal(pv_blk_attach(&blk, rig_init(&rig), NULL, NULL, NULL),
+	    0);
+	assert_int_equal(submit(io_new(&io, PV_BLK_READ, 0, 512)), 0);
+	rig_config_changed(&rig);
+	pv_virtio_break(&rig.rg_dev, "test");
+	detach();
+	io_free(&io);
+}
+
+static void
+requests_of_no_sense_are_refused(void **state)
+{
+	struct pv_blk_request *br;
+	struct io io;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	br = io_new(&io, PV_BLK_READ, 0, 512);
+	br->br_flags = 0x80;
+	assert_int_equal(submit(br), EINVAL);
+	br->br_flags = 0;
+	io.piece.pc_len = 0;
+	assert_int_equal(submit(br), EINVAL);
+	io.piece.pc_len = 512;
+	assert_int_equal(submit(br), 0);
+	detach();
+	io_free(&io);
+}
+
+static void
+queues_are_those_that_there_are(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_blk_outstanding(&blk, 99), 0);
+	assert_null(pv_blk_ring_counters(&blk, 99));
+	assert_non_null(pv_blk_ring_counters(&blk, 0));
+	detach();
+}
 
 int
 main(void)
@@ -2347,6 +2414,11 @@ main(void)
 		T(no_queue_at_all),
 		T(a_choice_that_is_gone_after_a_restart),
 		T(whatever_is_asked_for_is_right),
+		T(nobody_needs_to_listen),
+		T(requests_of_no_sense_are_refused),
+		T(queues_are_those_that_there_are),
+		T(a_disk_without_a_queue_is_none),
+		T(segments_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

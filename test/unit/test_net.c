@@ -1813,6 +1813,7 @@ a_frame_in_hand_is_drained_before_a_start(void **state)
 		deliver(frame(60, MANY / 2), 72);
 	assert_int_equal(receive(rx, max), MANY / 2);
 	assert_null(pv_net_drain_rx(&net));
+	assert_null(pv_net_drain_tx(&net));
 	assert_true(pv_net_rx_intr(&net, 1));
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_start(&net), EBUSY);
@@ -2069,6 +2070,30 @@ without_status_the_link_is_up(void **state)
 	detach();
 }
 
+static void
+says_nothing(struct rig *rg, unsigned int queue)
+{
+	struct rig_chain rc;
+
+	while (queue == CTRLQ && rig_take(rg, CTRLQ, &rc))
+		rig_give(rg, CTRLQ, rc.rc_head, 0);
+}
+
+/* What stands where the answer should be is none. */
+static void
+an_answer_of_no_bytes_is_a_refusal(void **state)
+{
+	(void)state;
+	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), 0);
+	rig.rg_notify = says_nothing;
+	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), EIO);
+	assert_int_equal(pv_net_counters(&net)->nc_ctrl_errors, 1);
+	rig.rg_notify = notified;
+	detach();
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -2156,6 +2181,7 @@ main(void)
 		T(hostile_control_queue),
 		T(a_stopped_device_is_not_asked),
 		T(without_status_the_link_is_up),
+		T(an_answer_of_no_bytes_is_a_refusal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
