@@ -61,7 +61,7 @@ PLANTED := used-id used-length used-index config-steady net-csum net-removal gpu
 PLANT_used-id := lib/core/virtq_split.c|if (id > vq->vq_mask)|if (id > 0x7fffffffu)
 PLANT_used-length := lib/core/virtq_split.c|if (len > qe->qe_inlen)|if (len > 0x7fffffffu)
 PLANT_used-index := lib/core/virtq_split.c|vq->vq_used_seen = idx;|vq->vq_used_seen = (uint16_t)(idx + 1);
-PLANT_config-steady := lib/core/config.c|*steady = before == after|*steady = before == after || ps != NULL
+PLANT_config-steady := lib/core/config.c|*steady = before == after|*steady = true
 PLANT_net-csum := lib/device/net.c|rx->rx_csum_offset + 2 <= len|rx->rx_csum_offset + 2 <= 70000
 PLANT_net-removal := lib/core/virtio.c|dev->vd_lost = error != 0|dev->vd_lost = 0
 PLANT_gpu-width := lib/device/gpu.c|width > 0 && width <= PV_GPU_MAXWIDTH|width > 0
