@@ -256,7 +256,7 @@ enumerate(struct usb_dev *ud)
 
 /* The port's status once it passes packets; 0: it does not. */
 static uint32_t
-port_reset(struct xhci *hc, unsigned port)
+port_enable(struct xhci *hc, unsigned port)
 {
 	uint64_t end;
 	uint32_t v;
@@ -282,7 +282,7 @@ port_reset(struct xhci *hc, unsigned port)
 static void
 port_fill(struct xhci *hc, unsigned port)
 {
-	uint32_t v = port_reset(hc, port);
+	uint32_t v = port_enable(hc, port);
 	struct usb_dev *ud;
 	int error;
 
@@ -474,7 +474,7 @@ start(struct xhci *hc)
 	error = pci_map_bar(hc->hc_pci, 0, &va, &size);
 	if (error != 0)
 		return error;
-	error = xhci_find(hc, va, size);
+	error = xhci_find(hc, 0, (bus_space_handle_t)va, size);
 	if (error == 0)
 		error = xhci_reset(hc);
 	if (error == 0) {

@@ -8,9 +8,9 @@
 #ifndef USBVAR_H
 #define USBVAR_H
 
-#include <paravane/kern.h>
-
 #include "hid.h"
+
+#include <paravane/kern.h>
 
 #define XHCI_SLOTS	8	/* devices at once, of one controller */
 #define XHCI_PORTS	32	/* that are looked at */
@@ -83,7 +83,8 @@ struct xhci {
 	char		hc_name[8];
 	struct pci_dev	*hc_pci;
 	bus_dma_tag_t	hc_dmat;
-	volatile char	*hc_op, *hc_run, *hc_bell;
+	bus_space_tag_t	hc_iot;
+	bus_space_handle_t hc_op, hc_run, hc_bell;
 	unsigned	hc_slots, hc_ports;
 	unsigned	hc_context;	/* bytes of one */
 	unsigned	hc_nscratch;	/* pages that it wants for itself */
@@ -122,7 +123,8 @@ struct xhci {
  *		EPIPE it was refused; EIO; ETIMEDOUT; ENXIO the controller is gone
  * xhci_listen	post the next report
  */
-int	xhci_find(struct xhci *, volatile void *, uint64_t size);
+int	xhci_find(struct xhci *, bus_space_tag_t, bus_space_handle_t,
+	    bus_size_t size);
 int	xhci_reset(struct xhci *);
 int	xhci_start(struct xhci *);
 int	xhci_stop(struct xhci *);

@@ -109,19 +109,19 @@ enum {
 static uint32_t
 op_read(const struct xhci *hc, unsigned reg)
 {
-	return bus_space_read_4(0, (bus_space_handle_t)hc->hc_op, reg);
+	return bus_space_read_4(hc->hc_iot, hc->hc_op, reg);
 }
 
 static void
 op_write(const struct xhci *hc, unsigned reg, uint32_t v)
 {
-	bus_space_write_4(0, (bus_space_handle_t)hc->hc_op, reg, v);
+	bus_space_write_4(hc->hc_iot, hc->hc_op, reg, v);
 }
 
 static void
 run_write(const struct xhci *hc, unsigned reg, uint32_t v)
 {
-	bus_space_write_4(0, (bus_space_handle_t)hc->hc_run, reg, v);
+	bus_space_write_4(hc->hc_iot, hc->hc_run, reg, v);
 }
 
 static void
@@ -142,8 +142,7 @@ static void
 doorbell(const struct xhci *hc, unsigned slot, uint32_t endpoint)
 {
 	pv_md_wmb(1);
-	bus_space_write_4(0, (bus_space_handle_t)hc->hc_bell, slot * 4,
-	    endpoint);
+	bus_space_write_4(hc->hc_iot, hc->hc_bell, slot * 4, endpoint);
 }
 
 /* Memory */
@@ -422,17 +421,17 @@ command(struct xhci *hc, uint64_t param, uint32_t control)
 /* The controller */
 
 int
-xhci_find(struct xhci *hc, volatile void *va, uint64_t size)
+xhci_find(struct xhci *hc, bus_space_tag_t t, bus_space_handle_t h,
+    bus_size_t size)
 {
-	bus_space_handle_t h = (bus_space_handle_t)va;
 	uint32_t len, ports, run, bell, params;
 
 	if (size < 0x1000)
 		return ENXIO;
-	len = bus_space_read_4(0, h, CAP_LENGTH) & 0xff;
-	params = bus_space_read_4(0, h, CAP_HCSPARAMS1);
-	run = bus_space_read_4(0, h, CAP_RTSOFF) & ~0x1fu;
-	bell = bus_space_read_4(0, h, CAP_DBOFF) & ~3u;
+	len = bus_space_read_4(t, h, CAP_LENGTH) & 0xff;
+	params = bus_space_read_4(t, h, CAP_HCSPARAMS1);
+	run = bus_space_read_4(t, h, CAP_RTSOFF) & ~0x1fu;
+	bell = bus_space_read_4(t, h, CAP_DBOFF) & ~3u;
 	hc->hc_slots = params & 0xff;
 	ports = params >> 24;
 	if (params == UINT32_MAX || len < 0x20 || hc->hc_slots == 0 ||
@@ -444,13 +443,14 @@ xhci_find(struct xhci *hc, volatile void *va, uint64_t size)
 	if (bell >= size || size - bell < 4 * (hc->hc_slots + 1))
 		return ENXIO;
 	hc->hc_ports = ports < XHCI_PORTS ? ports : XHCI_PORTS;
-	hc->hc_op = (volatile char *)va + len;
-	hc->hc_run = (volatile char *)va + run;
-	hc->hc_bell = (volatile char *)va + bell;
-	hc->hc_context = (bus_space_read_4(0, h, CAP_HCCPARAMS1) &
+	hc->hc_iot = t;
+	hc->hc_op = h + len;
+	hc->hc_run = h + run;
+	hc->hc_bell = h + bell;
+	hc->hc_context = (bus_space_read_4(t, h, CAP_HCCPARAMS1) &
 	    HCC_CONTEXT_64) != 0 ? 64 : 32;
-	hc->hc_wide = (bus_space_read_4(0, h, CAP_HCCPARAMS1) & HCC_64BIT) != 0;
-	params = bus_space_read_4(0, h, CAP_HCSPARAMS2);
+	hc->hc_wide = (bus_space_read_4(t, h, CAP_HCCPARAMS1) & HCC_64BIT) != 0;
+	params = bus_space_read_4(t, h, CAP_HCSPARAMS2);
 	hc->hc_nscratch = (params >> 21 & 0x1f) << 5 | params >> 27;
 	return hc->hc_nscratch > SCRATCH_MAX ? ENOTSUP : 0;
 }
