@@ -950,7 +950,7 @@ cache_bypass(struct disk_unit *du, uint64_t pos, uint64_t len, bool change)
 	struct disk_block *b;
 	unsigned i;
 
-	if (du->du_ndirty != 0)
+	if (cache_holds(du, pos, len, false))
 		cache_writeback(du);
 	for (i = 0; i < nblocks; i++) {
 		b = &blocks[i];

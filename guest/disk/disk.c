@@ -507,6 +507,10 @@ bypass(struct disk_unit *du, const struct disk_req *rq, bool *waited)
 	if (rq->rq_op == DISK_OP_FLUSH ||
 	    !cache_holds(du, rq->rq_pos, rq->rq_len, change))
 		return 0;
+	/* Who waits within a rq_done waits for ever. */
+	if (du->du_dispatching && (du->du_lock.mtx_owner != NULL ||
+	    cache_holds(du, rq->rq_pos, rq->rq_len, false)))
+		return EBUSY;
 	*waited = true;
 	mutex_lock(&du->du_lock);
 	error = cache_bypass(du, rq->rq_pos, rq->rq_len, change);

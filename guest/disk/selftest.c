@@ -9,8 +9,10 @@
 #include "diskvar.h"
 #include "kmem.h"
 #include "selftest.h"
+#include "vm.h"
 
 #define LEN	(64u << 10)
+#define LONG	(3u << 20)
 #define DEPTH	32u
 
 static const char none[] = "no disk of 64 KiB or more";
@@ -67,6 +69,76 @@ SELFTEST(disk_both_ways)
 	if (dk == NULL)
 		ST_SKIP(st, none);
 	ST_CHECK(st, buf != NULL);
+	ST_EQ(st, error, 0);
+}
+
+#define SCATTERED	(48u * PAGE_SIZE)	/* more pages than one load takes */
+
+/* Memory whose every page lies before the one that it follows. */
+static void *
+scattered_alloc(paddr_t *pa)
+{
+	size_t n = SCATTERED / PAGE_SIZE, i;
+	vaddr_t va = vm_kva_alloc(SCATTERED);
+
+	*pa = va == 0 ? 0 : page_alloc(n, 0, 0);
+	for (i = 0; *pa != 0 && i < n; i++)
+		if (vm_map(&vm_kernel, va + i * PAGE_SIZE,
+		    *pa + (n - 1 - i) * PAGE_SIZE, PAGE_SIZE,
+		    VM_READ | VM_WRITE, VM_WB) != 0)
+			return NULL;
+	return *pa == 0 ? NULL : (void *)va;
+}
+
+static void
+scattered_free(void *p, paddr_t pa)
+{
+	vm_unmap(&vm_kernel, (vaddr_t)p, SCATTERED);
+	vm_kva_free((vaddr_t)p, SCATTERED);
+	page_free(pa, SCATTERED / PAGE_SIZE);
+}
+
+/* Longer than what is loaded at once, and where that lies in many places. */
+static int
+compare_long(struct disk *dk, uint8_t *buf, uint8_t *pages)
+{
+	uint64_t off;
+	int error;
+
+	error = disk_do(dk, DISK_OP_READ, 0, buf, LONG);
+	for (off = 0; error == 0 && off + SCATTERED <= LONG; off += SCATTERED) {
+		error = disk_read(dk, off, pages, SCATTERED);
+		if (error == 0 && memcmp(buf + off, pages, SCATTERED) != 0)
+			error = EILSEQ;
+		memset(pages, 0xa5, SCATTERED);
+		if (error == 0)
+			error = disk_do(dk, DISK_OP_READ, off, pages,
+			    SCATTERED);
+		if (error == 0 && memcmp(buf + off, pages, SCATTERED) != 0)
+			error = EILSEQ;
+	}
+	return error;
+}
+
+SELFTEST(disk_long_requests)
+{
+	struct disk_info di;
+	struct disk *dk = any_disk(&di);
+	bool enough = dk != NULL && di.di_size >= LONG;
+	uint8_t *buf = enough ? kmalloc(LONG) : NULL;
+	paddr_t pa = 0;
+	void *pages = enough ? scattered_alloc(&pa) : NULL;
+	int error = 0;
+
+	if (buf != NULL && pages != NULL)
+		error = compare_long(dk, buf, pages);
+	if (pages != NULL)
+		scattered_free(pages, pa);
+	kfree(buf);
+	disk_close(dk);
+	if (!enough)
+		ST_SKIP(st, "no disk of 3 MiB or more");
+	ST_CHECK(st, buf != NULL && pages != NULL);
 	ST_EQ(st, error, 0);
 }
 

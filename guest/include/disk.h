@@ -183,7 +183,8 @@ struct disk_req {
  * beyond the end, or not of whole sectors; EROFS; EBADF; ENXIO; EOPNOTSUPP the
  * disk does not discard, or write zeros; EIO what the cache has of the range
  * can't be written, and is newer than what would be read; EBUSY of several:
- * others go on reading and writing there all the time.
+ * others go on reading and writing there all the time; within a rq_done: the
+ * cache has something of the range that would have to be written first.
  *
  * disk_submit_all - begin several; the device hears of them at once. An error is
  * the first's that is refused: then none of them is begun.

@@ -480,6 +480,43 @@ test_a_flush_does_not_wait_for_what_comes_later(void **state)
 		fake_idle();
 }
 
+static int again_error;
+
+static void
+submit_again(struct disk_req *rq)
+{
+	again_error = disk_submit(dk, rq);
+	ndone++;
+}
+
+static void
+test_what_is_submitted_within_a_done_never_waits(void **state)
+{
+	struct disk_req rq = { .rq_op = DISK_OP_WRITE, .rq_len = 4096,
+	    .rq_data = buf, .rq_done = submit_again };
+
+	(void)state;
+	ndone = 0;
+	fake->f_hang = 2;
+	assert_int_equal(disk_submit(dk, &rq), 0);
+	assert_int_equal(disk_write(dk, 512, buf, 512), 0);
+	while (ndone == 0)
+		fake_idle();
+	assert_int_equal(again_error, EBUSY);
+	assert_int_equal(disk_sync(dk), 0);
+	/* What is clean is no obstacle: again and again, until it is stopped. */
+	assert_int_equal(disk_read(dk, 4096, other, 4096), 0);
+	ndone = 0;
+	rq.rq_off = 4096;
+	fake->f_hang = 2;
+	assert_int_equal(disk_submit(dk, &rq), 0);
+	while (ndone < 3)
+		fake_idle();
+	assert_int_equal(again_error, 0);
+	rq.rq_done = NULL;
+	assert_int_equal(disk_wait(&rq), 0);
+}
+
 static void
 test_the_two_ways_see_each_other(void **state)
 {
@@ -638,6 +675,7 @@ main(void)
 		T(test_a_flush_waits_for_what_was_written),
 		T(test_whoever_sleeps_asked_for_an_interrupt),
 		T(test_a_flush_does_not_wait_for_what_comes_later),
+		T(test_what_is_submitted_within_a_done_never_waits),
 		T(test_the_two_ways_see_each_other),
 		T(test_bounds_are_kept),
 		T(test_a_shrunken_disk_gives_errors),
