@@ -357,10 +357,23 @@ virtio_class_init(ObjectClass *oc, void *data)
 
 /* Those that are QEMU's but for their outside. */
 
+/* With an id, its bus is called as it is of QEMU's own: id.0. */
+static void
+spice_prepare(AppleVZVirtio *s)
+{
+	g_autofree char *name = NULL;
+
+	if (DEVICE(s)->id == NULL)
+		return;
+	name = g_strdup_printf("%s.0", DEVICE(s)->id);
+	virtio_device_set_child_bus_name(VIRTIO_DEVICE(s->vp_vdev), name);
+}
+
 static void
 console_prepare(AppleVZVirtio *s)
 {
 	VIRTIO_SERIAL(s->vp_vdev)->serial.max_virtserial_ports = 1;
+	spice_prepare(s);
 }
 
 static void
@@ -400,7 +413,7 @@ spice_class(ObjectClass *oc, void *data)
 	c->vc_who = "spice";
 	c->vc_vectors = 7;
 	c->vc_features = APPLEVZ_BIT(VIRTIO_CONSOLE_F_MULTIPORT);
-	c->vc_prepare = NULL;
+	c->vc_prepare = spice_prepare;
 }
 
 static void

@@ -126,6 +126,20 @@ def time_passes():
         return took < 5.99 and f"6 s of the guest's took {took:.3f} s"
 
 
+def agent():
+    """A second console function with a port that nobody drains."""
+    with Guest(machine=STRICT, devices=[
+            RNG, ["-device", "applevz-spice,id=s", "-device",
+                  "applevz-agent,bus=s.0,kills=on"]]) as g:
+        g.prompt()
+        out = g.command("devices")
+        if len(re.findall("^console[01]: pci 1af4:1043", out, re.M)) != 2 or \
+                "MULTIPORT" not in out:
+            return out
+        g.command("poweroff", wait=False)
+        return g.wait() and "QEMU's exit status" or "\n".join(broken_rules(g))
+
+
 def again():
     """A reset of the machine is a boot like the first."""
     with Guest(machine=STRICT + ",assign=some", devices=DEVICES, smp=2,
@@ -306,6 +320,7 @@ def main():
     check("3 processors, entered at EL2", selftests, ",nested=on", 3,
           "selftest cpu")
     check("the console, on virtio and on the display", consoles)
+    check("an agent's port beside the console", agent)
     check("a reset, and another", again)
     check("its clock gains nothing", time_passes)
     check("the power button does no harm", power_button)
