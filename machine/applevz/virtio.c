@@ -39,10 +39,8 @@ resetting(AppleVZVirtio *s)
 }
 
 static uint64_t
-status_read(void *opaque, hwaddr addr, unsigned int size)
+status_read(AppleVZVirtio *s)
 {
-	AppleVZVirtio *s = opaque;
-
 	if (resetting(s))
 		return s->vp_reset_shows;
 	return VIRTIO_DEVICE(s->vp_vdev)->status;
@@ -66,9 +64,8 @@ refusal(AppleVZVirtio *s, VirtIODevice *vdev)
 }
 
 static void
-status_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
+status_write(AppleVZVirtio *s, uint64_t value)
 {
-	AppleVZVirtio *s = opaque;
 	VirtIODevice *vdev = VIRTIO_DEVICE(s->vp_vdev);
 	const char *who = APPLEVZ_VIRTIO_GET_CLASS(s)->vc_who, *why;
 	uint8_t was = vdev->status;
@@ -97,11 +94,68 @@ status_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
 	}
 }
 
-static const MemoryRegionOps status_ops = {
-	.read = status_read,
-	.write = status_write,
+/*
+ * The common configuration, which stands before QEMU's: each field is to be
+ * accessed at its width, one of 64 bits as two words.
+ */
+
+static unsigned int
+width(hwaddr addr)
+{
+	if (addr >= 0x20 || addr < 0x10)
+		return 4;
+	return addr == STATUS || addr == STATUS + 1 ? 1 : 2;
+}
+
+static void
+check_width(AppleVZVirtio *s, hwaddr addr, unsigned int size)
+{
+	if (size != width(addr) || addr % size != 0)
+		applevz_violation(APPLEVZ_VIRTIO_GET_CLASS(s)->vc_who, "%u bytes"
+		    " at +0x%x of the common configuration, whose field has %u",
+		    size, (unsigned int)addr, width(addr));
+}
+
+static uint64_t
+common_read(void *opaque, hwaddr addr, unsigned int size)
+{
+	AppleVZVirtio *s = opaque;
+	uint64_t value = 0, high = 0;
+
+	check_width(s, addr, size);
+	if (addr == STATUS && size == 1)
+		return status_read(s);
+	memory_region_dispatch_read(&VIRTIO_PCI(s)->common.mr, addr, &value,
+	    size_memop(MIN(size, 4)) | MO_LE, MEMTXATTRS_UNSPECIFIED);
+	if (size == 8)
+		memory_region_dispatch_read(&VIRTIO_PCI(s)->common.mr, addr + 4,
+		    &high, MO_32 | MO_LE, MEMTXATTRS_UNSPECIFIED);
+	return value | high << 32;
+}
+
+static void
+common_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
+{
+	AppleVZVirtio *s = opaque;
+
+	check_width(s, addr, size);
+	if (addr == STATUS && size == 1) {
+		status_write(s, value);
+		return;
+	}
+	memory_region_dispatch_write(&VIRTIO_PCI(s)->common.mr, addr, value,
+	    size_memop(MIN(size, 4)) | MO_LE, MEMTXATTRS_UNSPECIFIED);
+	if (size == 8)
+		memory_region_dispatch_write(&VIRTIO_PCI(s)->common.mr, addr + 4,
+		    value >> 32, MO_32 | MO_LE, MEMTXATTRS_UNSPECIFIED);
+}
+
+static const MemoryRegionOps common_ops = {
+	.read = common_read,
+	.write = common_write,
 	.endianness = DEVICE_LITTLE_ENDIAN,
-	.valid = { .min_access_size = 1, .max_access_size = 1 },
+	.valid = { .min_access_size = 1, .max_access_size = 8 },
+	.impl = { .min_access_size = 1, .max_access_size = 8 },
 };
 
 /* Doorbells that are 16 bytes apart, as in one record. */
@@ -276,12 +330,12 @@ virtio_realize(VirtIOPCIProxy *proxy, Error **errp)
 		return;
 	features(s);
 	doorbells(s);
-	memory_region_init_io(&s->vp_status, OBJECT(s), &status_ops, s,
-	    "applevz-status", 1);
+	memory_region_init_io(&s->vp_common, OBJECT(s), &common_ops, s,
+	    "applevz-common", COMMON_SIZE);
 	/* It hands on what it gets, to a region of the same device. */
-	s->vp_status.disable_reentrancy_guard = true;
-	memory_region_add_subregion_overlap(&proxy->modern_bar, STATUS,
-	    &s->vp_status, 1);
+	s->vp_common.disable_reentrancy_guard = true;
+	memory_region_add_subregion_overlap(&proxy->modern_bar, 0,
+	    &s->vp_common, 1);
 	if (!vectors(s, c->vc_vectors, errp))
 		return;
 	s->vp_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, interrupts_send, s);

@@ -23,7 +23,7 @@ struct AppleVZVirtio {
 	struct applevz_function vp_function;
 	DeviceState *vp_vdev;
 	MemoryRegion vp_msix;
-	MemoryRegion vp_status;		/* over the common configuration's */
+	MemoryRegion vp_common;		/* over QEMU's */
 	MemoryRegion vp_notify;		/* with doorbells 16 bytes apart */
 	MSITriggerFunc *vp_trigger;	/* PCI's own */
 	QEMUTimer *vp_timer;		/* of interrupts that wait */

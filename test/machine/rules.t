@@ -131,6 +131,10 @@ def resets():
         tap.equal(v.get("status"), 0, "then it is; status came too early")
         says(q, "entropy: status 0x1 was written before", "early status")
         tap.ok(not v.agree(0), "VERSION_1 is a must")
+        tap.ok("common configuration" not in q.said(), "each at its width",
+               q.said())
+        q.read32(v.at[v.COMMON] + 16)
+        says(q, "entropy: 4 bytes at +0x10 of the common", "two fields at once")
 
 
 def features():
