@@ -406,7 +406,8 @@ do_read(struct vdev *vd, const struct vdev_blk_late *bl)
 		return S_IOERR;
 	for (i = 0; i < n; i++) {
 		load(vd, bl->bl_sector + i, buf);
-		fake_chain_write(&bl->bl_fc, i * SECTOR, buf, SECTOR);
+		fake_chain_write(&bl->bl_fc, (size_t)i * SECTOR, buf,
+		    SECTOR);
 	}
 	vd->vd_blk.vb_reads++;
 	return S_OK;
@@ -421,7 +422,8 @@ do_write(struct vdev *vd, const struct vdev_blk_late *bl)
 	if (n == 0 || !judge_change(vd) || fails(vd, bl->bl_sector, n))
 		return S_IOERR;
 	for (i = 0; i < n; i++) {
-		fake_chain_read(&bl->bl_fc, HDRLEN + i * SECTOR, buf, SECTOR);
+		fake_chain_read(&bl->bl_fc, HDRLEN + (size_t)i * SECTOR, buf,
+		    SECTOR);
 		store(vd, bl->bl_sector + i, buf, 0);
 	}
 	vd->vd_blk.vb_completed++;
@@ -500,7 +502,7 @@ doubt(struct vdev *vd, const struct vdev_blk_late *bl, uint64_t nranges)
 
 	memset(junk, 0xd0, sizeof(junk));
 	for (i = 0; i < nranges; i++) {
-		fake_chain_read(&bl->bl_fc, HDRLEN + i * RANGELEN, range,
+		fake_chain_read(&bl->bl_fc, HDRLEN + (size_t)i * RANGELEN, range,
 		    RANGELEN);
 		for (k = 0; k < wire_get(range + 8, 4) &&
 		    k < VDEV_BLK_SECTORS; k++)
@@ -531,7 +533,8 @@ do_ranges(struct vdev *vd, const struct vdev_blk_late *bl)
 	if (vd->vd_blk.vb_fail_ranges)
 		return doubt(vd, bl, n);
 	for (i = 0; i < n && status == S_OK; i++) {
-		fake_chain_read(fc, HDRLEN + i * RANGELEN, range, RANGELEN);
+		fake_chain_read(fc, HDRLEN + (size_t)i * RANGELEN, range,
+		    RANGELEN);
 		status = do_range(vd, rr, range);
 	}
 	vd->vd_blk.vb_completed++;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vdev.h"
+#include "wire.h"
 
 #define CONTROLQ	0
 #define CURSORQ		1
@@ -59,17 +60,14 @@ checksum(uint8_t *block)
 static void
 config_written(struct fake_dev *fd, unsigned int off)
 {
-	uint32_t events, clear;
+	uint32_t events = (uint32_t)wire_get(fd->fd_config, 4);
+	uint32_t clear = (uint32_t)wire_get(fd->fd_config + 4, 4);
 
-	memcpy(&events, fd->fd_config, 4);
-	memcpy(&clear, fd->fd_config + 4, 4);
 	if (off != 4 || (clear & ~events) != 0)
 		strict_broken(STRICT_GPU_EVENTS, "0x%x of 0x%x at %u", clear,
 		    events, off);
-	events &= ~clear;
-	clear = 0;
-	memcpy(fd->fd_config, &events, 4);
-	memcpy(fd->fd_config + 4, &clear, 4);
+	wire_put(fd->fd_config, 4, events & ~clear);
+	wire_put(fd->fd_config + 4, 4, 0);
 }
 
 static const char *
@@ -92,7 +90,7 @@ static void
 gpu_init(struct vdev *vd)
 {
 	struct vdev_gpu *vg = &vd->vd_gpu;
-	uint32_t config[4] = { 0, 0, 1, 0 };
+	uint32_t config[4] = { 0, 0, wire32(1), 0 };
 
 	fake_config_set(vd->vd_dev, 0, config, sizeof(config));
 	vd->vd_dev->fd_config_written = config_written;
@@ -214,6 +212,7 @@ attach(struct vdev *vd, const struct fake_chain *fc, const uint32_t *p)
 {
 	struct vdev_resource *vr = named(vd, p[0]);
 	size_t want = 16 * (size_t)p[1];
+	uint32_t i;
 
 	if (vr == NULL)
 		return ERR_RESOURCE;
@@ -227,6 +226,10 @@ attach(struct vdev *vd, const struct fake_chain *fc, const uint32_t *p)
 	vr->vr_entries = malloc(want);
 	fake_chain_read(fc, 32, vr->vr_entries, want);
 	vr->vr_nentries = p[1];
+	for (i = 0; i < p[1]; i++) {
+		vr->vr_entries[i].addr = wire64(vr->vr_entries[i].addr);
+		vr->vr_entries[i].len = wire32(vr->vr_entries[i].len);
+	}
 	if (backed(vr) < 4ull * vr->vr_w * vr->vr_h)
 		strict_broken(STRICT_GPU_BACKING, "%llu bytes for %u x %u",
 		    (unsigned long long)backed(vr), vr->vr_w, vr->vr_h);
@@ -284,7 +287,7 @@ scanout(struct vdev *vd, const uint32_t *p)
 	struct vdev_resource *vr;
 	uint32_t n;
 
-	memcpy(&n, vd->vd_dev->fd_config + 8, 4);
+	n = (uint32_t)wire_get(vd->vd_dev->fd_config + 8, 4);
 	if (p[4] >= n) {
 		strict_broken(STRICT_GPU_SCANOUT, "scanout %u of %u", p[4], n);
 		return ERR_SCANOUT;
@@ -361,11 +364,13 @@ static uint32_t
 run(struct vdev *vd, const struct fake_chain *fc, uint32_t type,
     const uint32_t *p, uint8_t *answer, uint32_t *len)
 {
-	uint32_t size = 128;
+	uint32_t modes[16 * 6];
 
 	switch (type) {
 	case CMD_INFO:
-		memcpy(answer + HDRLEN, vd->vd_gpu.vg_modes, 16 * 24);
+		memcpy(modes, vd->vd_gpu.vg_modes, sizeof(modes));
+		wire32_all(modes, 16 * 6);
+		memcpy(answer + HDRLEN, modes, sizeof(modes));
 		*len = INFO_LEN;
 		return OK_INFO;
 	case CMD_CREATE:
@@ -383,7 +388,7 @@ run(struct vdev *vd, const struct fake_chain *fc, uint32_t type,
 	case CMD_DETACH:
 		return unref(vd, p, 1);
 	default:
-		memcpy(answer + HDRLEN, &size, 4);
+		wire_put(answer + HDRLEN, 4, 128);
 		memcpy(answer + 32, vd->vd_gpu.vg_edid, 1024);
 		*len = 32 + 1024;
 		return OK_EDID;
@@ -418,7 +423,7 @@ good_request(struct vdev *vd, unsigned int queue, const struct fake_chain *fc,
 		return 0;
 	}
 	lengths(type, &out, &in);
-	memcpy(&flags, request + 4, 4);
+	flags = (uint32_t)wire_get(request + 4, 4);
 	if (type == CMD_INFO && fc->fc_inlen < in) {
 		strict_broken(STRICT_GPU_INFO_ROOM, "%llu bytes",
 		    (unsigned long long)fc->fc_inlen);
@@ -445,8 +450,9 @@ gpu_take(struct vdev *vd, unsigned int queue, struct fake_chain *fc)
 
 	vd->vd_gpu.vg_commands++;
 	fake_chain_read(fc, 0, request, sizeof(request));
-	memcpy(&type, request, 4);
+	type = (uint32_t)wire_get(request, 4);
 	memcpy(p, request + HDRLEN, sizeof(p));
+	wire32_all(p, sizeof(p) / sizeof(p[0]));
 	judge_held(vd);
 	if (!good_request(vd, queue, fc, type, request))
 		type = ERR_UNSPEC;
@@ -456,7 +462,7 @@ gpu_take(struct vdev *vd, unsigned int queue, struct fake_chain *fc)
 		type = run(vd, fc, type, p, answer, &len);
 	if (request[4] & 1)
 		memcpy(answer + 4, request + 4, 12);
-	memcpy(answer, &type, 4);
+	wire_put(answer, 4, type);
 	len = (uint32_t)fake_chain_write(fc, 0, answer, len);
 	vdev_push(vd, queue, fc, len);
 }
@@ -464,7 +470,7 @@ gpu_take(struct vdev *vd, unsigned int queue, struct fake_chain *fc)
 void
 vdev_gpu_resize(struct vdev *vd, uint32_t w, uint32_t h)
 {
-	uint32_t event = 1;
+	uint32_t event = wire32(1);
 
 	vd->vd_gpu.vg_modes[0].w = w;
 	vd->vd_gpu.vg_modes[0].h = h;
@@ -479,7 +485,7 @@ vdev_gpu_pixel(struct vdev *vd, uint32_t x, uint32_t y)
 
 	if (vr == NULL || x >= vr->vr_w || y >= vr->vr_h)
 		return 0xdddddddd;
-	return vr->vr_pixels[(size_t)y * vr->vr_w + x];
+	return wire32(vr->vr_pixels[(size_t)y * vr->vr_w + x]);
 }
 
 const struct vdev_type vdev_gpu_type = {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vdev.h"
+#include "wire.h"
 
 #define RXQ	0
 #define TXQ	1
@@ -58,11 +59,12 @@ net_init(struct vdev *vd)
 	struct fake_dev *fd = vd->vd_dev;
 	const uint64_t host_tso = N(HOST_TSO4) | N(HOST_TSO6);
 	uint8_t mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
-	uint16_t up = 1, mtu = 1500;
+	uint16_t up = wire16(1), mtu = 1500;
 
 	if (vdev_random(vd, 2))
 		mtu = (uint16_t)(1280 + vdev_random(vd, 8000));
 	vd->vd_net.vn_mtu = mtu;
+	mtu = wire16(mtu);
 	fake_config_set(fd, 0, mac, 6);
 	fake_config_set(fd, 6, &up, 2);
 	fake_config_set(fd, 10, &mtu, 2);
@@ -306,7 +308,7 @@ vdev_net_deliver(struct vdev *vd, const uint8_t *frame, size_t len,
 	memcpy(buf + n, frame, len);
 	if (have < total)
 		total = have;		/* what fits, as some do */
-	num = (uint16_t)count;
+	num = wire16((uint16_t)count);
 	if (n == 12)
 		memcpy(buf + 10, &num, 2);
 	for (i = 0; i < count; i++) {
@@ -324,7 +326,7 @@ vdev_net_deliver(struct vdev *vd, const uint8_t *frame, size_t len,
 void
 vdev_net_link(struct vdev *vd, int up)
 {
-	uint16_t status = (uint16_t)(up != 0);
+	uint16_t status = wire16((uint16_t)(up != 0));
 
 	fake_config_change(vd->vd_dev, 6, &status, 2);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vdev.h"
+#include "wire.h"
 
 #define C(n)	PV_F_BIT(PV_CONSOLE_F_##n)
 
@@ -19,7 +20,7 @@ static const struct fake_field console_fields[] = {
 static void
 console_init(struct vdev *vd)
 {
-	uint16_t size[2] = { 80, 25 };
+	uint16_t size[2] = { wire16(80), wire16(25) };
 
 	fake_config_set(vd->vd_dev, 0, size, sizeof(size));
 	vd->vd_dev->fd_configlen = 12;
@@ -69,7 +70,7 @@ vdev_console_input(struct vdev *vd, const void *text, size_t len)
 void
 vdev_console_resize(struct vdev *vd, uint16_t cols, uint16_t rows)
 {
-	uint16_t size[2] = { cols, rows };
+	uint16_t size[2] = { wire16(cols), wire16(rows) };
 
 	fake_config_change(vd->vd_dev, 0, size, sizeof(size));
 }

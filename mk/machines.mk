@@ -27,8 +27,8 @@ CMOCKA_CFLAGS := -w $(patsubst %,-DHAVE_%,STDIO_H STDLIB_H STRING_H SIGNAL_H STR
 MACHINE_CFLAGS := -std=gnu11 -O1 -g -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Iinclude -Iport/posix \
 	-Ibench/include -Ibench -isystem $(CMOCKA)/include
 
-# Without the models of the bench's own tool, which runs on this machine.
-MACHINE_SRC := $(LIB_SRC) $(filter-out bench/vdev%.c bench/profile.c,$(wildcard port/posix/*.c bench/*.c))
+MACHINE_SRC := $(LIB_SRC) $(wildcard port/posix/*.c bench/*.c)
+MACHINE_CHECK_SRC := $(MACHINE_SRC) $(wildcard bench/check/*.c)
 MACHINE_TEST := $(patsubst %,test_%,blk console entropy gpu hostile mmio net pci virtio virtq)
 
 # $(1) the machine
@@ -41,8 +41,11 @@ $(M)/$(1)/cmocka.o: $(CMOCKA)/src/cmocka.c mk/machines.mk
 	$$(call say,CC      $(1) cmocka)mkdir -p $$(@D)
 	$(Q)$($(1)_CC) $(MACHINE_CFLAGS) $(CMOCKA_CFLAGS) -c -o $$@ $$<
 
+$(M)/$(1)/check: $(patsubst %,$(M)/$(1)/%.o,$(MACHINE_CHECK_SRC))
+	$$(call say,LD      $$@)$($(1)_CC) -o $$@ $$^
+
 machines: $(patsubst %,$(M)/$(1)/%,$(MACHINE_TEST))
-DEPS += $(patsubst %,$(M)/$(1)/%.d,$(MACHINE_SRC))
+DEPS += $(patsubst %,$(M)/$(1)/%.d,$(MACHINE_CHECK_SRC))
 endef
 $(foreach m,$(MACHINES),$(eval $(call machine_rules,$(m))))
 
@@ -55,5 +58,8 @@ DEPS += $(patsubst %,$(M)/$(1)/%.d,test/unit/$(2).c $(3))
 endef
 $(foreach m,$(MACHINES),$(foreach t,$(MACHINE_TEST),$(eval $(call \
 	machine_test_rules,$m,$t,$(call unit_line,UNIT,test/unit/$t.c),$(call unit_line,UNIT-CFLAGS,test/unit/$t.c)))))
+
+# The bench's tool, where bytes are the other way round.
+machines: $(M)/s390x/check
 
 .PHONY: machines

@@ -65,7 +65,7 @@ scatter(struct io *io)
 
 	for (i = 0; i < io->io_br.br_npieces; i++) {
 		memcpy(io->io_pb->pb_va + io->io_pieces[i].pc_off, from,
-		    io->io_pieces[i].pc_len);
+		    (size_t)io->io_pieces[i].pc_len);
 		from += io->io_pieces[i].pc_len;
 	}
 }
@@ -78,7 +78,7 @@ data(struct io *io)
 
 	for (i = 0; i < io->io_br.br_npieces; i++) {
 		memcpy(to, io->io_pb->pb_va + io->io_pieces[i].pc_off,
-		    io->io_pieces[i].pc_len);
+		    (size_t)io->io_pieces[i].pc_len);
 		to += io->io_pieces[i].pc_len;
 	}
 	return io->io_data;

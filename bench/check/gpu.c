@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "scene.h"
+#include "wire.h"
 
 static struct pv_gpu gpu;
 static unsigned int revoked, generation;
@@ -62,7 +63,7 @@ draw(unsigned int x0, unsigned int y0, unsigned int w, unsigned int h,
 		row = (uint32_t *)(void *)((char *)pv_gpu_kva(&gpu) +
 		    (size_t)y * gg.gg_stride);
 		for (x = x0; x < x0 + w; x++)
-			row[x] = colour(x, y, how) | 0xff000000u;
+			row[x] = wire32(colour(x, y, how) | 0xff000000u);
 	}
 }
 

@@ -203,6 +203,8 @@ has_class(unsigned int type, enum stand_kind kind, const struct profile *pr)
 	if (kind == STAND_PCI ? profile_has(pr, Q_NO_PCI) :
 	    profile_has(pr, Q_NO_MMIO))
 		return 0;
+	if (kind == STAND_LEGACY && !STAND_HAS_LEGACY)
+		return 0;
 	/* There never was a display before virtio 1.0. */
 	return !(kind == STAND_LEGACY && type == PV_TYPE_GPU);
 }

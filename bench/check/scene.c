@@ -3,6 +3,8 @@
 
 #include "scene.h"
 
+#define SPLIT_SEGSIZE	16384	/* a ring is in one segment */
+
 static uint32_t (*real_read)(void *, bus_size_t, unsigned int);
 static void (*real_write)(void *, bus_size_t, unsigned int, uint32_t);
 static struct scene *now;
@@ -50,7 +52,7 @@ scene_fail(struct scene *sc, const char *file, int line, const char *what)
 	const char *why = sc->sc_st.st_dev.vd_why;
 	size_t n = strlen(port.po_log);
 
-	snprintf(sc->sc_why, sizeof(sc->sc_why), "%s:%d: %s%s%s\n%s", file,
+	snprintf(sc->sc_why, sizeof(sc->sc_why), "%s:%d: %s%s%s\n%.200s", file,
 	    line, what, why != NULL ? "; broken: " : "", why != NULL ? why : "",
 	    port.po_log + (n > 200 ? n - 200 : 0));
 	longjmp(sc->sc_jmp, 1);
@@ -237,7 +239,7 @@ scene_run(struct scene *sc, const struct run *rn)
 	stand_init(&sc->sc_st, rn->rn_kind, rn->rn_type,
 	    vdev_queues(rn->rn_type));
 	if (rn->rn_bus == BUS_SPLIT)
-		port.po_segsize = PAGE_SIZE;
+		port.po_segsize = SPLIT_SEGSIZE;
 	strict_begin();
 	vdev_init(&sc->sc_vd, &sc->sc_st.st_fd, rn->rn_profile, rn->rn_seed,
 	    rn->rn_leave);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # TEST: timeout=600
-"""The library's unit tests on machines of another byte order and word size,
+"""The library's unit tests, and the bench's tool, on machines of another byte order and word size,
 with pages of 4, 16 and 64 KiB (mk/machines.mk): QEMU's user mode runs them."""
 
 import concurrent.futures
@@ -50,6 +50,16 @@ def run(machine, test):
     return good and len(points) > 0, done.stdout
 
 
+def check():
+    """Every driver against every model as the specification has it."""
+    emulator, library, _ = MACHINES["s390x"]
+    program = root / "build" / "machines" / "s390x" / "check"
+    return subprocess.run(
+        ["timeout", "240", emulator, "-L", library, program, "--seeds", "1",
+         "--profile", "strict", "--transport", "pci"], cwd=root, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace")
+
+
 make = subprocess.run(
     ["make", "-f", "mk/build.mk", "--no-print-directory", "-j2", "machines"],
     cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -57,6 +67,7 @@ if make.returncode != 0:
     tap.ok(False, "built for other machines", *make.stdout.splitlines()[-20:])
 else:
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        checked = pool.submit(check)
         runs = [(m, t, pool.submit(run, m, t))
                 for t in TESTS for m in MACHINES]
     for machine, test, result in runs:
@@ -64,4 +75,9 @@ else:
         bad = [line for line in said.splitlines() if re.match(
             r"not ok \d+ -|# |port: ", line)] or said.splitlines()
         tap.ok(well, f"{machine}: {test}", *bad[:20])
+    done = checked.result()
+    tap.ok(done.returncode == 0 and re.search(r"^\d\d+ passed, 0 failed$",
+                                              done.stdout, re.M),
+           "s390x: every driver against every model",
+           *done.stdout.splitlines()[-20:])
 tap.done()
