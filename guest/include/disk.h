@@ -190,7 +190,8 @@ struct disk_req {
  * the first's that is refused: then none of them is begun.
  *
  * disk_wait - block until it is done; returns rq_error. Bounded, since every
- * request is: DISK_TRIES times disktimeout= and the resets.
+ * request is: DISK_TRIES times disktimeout= and the resets. Where the disk has
+ * been quick it looks for a while before it sleeps; other threads run meanwhile.
  *
  * disk_do - submit and wait
  */
