@@ -14,8 +14,8 @@
 #include "version.h"
 
 static const char *const report_commands[] = {
-	"machine", "cpus", "mem", "intr", "pci", "devices", "ifconfig", "fb",
-	"disk", "consoles", "threads", "sockets", "uptime", "dmesg",
+	"machine", "cpus", "mem", "intr", "pci", "devices", "usb", "ifconfig",
+	"fb", "disk", "consoles", "threads", "sockets", "uptime", "dmesg",
 };
 
 #define NCOMMANDS	(sizeof(report_commands) / sizeof(report_commands[0]))

@@ -28,6 +28,7 @@ SUBJECTS = {
     "intr": r"^GICv\d",
     "pci": r"^0000:00:01\.0  1af4:",
     "devices": r"^  dropped +-",
+    "usb": r"^no USB controller|^xhci0",
     "ifconfig": r"hardmtu \d+",
     "fb": r"B8G8R8X8",
     "dmesg": r"^\[ *\d+\.\d+\] pci: \d+ functions",

@@ -74,7 +74,7 @@ def fails(what, got, *words):
 
 has("a terminal", run("--dry-run"), "-display none", "-serial mon:stdio",
     "virtio-net-pci", "virtio-gpu-pci", "virtio-rng-pci", "virtconsole",
-    "-accel tcg", "hostfwd=tcp:127.0.0.1:", "-:80")
+    "qemu-xhci", "usb-kbd", "usb-tablet", "-accel tcg", "hostfwd=tcp:127.0.0.1:", "-:80")
 has("a window", run("--dry-run", display=":0"), "-display gtk")
 has("a window that is not wanted", run("--dry-run", "--no-window",
                                        display=":0"), "-display none")
