@@ -3,7 +3,8 @@
 
 #include "scene.h"
 
-#define SPLIT_SEGSIZE	16384	/* a ring is in one segment */
+/* A ring is in one segment, and a page of a framebuffer. */
+#define SPLIT_SEGSIZE	(PAGE_SIZE > 16384u ? PAGE_SIZE : 16384u)
 
 static uint32_t (*real_read)(void *, bus_size_t, unsigned int);
 static void (*real_write)(void *, bus_size_t, unsigned int, uint32_t);
