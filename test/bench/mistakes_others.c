@@ -13,6 +13,7 @@
 
 #define PREREAD		BUS_DMASYNC_PREREAD
 #define POSTREAD	BUS_DMASYNC_POSTREAD
+#define PREWRITE	BUS_DMASYNC_PREWRITE
 
 #define ACK		PV_STATUS_ACKNOWLEDGE
 #define DRIVER		PV_STATUS_DRIVER
@@ -308,6 +309,46 @@ buffer_is_freed_before_it_is_used(void)
 	fake_give(r->r_fd, 0, vd->vd_kept[0].fc, 64);
 }
 
+/* The same, told where it is done: at the unload. */
+static void
+buffer_is_unloaded_while_the_device_has_it(void)
+{
+	static const struct bench_dma coherent = { .bd_coherent = 1 };
+	struct port_buf *pb;
+
+	bench_dma_use(&coherent);
+	mistake_device(STAND_PCI, PV_TYPE_ENTROPY, "qemu", 0);
+	pb = port_buf_new(64);
+	vd->vd_hold = 1;
+	raw_up(r);
+	raw_desc(r, 0, 0, pb->pb_map->dm_segs[0].ds_addr, 64, DESC_WRITE, 0);
+	raw_avail(r, 0, 0);
+	raw_kick(r, 0);
+	port_buf_free(pb);
+}
+
+static void
+ring_is_freed_before_a_reset(void)
+{
+	static const struct bench_dma coherent = { .bd_coherent = 1 };
+
+	bench_dma_use(&coherent);
+	mistake_device(STAND_PCI, PV_TYPE_ENTROPY, "qemu", 0);
+	raw_up(r);
+	port_buf_free(r->r_queues[0].rq_device);
+}
+
+/* A request is written over while the device may still read it. */
+static void
+request_is_reused_without_an_answer(void)
+{
+	mistake_memory("noncoherent,chance=4096", 256);
+	desk_sync(dk, 0, 128, PREWRITE);
+	desk_sync(dk, 128, 128, PREREAD);
+	/* No answer came in time. */
+	careless_store32(dk->dk_va, 0x10a);
+}
+
 /* Rule 10: interrupts */
 
 static struct {
@@ -509,6 +550,11 @@ const struct mistake mistakes_others[] = {
 	    width_times_height_in_32_bits, OVERFLOW),
 	MISTAKE("rule 9", buffer_is_freed_before_it_is_used,
 	    "strict: entry-removed"),
+	MISTAKE("rule 9", buffer_is_unloaded_while_the_device_has_it,
+	    "bench: map-held"),
+	MISTAKE("rule 9", ring_is_freed_before_a_reset, "bench: map-held"),
+	MISTAKE("rules 6, 9; our own display driver, once",
+	    request_is_reused_without_an_answer, "bench: cpu-store"),
 	MISTAKE("rule 10", interrupt_before_driver_ok,
 	    "null pointer"),
 	MISTAKE("rule 10", lost_interrupt_is_awaited,
