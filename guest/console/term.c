@@ -1025,10 +1025,15 @@ static void
 render_row(struct term *t, const struct term_pixels *px, unsigned int cols,
     unsigned int y, unsigned int *from, unsigned int *to)
 {
+	const size_t row = at(t, 0, y);
 	unsigned int x = 0;
 
 	*from = cols;
 	*to = 0;
+	/* Most rows are as they were. */
+	if (!(t->t_cursor && y == t->t_y) && memcmp(&t->t_cells[row],
+	    &t->t_shown[row], cols * sizeof(t->t_cells[0])) == 0)
+		return;
 	while (x < cols) {
 		if (!differs(wanted(t, x, y), t->t_shown[at(t, x, y)])) {
 			x++;
