@@ -998,6 +998,10 @@ test_the_description_has_the_revision(void **state)
 	assert_int_equal(attach(), 0);
 	pv_pci_transport.to_describe(pp, text, sizeof(text));
 	assert_string_equal(text, "pci 1af4:1041 rev 123");
+	pv_pci_transport.to_describe(pp, text, 0);
+	assert_string_equal(text, "pci 1af4:1041 rev 123");
+	pv_pci_transport.to_describe(pp, text, 1);
+	assert_string_equal(text, "");
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
