@@ -29,7 +29,7 @@
 #define RUN_BYTES	((uint64_t)CACHE_RUN * CACHE_BLOCK)
 
 #define B_BUSY		0x1
-#define B_ALONE		0x2	/* failed with others: written by itself next */
+#define B_ALONE		0x2	/* failed: written by itself next */
 #define B_FAILED	0x4	/* in this round of writing */
 
 struct disk_block {
@@ -267,8 +267,12 @@ sectors_of(uint64_t number, uint64_t pos, uint64_t len)
 	return (uint8_t)((1u << to) - (1u << from));
 }
 
+/*
+ * What failed with others is written again by itself, with nothing else under
+ * way: hosts carry out as one what they find side by side, and fail it as one.
+ */
 static void
-wrote_block(struct disk_block *b, const struct disk_req *rq, unsigned n)
+wrote_block(struct disk_block *b, const struct disk_req *rq)
 {
 	uint8_t mask = sectors_of(b->b_number, rq->rq_pos, rq->rq_len);
 
@@ -278,7 +282,7 @@ wrote_block(struct disk_block *b, const struct disk_req *rq, unsigned n)
 		if (b->b_unit->du_geo.dg_writeback)
 			set_wrote(b, b->b_wrote | mask);
 		settle(b);
-	} else if (n > 1)
+	} else if ((b->b_flags & B_ALONE) == 0)
 		b->b_flags |= B_ALONE;
 	else {
 		b->b_flags |= B_FAILED;
@@ -308,7 +312,7 @@ io_done(struct disk_req *rq)
 		b = ci->ci_blocks[i];
 		b->b_flags &= (uint8_t)~B_BUSY;
 		if (rq->rq_op == DISK_OP_WRITE)
-			wrote_block(b, rq, ci->ci_nblocks);
+			wrote_block(b, rq);
 		else if (rq->rq_error == 0)
 			b->b_valid |= sectors_of(b->b_number, rq->rq_pos,
 			    rq->rq_len);
@@ -445,23 +449,38 @@ run_start(struct disk_block *b)
 	return b;
 }
 
+/* As much of a block as is to be written, and what goes on from it. */
+static unsigned
+write_from(struct disk_unit *du, struct disk_block *b)
+{
+	struct disk_block *first;
+	unsigned n = 0;
+	bool alone;
+
+	for (;; n++) {
+		/* The wait changes what there is: looked at after it. */
+		io_wait_below(du, CACHE_IOS);
+		if (b->b_unit != du || !to_write(b))
+			return n;
+		first = run_start(b);
+		alone = (first->b_flags & B_ALONE) != 0;
+		if (alone && du->du_nio != 0) {
+			io_wait_below(du, 1);
+			continue;
+		}
+		write_run(du, first);
+		if (alone)
+			io_wait_below(du, 1);
+	}
+}
+
 static unsigned
 write_round(struct disk_unit *du)
 {
-	struct disk_block *b;
 	unsigned i, n = 0;
 
-	for (i = 0; i < nblocks && du->du_ndirty != 0; i++) {
-		b = &blocks[i];
-		/* The wait changes what there is: looked at after it. */
-		for (;;) {
-			io_wait_below(du, CACHE_IOS);
-			if (b->b_unit != du || !to_write(b))
-				break;
-			write_run(du, run_start(b));
-			n++;
-		}
-	}
+	for (i = 0; i < nblocks && du->du_ndirty != 0; i++)
+		n += write_from(du, &blocks[i]);
 	io_wait_below(du, 1);
 	return n;
 }

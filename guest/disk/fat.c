@@ -428,6 +428,25 @@ file_place(const char *path, uint64_t *off, uint64_t *len)
 	return error;
 }
 
+/* By where its data are: a name has another, short one. */
+bool
+file_is(const struct file *fi, const char *path)
+{
+	struct volume *vo;
+	const char *rest;
+	bool same = false;
+	FIL fil;
+
+	if (enter(path, &rest, &vo) != 0)
+		return false;
+	if (vo == fi->fi_volume &&
+	    f_open(&vo->vo_fs, &fil, rest, FA_READ) == FR_OK)
+		same = fil.obj.sclust != 0 &&
+		    fil.obj.sclust == fi->fi_fil.obj.sclust;
+	leave(vo, 0);
+	return same;
+}
+
 /* Directories */
 
 static void

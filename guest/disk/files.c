@@ -116,13 +116,6 @@ target(const char *from, const char *to, char *buf, size_t len)
 		snprintf(buf, len, "%s", to);
 }
 
-/* The same file under two names would be emptied before it is read. */
-static int
-same(const char *a, const char *b)
-{
-	return strcasecmp(a, b) == 0;
-}
-
 static int
 copy(struct file *from, const char *path)
 {
@@ -150,7 +143,8 @@ cmd_cp(int argc, char **argv)
 	if (error != 0)
 		return fail("cp", argv[1], error);
 	target(argv[1], argv[2], path, sizeof(path));
-	error = same(argv[1], path) ? EEXIST : copy(from, path);
+	/* It would be emptied before it is read. */
+	error = file_is(from, path) ? EEXIST : copy(from, path);
 	file_close(from);
 	return error == 0 ? 0 : fail("cp", path, error);
 }

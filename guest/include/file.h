@@ -40,6 +40,8 @@ int	file_open(const char *path, int mode, struct file **);
 int	file_read(struct file *, void *, size_t len, size_t *got);
 int	file_write(struct file *, const void *, size_t len);
 int	file_close(struct file *);
+/* Whether a path names the file that is open, by whatever name. */
+bool	file_is(const struct file *, const char *path);
 
 /*
  * file_place - where a file's bytes are, for who overwrites them past the file

@@ -161,6 +161,8 @@ def good(tmp):
                      f"disk trim disk3 {4 * MIB} {2 * MIB} yes", "sync"):
             out = g.command(line)
             tap.ok(out == "", f"done: {line}", out)
+        like(g.command("cp /EFI/BOOT/PARAVANE.CFG disk0p1:EFI/BOOT"),
+             "File exists", "a file is not copied over itself")
         like(g.command("ls '/A new directory'"),
                  r"^ +17  A copy.text$", "the copy is listed")
         out = g.command(f"disk read disk3 0 {4 * MIB}", 60)
@@ -201,8 +203,8 @@ def good(tmp):
     tap.ok(LONG not in run("mdir", "-i", f"{tmp}/esp", "::/"), "it is removed")
     with open(f"{tmp}/mmio", "rb") as f:
         f.seek(1000)
-        tap.equal(f.read(5000), (b"paravane!" * 600)[:5000],
-                  "a disk at an MMIO place")
+        tap.ok(f.read(5000) == (b"paravane!" * 600)[:5000],
+               "a disk at an MMIO place")
     with open(full, "rb") as f:
         data = f.read()
     tap.ok(data[:4 * MIB] == b"\x5a" * (4 * MIB) and
@@ -291,7 +293,9 @@ def bad(tmp):
     with open(f"{tmp}/sick", "rb") as f:
         tap.equal(f.read(512), b"\x77" * 512, "beside the bad sector all is")
         f.seek(2093056)
-        tap.equal(f.read(4096), b"\x01" * 4096, "also what was in one request")
+        data = f.read(4096)
+        tap.ok(data == b"\x01" * 4096, "also what was in one request",
+               f"{data.count(1)} bytes of it")
 
 
 for part in (good, bad):

@@ -176,6 +176,23 @@ fake_covers(const struct disk_req *rq, uint64_t at)
 	return at >= rq->rq_pos && at < rq->rq_pos + rq->rq_len;
 }
 
+/* As QEMU does it: what lies side by side and waits is one request, and fails as one. */
+static bool
+fake_beside_bad(const struct fake *f, const struct disk_req *rq)
+{
+	const struct disk_req *q;
+	unsigned i;
+
+	for (i = 0; i < f->f_n; i++) {
+		q = f->f_queue[i];
+		if (q->rq_op == DISK_OP_WRITE && fake_covers(q, f->f_bad) &&
+		    (q->rq_pos + q->rq_len == rq->rq_pos ||
+		    rq->rq_pos + rq->rq_len == q->rq_pos))
+			return true;
+	}
+	return false;
+}
+
 static int
 fake_carry_out(struct fake *f, struct disk_req *rq)
 {
@@ -191,7 +208,8 @@ fake_carry_out(struct fake *f, struct disk_req *rq)
 		return 0;
 	case DISK_OP_WRITE:
 		f->f_writes++;
-		if (f->f_allbad || fake_covers(rq, f->f_bad))
+		if (f->f_allbad || fake_covers(rq, f->f_bad) ||
+		    fake_beside_bad(f, rq))
 			return EIO;
 		fake_copy(f, rq, true);
 		if (!fake_geo.dg_writeback)

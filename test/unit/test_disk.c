@@ -207,6 +207,28 @@ test_a_write_error_reaches_each_writer_once(void **state)
 }
 
 static void
+test_what_is_beside_a_bad_sector_is_written(void **state)
+{
+	unsigned lifo, bad;
+
+	(void)state;
+	for (lifo = 0; lifo < 2; lifo++)
+		for (bad = 0; bad < 40; bad += 3) {
+			fake->f_lifo = lifo != 0;
+			fake->f_bad = bad * 4096;
+			memset(other, (int)(bad + lifo + 1), 40 * 4096);
+			assert_int_equal(disk_write(dk, 0, other, 40 * 4096),
+			    0);
+			assert_int_equal(disk_sync(dk), EIO);
+			assert_memory_equal(fake->f_medium, other, bad * 4096);
+			assert_memory_equal(fake->f_medium + (bad + 1) * 4096,
+			    other, (39 - bad) * 4096);
+			fake->f_bad = UINT64_MAX;
+			assert_int_equal(disk_sync(dk), 0);
+		}
+}
+
+static void
 test_what_fails_stays_readable_and_is_tried_again(void **state)
 {
 	(void)state;
@@ -662,6 +684,7 @@ main(void)
 		T(test_an_error_ahead_is_not_the_readers),
 		T(test_more_is_written_than_the_cache_holds),
 		T(test_a_write_error_reaches_each_writer_once),
+		T(test_what_is_beside_a_bad_sector_is_written),
 		T(test_what_fails_stays_readable_and_is_tried_again),
 		T(test_close_tells_and_gives_up),
 		T(test_a_disk_that_takes_nothing_stops_the_writer),

@@ -236,6 +236,24 @@ test_fat_of_large_sectors(void **state)
 }
 
 static void
+test_a_file_is_known_by_any_name(void **state)
+{
+	struct file *fi;
+
+	(void)state;
+	disk_in(pristine, pristine_size);
+	assert_int_equal(file_open("/A long name, with dots.and.more", FILE_READ,
+	    &fi), 0);
+	assert_true(file_is(fi, "disk0:a LONG name, with dots.and.more"));
+	assert_true(file_is(fi, "//ALONGN~1.MOR"));
+	assert_false(file_is(fi, "/short.txt"));
+	assert_false(file_is(fi, "/none"));
+	assert_false(file_is(fi, "disk7:/short.txt"));
+	assert_int_equal(file_close(fi), 0);
+	disk_out();
+}
+
+static void
 test_a_full_disk_says_so(void **state)
 {
 	static uint8_t much[2 * MB];
@@ -495,6 +513,7 @@ main(void)
 		cmocka_unit_test(test_fat16),
 		cmocka_unit_test(test_fat32),
 		cmocka_unit_test(test_fat_of_large_sectors),
+		cmocka_unit_test(test_a_file_is_known_by_any_name),
 		cmocka_unit_test(test_a_full_disk_says_so),
 		cmocka_unit_test(test_write_errors_reach_who_wrote),
 		cmocka_unit_test(test_a_disk_that_goes_gives_enxio),
