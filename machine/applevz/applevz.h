@@ -20,9 +20,10 @@
 /*
  * A rule of the machine was broken by the guest. What happens then is the
  * caller's; under the machine's option `strict` the reason is printed, as
- * one line "applevz: strict: WHO: WHY".
+ * one line "applevz: strict: WHO: WHY"; once, if it is the same as the last.
  */
-void applevz_violation(const char *who, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+void applevz_violation(const char *who, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
 
 /*
  * What holds of each PCI function of the machine, called once it is
@@ -47,7 +48,10 @@ void applevz_function_exit(struct applevz_function *);
 void applevz_function_reset(struct applevz_function *);
 
 /* After the reset of all: addresses for some of the functions, or all. */
-enum applevz_assign { APPLEVZ_ASSIGN_NONE, APPLEVZ_ASSIGN_SOME, APPLEVZ_ASSIGN_ALL };
-void applevz_assign(enum applevz_assign, uint64_t high_base, uint64_t high_size);
+enum applevz_assign {
+	APPLEVZ_ASSIGN_NONE, APPLEVZ_ASSIGN_SOME, APPLEVZ_ASSIGN_ALL
+};
+void applevz_assign(enum applevz_assign, uint64_t high_base,
+    uint64_t high_size);
 
 #endif

@@ -96,7 +96,8 @@ static bool strict;
 void
 applevz_violation(const char *who, const char *fmt, ...)
 {
-	g_autofree char *why = NULL;
+	static char *last;
+	g_autofree char *why = NULL, *line = NULL;
 	va_list ap;
 
 	if (!strict)
@@ -104,7 +105,12 @@ applevz_violation(const char *who, const char *fmt, ...)
 	va_start(ap, fmt);
 	why = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "applevz: strict: %s: %s\n", who, why);
+	line = g_strdup_printf("applevz: strict: %s: %s\n", who, why);
+	if (last && strcmp(line, last) == 0)
+		return;
+	g_free(last);
+	last = g_steal_pointer(&line);
+	fputs(last, stderr);
 }
 
 /* The processors. */
@@ -269,11 +275,17 @@ board_devices(AppleVZState *s)
  * word gives nonsense, as one record has it.
  */
 
+static MemoryRegion *
+ecam_of(AppleVZState *s)
+{
+	return sysbus_mmio_get_region(SYS_BUS_DEVICE(s->av_pci), 0);
+}
+
 static uint64_t
 bytes_read(void *opaque, hwaddr addr, unsigned int size)
 {
 	AppleVZState *s = opaque;
-	MemoryRegion *ecam = sysbus_mmio_get_region(SYS_BUS_DEVICE(s->av_pci), 0);
+	MemoryRegion *ecam = ecam_of(s);
 	uint64_t value = 0;
 
 	memory_region_dispatch_read(ecam, addr, &value, size_memop(size),
@@ -289,7 +301,7 @@ static void
 bytes_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
 {
 	AppleVZState *s = opaque;
-	MemoryRegion *ecam = sysbus_mmio_get_region(SYS_BUS_DEVICE(s->av_pci), 0);
+	MemoryRegion *ecam = ecam_of(s);
 
 	memory_region_dispatch_write(ecam, addr, value, size_memop(size),
 	    MEMTXATTRS_UNSPECIFIED);
@@ -383,6 +395,7 @@ strings(void *fdt, const char *node, const char *name, const char *text,
 static void
 tree_root(AppleVZState *s, void *fdt)
 {
+	const char *memory = "/memory@70000000";
 	uint8_t seed[40];
 
 	qemu_fdt_setprop_cell(fdt, "/", "#address-cells", 2);
@@ -396,8 +409,8 @@ tree_root(AppleVZState *s, void *fdt)
 	qemu_fdt_setprop(fdt, "/chosen", "kaslr-seed", seed, 8);
 	qemu_fdt_setprop(fdt, "/chosen", "rng-seed", seed + 8, 32);
 
-	node_reg(fdt, "/memory@70000000", RAM_BASE, MACHINE(s)->ram_size);
-	qemu_fdt_setprop_string(fdt, "/memory@70000000", "device_type", "memory");
+	node_reg(fdt, memory, RAM_BASE, MACHINE(s)->ram_size);
+	qemu_fdt_setprop_string(fdt, memory, "device_type", "memory");
 }
 
 static void
@@ -428,7 +441,8 @@ tree_cpus(AppleVZState *s, void *fdt)
 static void
 tree_interrupts(AppleVZState *s, void *fdt)
 {
-	const char *gic = "/intc@10000000", *v2m = "/intc@10000000/v2m@1fff0000";
+	const char *gic = "/intc@10000000";
+	const char *v2m = "/intc@10000000/v2m@1fff0000";
 
 	qemu_fdt_add_subnode(fdt, gic);
 	qemu_fdt_setprop_string(fdt, gic, "compatible", "arm,gic-v3");
@@ -500,7 +514,8 @@ tree_pci(AppleVZState *s, void *fdt)
 	const char *pci = "/pci@40000000";
 
 	node_reg(fdt, pci, ECAM_BASE, ECAM_SIZE);
-	qemu_fdt_setprop_string(fdt, pci, "compatible", "pci-host-ecam-generic");
+	qemu_fdt_setprop_string(fdt, pci, "compatible",
+	    "pci-host-ecam-generic");
 	qemu_fdt_setprop_string(fdt, pci, "device_type", "pci");
 	qemu_fdt_setprop_cell(fdt, pci, "#address-cells", 3);
 	qemu_fdt_setprop_cell(fdt, pci, "#size-cells", 2);
@@ -555,8 +570,8 @@ image_load(AppleVZState *s, hwaddr *end)
 		exit(1);
 	}
 	if (size < 64 || ldl_le_p(data + 56) != IMAGE_MAGIC) {
-		error_report("applevz: %s is no arm64 Image: nothing else boots,"
-		    " and nothing is decompressed", ms->kernel_filename);
+		error_report("applevz: %s is no arm64 Image: nothing else"
+		    " boots, and nothing is decompressed", ms->kernel_filename);
 		exit(1);
 	}
 	offset = ldq_le_p(data + 8);
@@ -606,7 +621,8 @@ tree_user(MachineState *ms)
 	g_free(ms->fdt);
 	ms->fdt = load_device_tree(ms->dtb, &size);
 	if (ms->fdt == NULL) {
-		error_report("applevz: cannot load the device tree %s", ms->dtb);
+		error_report("applevz: cannot load the device tree %s",
+		    ms->dtb);
 		exit(1);
 	}
 }
@@ -631,7 +647,8 @@ boot_load(Notifier *n, void *data)
 	size = fdt_totalsize(ms->fdt);
 	qemu_fdt_dumpdtb(ms->fdt, size);
 	s->av_tree = ROUND_UP(end, 8);
-	if (s->av_tree_apart || s->av_tree / BLOCK != (s->av_tree + size) / BLOCK)
+	if (s->av_tree_apart ||
+	    s->av_tree / BLOCK != (s->av_tree + size) / BLOCK)
 		s->av_tree = ROUND_UP(end, BLOCK);
 	rom_add_blob_fixed("applevz.tree", ms->fdt, size, s->av_tree);
 }
@@ -645,7 +662,8 @@ machine_init(MachineState *ms)
 	int i;
 
 	if (ms->firmware) {
-		error_report("applevz: there is no place for firmware: use -kernel");
+		error_report("applevz: there is no place for firmware:"
+		    " use -kernel");
 		exit(1);
 	}
 	s->av_high = ROUND_UP(RAM_BASE + ms->ram_size, 512 * MiB);
@@ -677,16 +695,16 @@ machine_reset(MachineState *ms, ShutdownCause reason)
 
 /* The machine's options. */
 
-#define BOOL_OPTION(name, place)						\
-static bool									\
-name##_get(Object *obj, Error **errp)						\
-{										\
-	return place;								\
-}										\
-static void									\
-name##_set(Object *obj, bool value, Error **errp)				\
-{										\
-	place = value;								\
+#define BOOL_OPTION(name, place)					\
+static bool								\
+name##_get(Object *obj, Error **errp)					\
+{									\
+	return place;							\
+}									\
+static void								\
+name##_set(Object *obj, bool value, Error **errp)			\
+{									\
+	place = value;							\
 }
 
 BOOL_OPTION(strict, strict)
@@ -733,10 +751,10 @@ assign_set(Object *obj, const char *value, Error **errp)
 static void
 options(ObjectClass *oc)
 {
-#define ADD(option, function, text) do {					\
-	object_class_property_add_bool(oc, option, function##_get,		\
-	    function##_set);							\
-	object_class_property_set_description(oc, option, text);		\
+#define ADD(option, function, text) do {				\
+	object_class_property_add_bool(oc, option, function##_get,	\
+	    function##_set);						\
+	object_class_property_set_description(oc, option, text);	\
 } while (0)
 	ADD("strict", strict, "say why, whenever a guest breaks a rule");
 	ADD("nested", nested, "nested virtualization: enter at EL2");

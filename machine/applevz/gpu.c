@@ -78,7 +78,8 @@ gpu_command(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
 	}
 	if (type == VIRTIO_GPU_CMD_GET_DISPLAY_INFO && room < DISPLAY_INFO) {
 		applevz_violation("gpu", "room for %zu of the %d bytes of"
-		    " display information: DEVICE_NEEDS_RESET", room, DISPLAY_INFO);
+		    " display information: DEVICE_NEEDS_RESET", room,
+		    DISPLAY_INFO);
 		applevz_needs_reset(vdev);
 		return;
 	}
@@ -148,7 +149,8 @@ gpu_finish(AppleVZVirtio *s)
 {
 	QemuConsole *con = VIRTIO_GPU(s->vp_vdev)->parent_obj.scanout[0].con;
 
-	object_property_set_link(OBJECT(con), "device", OBJECT(s), &error_abort);
+	object_property_set_link(OBJECT(con), "device", OBJECT(s),
+	    &error_abort);
 }
 
 static void
@@ -156,7 +158,8 @@ gpu_init(Object *obj)
 {
 	AppleVZVirtio *s = APPLEVZ_VIRTIO(obj);
 
-	object_property_set_bool(OBJECT(s->vp_vdev), "edid", false, &error_abort);
+	object_property_set_bool(OBJECT(s->vp_vdev), "edid", false,
+	    &error_abort);
 	object_property_add_str(obj, "size", size_get, size_set);
 }
 

@@ -222,10 +222,14 @@ check_header(AppleVZNet *n, const struct virtio_net_hdr *h, size_t length)
 	if (h->flags & ~VIRTIO_NET_HDR_F_NEEDS_CSUM)
 		applevz_violation("net", "flags 0x%x in a header that is sent",
 		    h->flags);
-	if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && !has(n, VIRTIO_NET_F_CSUM))
-		applevz_violation("net", "NEEDS_CSUM, and CSUM was not agreed on");
-	if ((type == VIRTIO_NET_HDR_GSO_TCPV4 && !has(n, VIRTIO_NET_F_HOST_TSO4)) ||
-	    (type == VIRTIO_NET_HDR_GSO_TCPV6 && !has(n, VIRTIO_NET_F_HOST_TSO6)))
+	if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+	    !has(n, VIRTIO_NET_F_CSUM))
+		applevz_violation("net", "NEEDS_CSUM, and CSUM was not agreed"
+		    " on");
+	if ((type == VIRTIO_NET_HDR_GSO_TCPV4 &&
+	    !has(n, VIRTIO_NET_F_HOST_TSO4)) ||
+	    (type == VIRTIO_NET_HDR_GSO_TCPV6 &&
+	    !has(n, VIRTIO_NET_F_HOST_TSO6)))
 		applevz_violation("net", "a segment of type %d, which was not"
 		    " agreed on", type);
 	if (type == VIRTIO_NET_HDR_GSO_NONE && length > n->an_mtu + 18)
@@ -249,7 +253,8 @@ send_chain(AppleVZNet *n, VirtQueueElement *elem)
 	length -= HEADER;
 	check_header(n, h, length);
 	type = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
-	if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6)
+	if (type == VIRTIO_NET_HDR_GSO_TCPV4 ||
+	    type == VIRTIO_NET_HDR_GSO_TCPV6)
 		send_segments(n, frame, length, lduw_le_p(&h->gso_size));
 	else if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
 		send_checksummed(n, frame, length, lduw_le_p(&h->csum_start),
@@ -411,7 +416,7 @@ static void
 net_status(VirtIODevice *vdev, uint8_t status)
 {
 	if (status & VIRTIO_CONFIG_S_DRIVER_OK)
-		qemu_flush_queued_packets(qemu_get_queue(APPLEVZ_NET(vdev)->an_nic));
+		posted(vdev, APPLEVZ_NET(vdev)->an_rx);
 }
 
 static void
@@ -433,7 +438,8 @@ net_realize(DeviceState *dev, Error **errp)
 	    dev->id ? dev->id : "net", &dev->mem_reentrancy_guard, n);
 	/* Short frames stay as they are. */
 	qemu_get_queue(n->an_nic)->do_not_pad = true;
-	qemu_format_nic_info_str(qemu_get_queue(n->an_nic), n->an_conf.macaddr.a);
+	qemu_format_nic_info_str(qemu_get_queue(n->an_nic),
+	    n->an_conf.macaddr.a);
 }
 
 static void

@@ -125,11 +125,13 @@ registers_make(AppleVZXHCI *s)
 
 	runtime = s->ax_xhci.mem_runtime.addr;
 	doorbells = s->ax_xhci.mem_doorbell.addr;
-	memory_region_init(&s->ax_registers, OBJECT(s), "applevz-xhci", REGISTERS);
-	memory_region_init_io(&s->ax_capabilities, OBJECT(s), &capability_ops, s,
-	    "applevz-xhci-capabilities", CAPABILITIES);
+	memory_region_init(&s->ax_registers, OBJECT(s), "applevz-xhci",
+	    REGISTERS);
+	memory_region_init_io(&s->ax_capabilities, OBJECT(s), &capability_ops,
+	    s, "applevz-xhci-capabilities", CAPABILITIES);
 	memory_region_add_subregion(&s->ax_registers, 0, &s->ax_capabilities);
-	map(s, 0, "operational", OPERATIONAL, OPERATIONAL, QEMU_OPERATIONAL_SIZE);
+	map(s, 0, "operational", OPERATIONAL, OPERATIONAL,
+	    QEMU_OPERATIONAL_SIZE);
 	map(s, 1, "runtime", RUNTIME, runtime, RUNTIME_SIZE);
 	map(s, 2, "doorbells", DOORBELLS, doorbells, DOORBELLS_SIZE);
 	pci_register_bar(&s->ax_dev, 0, PCI_BASE_ADDRESS_SPACE_MEMORY,
@@ -149,7 +151,8 @@ xhci_realize(PCIDevice *dev, Error **errp)
 	if (!qdev_realize(DEVICE(&s->ax_xhci), NULL, errp))
 		return;
 	registers_make(s);
-	memory_region_init(&s->ax_msix, OBJECT(s), "applevz-xhci-msix", MSIX_SIZE);
+	memory_region_init(&s->ax_msix, OBJECT(s), "applevz-xhci-msix",
+	    MSIX_SIZE);
 	pci_register_bar(dev, 2, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->ax_msix);
 	if (msix_init(dev, INTERRUPTERS, &s->ax_msix, 2, 0, &s->ax_msix, 2,
 	    MSIX_PBA, 0, errp) < 0)

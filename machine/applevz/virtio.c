@@ -53,7 +53,8 @@ refusal(AppleVZVirtio *s, VirtIODevice *vdev)
 	VirtIOPCIProxy *proxy = VIRTIO_PCI(s);
 	uint64_t asked;
 
-	asked = (uint64_t)proxy->guest_features[1] << 32 | proxy->guest_features[0];
+	asked = (uint64_t)proxy->guest_features[1] << 32 |
+	    proxy->guest_features[0];
 	if (asked & ~vdev->host_features)
 		return "features were accepted that are not offered";
 	if (!(asked & APPLEVZ_BIT(VERSION_1)))
@@ -110,26 +111,29 @@ width(hwaddr addr)
 static void
 check_width(AppleVZVirtio *s, hwaddr addr, unsigned int size)
 {
+	const char *who = APPLEVZ_VIRTIO_GET_CLASS(s)->vc_who;
+
 	if (size != width(addr) || addr % size != 0)
-		applevz_violation(APPLEVZ_VIRTIO_GET_CLASS(s)->vc_who, "%u bytes"
-		    " at +0x%x of the common configuration, whose field has %u",
-		    size, (unsigned int)addr, width(addr));
+		applevz_violation(who, "%u bytes at +0x%x of the common"
+		    " configuration, whose field has %u", size,
+		    (unsigned int)addr, width(addr));
 }
 
 static uint64_t
 common_read(void *opaque, hwaddr addr, unsigned int size)
 {
 	AppleVZVirtio *s = opaque;
+	MemoryRegion *mr = &VIRTIO_PCI(s)->common.mr;
 	uint64_t value = 0, high = 0;
 
 	check_width(s, addr, size);
 	if (addr == STATUS && size == 1)
 		return status_read(s);
-	memory_region_dispatch_read(&VIRTIO_PCI(s)->common.mr, addr, &value,
+	memory_region_dispatch_read(mr, addr, &value,
 	    size_memop(MIN(size, 4)) | MO_LE, MEMTXATTRS_UNSPECIFIED);
 	if (size == 8)
-		memory_region_dispatch_read(&VIRTIO_PCI(s)->common.mr, addr + 4,
-		    &high, MO_32 | MO_LE, MEMTXATTRS_UNSPECIFIED);
+		memory_region_dispatch_read(mr, addr + 4, &high,
+		    MO_32 | MO_LE, MEMTXATTRS_UNSPECIFIED);
 	return value | high << 32;
 }
 
@@ -137,17 +141,18 @@ static void
 common_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
 {
 	AppleVZVirtio *s = opaque;
+	MemoryRegion *mr = &VIRTIO_PCI(s)->common.mr;
 
 	check_width(s, addr, size);
 	if (addr == STATUS && size == 1) {
 		status_write(s, value);
 		return;
 	}
-	memory_region_dispatch_write(&VIRTIO_PCI(s)->common.mr, addr, value,
+	memory_region_dispatch_write(mr, addr, value,
 	    size_memop(MIN(size, 4)) | MO_LE, MEMTXATTRS_UNSPECIFIED);
 	if (size == 8)
-		memory_region_dispatch_write(&VIRTIO_PCI(s)->common.mr, addr + 4,
-		    value >> 32, MO_32 | MO_LE, MEMTXATTRS_UNSPECIFIED);
+		memory_region_dispatch_write(mr, addr + 4, value >> 32,
+		    MO_32 | MO_LE, MEMTXATTRS_UNSPECIFIED);
 }
 
 static const MemoryRegionOps common_ops = {
@@ -439,7 +444,10 @@ blk_class(ObjectClass *oc, void *data)
 	c->vc_device = "virtio-blk-device";
 	c->vc_class = 0x0180;
 	c->vc_vectors = 2;
-	/* SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, TOPOLOGY, DISCARD. */
+	/*
+	 * SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, TOPOLOGY,
+	 * DISCARD.
+	 */
 	c->vc_features = 0x2676;
 	set_bit(DEVICE_CATEGORY_STORAGE, DEVICE_CLASS(oc)->categories);
 }
@@ -507,7 +515,8 @@ blk_init(Object *obj)
 {
 	AppleVZVirtio *s = APPLEVZ_VIRTIO(obj);
 
-	object_property_set_uint(OBJECT(s->vp_vdev), "num-queues", 1, &error_abort);
+	object_property_set_uint(OBJECT(s->vp_vdev), "num-queues", 1,
+	    &error_abort);
 }
 
 /* What its process behind can do with rings is not ours to say. */
@@ -546,12 +555,12 @@ vsock_user_class(ObjectClass *oc, void *data)
 	APPLEVZ_VIRTIO_CLASS(oc)->vc_device = "vhost-user-vsock-device";
 }
 
-#define FUNCTION(suffix, init, class) {						\
-	.name = "applevz-" suffix,						\
-	.parent = TYPE_APPLEVZ_VIRTIO,						\
-	.instance_size = sizeof(AppleVZVirtio),					\
-	.instance_init = init,							\
-	.class_init = class,							\
+#define FUNCTION(suffix, init, class) {					\
+	.name = "applevz-" suffix,					\
+	.parent = TYPE_APPLEVZ_VIRTIO,					\
+	.instance_size = sizeof(AppleVZVirtio),				\
+	.instance_init = init,						\
+	.class_init = class,						\
 }
 
 static const TypeInfo virtio_types[] = {

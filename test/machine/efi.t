@@ -3,10 +3,10 @@
 # TEST: timeout=280
 """
 The other way to boot on Apple's machine: from UEFI firmware, which has ACPI
-tables and no device tree. The packaged firmware takes the tables that this test
-makes, in the shape that is on record: FACP 6, APIC 5, GTDT, MCFG, an empty DSDT,
-by APPLE; no SPCR, so that the console is virtio's, no DBG2, IORT or PPTT. What
-they tell of is QEMU's `virt`, the only machine that such firmware runs on.
+tables and no device tree. The packaged firmware takes the tables that this
+test makes, in the shape that is on record: FACP 6, APIC 5, GTDT, MCFG, an empty
+DSDT, by APPLE; no SPCR, so that the console is virtio's, no DBG2, IORT or PPTT.
+What they tell of is QEMU's `virt`, the only machine that such firmware runs on.
 """
 
 import os

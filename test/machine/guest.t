@@ -343,7 +343,8 @@ def main():
     for option in ("layout=wide", "reset-us=20000", "coalesce-us=0",
                    "ring-packed=off", "ring-reset=on", "late-ms=150"):
         check(f"all devices with {option}", each, option)
-    check("the display, as it is tested elsewhere", elsewhere, "test/guest/display.t")
+    check("the display, as it is tested elsewhere", elsewhere,
+          "test/guest/display.t")
     check("MTU is insisted on", refused, f"netdeny={MTU}", [NET],
           "net: FEATURES_OK is refused: MTU was not accepted")
     check("not strict, nothing is said", quiet)

@@ -292,9 +292,9 @@ def main():
         with open(f"{tmp}/nvme", "wb") as f:
             f.truncate(8 * MIB)
         share = Share(tmp)
-        with Guest(machine="applevz,strict=on" + share.options, image=linux.KERNEL, smp=2,
-                   append="console=hvc0", memory="512M", limit=380,
-                   wait_s=120, devices=[
+        with Guest(machine="applevz,strict=on" + share.options, smp=2,
+                   image=linux.KERNEL, append="console=hvc0",
+                   memory="512M", limit=380, wait_s=120, devices=[
                 ["-netdev", "user,id=n0", "-device",
                  "applevz-net,netdev=n0"],
                 ["-netdev", "user,id=n1", "-device",
