@@ -109,6 +109,23 @@ def hangs(disk, depth, stall_s, said):
         return text, 1, ops
 
 
+def hangs_and_dies(disk, depth):
+    """Reset twice with requests under way, and then its cache is lost."""
+    with nbd.Server(disk, seed=10, early=0.3, delay=2) as server, \
+            Guest(append="disktimeout=1", devices=[nbd_disk(server)]) as g:
+        start(g, 10, 100000, depth)
+        for _ in range(2):
+            server.order("stall")
+            time.sleep(2.2)
+            server.order("go")
+            g.expect(FLUSHED)
+        server.kill()
+        text = end(g, TOLD.format("I/O error"))
+        if text.count(": no answer for 1 s: reset") < 2:
+            raise Failure("it was not reset")
+    return text, 10, flushed_up_to(text) + 4000
+
+
 def cut(disk, depth):
     """QEMU finds its server again, and the guest sees nothing of it."""
     ops = 1000
@@ -249,6 +266,7 @@ def taken_out(disk, depth):
 for way, depth in WAYS:
     check(f"half a second without answers, {way}", hangs, depth, 0.5, False)
     check(f"a hung request, {way}", hangs, depth, 4, True)
+    check(f"a disk that hangs and dies, {way}", hangs_and_dies, depth)
     check(f"a connection that is cut, {way}", cut, depth)
     check(f"a server that comes back, {way}", comes_back, depth)
     check(f"a disk that grows, {way}", grows, depth)
