@@ -33,6 +33,7 @@ struct virtio_dev {
 	bool		vg_listed;
 	bool		vg_gone;	/* taken out of the machine */
 	bool		vg_attached;	/* a driver runs it */
+	bool		vg_busy;	/* is being attached or detached */
 	int		vg_error;	/* why not: errno; ENODEV: no driver for it */
 	uint64_t	vg_attach_ns;	/* when the driver had it, since the start */
 	uint64_t	vg_polled;	/* found something by polling, not by interrupt */
@@ -72,7 +73,8 @@ const char *virtio_intr_name(const struct virtio_dev *);
 /*
  * virtio_detach - take a device from its driver; virtio_attach gives it back
  *
- * As at the end of a run, but for one device. 0; ENXIO if it is not attached; ETIMEDOUT the reset was not confirmed.
+ * As at the end of a run, but for one device. 0; ENXIO if it is not attached, or taken out; EBUSY another thread attaches it;
+ * ETIMEDOUT the reset was not confirmed.
  */
 int	virtio_detach(struct virtio_dev *);
 int	virtio_attach(struct virtio_dev *);

@@ -182,14 +182,12 @@ dev_master(struct virtio_dev *vg, bool on)
 		pci_master(vg->vg_pci, on);
 }
 
-int
-virtio_attach(struct virtio_dev *vg)
+static int
+dev_attach(struct virtio_dev *vg)
 {
 	const struct virtio_driver *vr = virtio_driver_of(vg->vg_type);
 	int error;
 
-	if (vg->vg_attached)
-		return EBUSY;
 	/* A reset, also of what no driver takes: firmware may have left it running. */
 	error = pv_virtio_init(&vg->vg_virtio, transport_ops(vg),
 	    transport_of(vg), vg->vg_type, vg->vg_dmat, vg->vg_name, NULL,
@@ -215,6 +213,21 @@ virtio_attach(struct virtio_dev *vg)
 }
 
 int
+virtio_attach(struct virtio_dev *vg)
+{
+	int error;
+
+	if (vg->vg_gone)
+		return ENXIO;
+	if (vg->vg_attached || vg->vg_busy)
+		return EBUSY;
+	vg->vg_busy = true;
+	error = dev_attach(vg);
+	vg->vg_busy = false;
+	return error;
+}
+
+int
 virtio_detach(struct virtio_dev *vg)
 {
 	int error;
@@ -222,9 +235,11 @@ virtio_detach(struct virtio_dev *vg)
 	if (!vg->vg_attached)
 		return ENXIO;
 	vg->vg_attached = false;
+	vg->vg_busy = true;
 	error = virtio_driver_of(vg->vg_type)->vr_detach(vg);
 	/* If it did not confirm its reset, this is what keeps it off memory. */
 	dev_master(vg, false);
+	vg->vg_busy = false;
 	return error;
 }
 
@@ -276,7 +291,12 @@ pci_ejected(struct pci_dev *pd)
 		pci_release(pd);
 		return;
 	}
+	/* Another thread has it just now: bounded, as resets are. */
+	while (vg->vg_busy)
+		thread_sleep(NS_PER_MS);
 	error = virtio_detach(vg);
+	/* Nobody attaches it again. */
+	vg->vg_gone = true;
 	if (error != 0 && error != ENXIO && !pd->pd_gone)
 		klog(LOG_WARN, "%s: its driver ends with error %d",
 		    vg->vg_name, error);

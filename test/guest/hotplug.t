@@ -343,6 +343,27 @@ def traffic(how):
         return leave(g, display=True)
 
 
+def contended():
+    """Taken out while somebody else detaches and attaches it."""
+    with Guest(machine=GICV3, cpu=CPU, devices=ports(1), wait_s=60) as g:
+        g.prompt()
+        for how in ("off", "cut"):
+            plug(g, "rng", 0)
+            attached(g, ["rng"])
+            g.command(f"slot {slot(0)} {how}")
+            end = time.monotonic() + 40
+            while "no entropy device" not in \
+                    g.command("selftest virtio_detach_in_flight"):
+                if time.monotonic() > end:
+                    return "it never went"
+            gone(g, (0,))
+            states(g, "empty", 1)
+        # The test that it was taken from may have failed.
+        g.command("poweroff", wait=False)
+        g.wait()
+        return None
+
+
 def transfer(how):
     """A connection's end is told who uses it; the other interface goes on."""
     with Peer() as peer, Guest(machine=GICV3, cpu=CPU, smp=2, wait_s=60,
@@ -426,6 +447,7 @@ check("put in and asked out during the start", during_the_start)
 check("asked out twice, and from within", changed_mind)
 check("taken out in traffic", traffic, "off")
 check("torn out in traffic", traffic, "cut")
+check("taken out while it is detached", contended)
 check("one of two networks goes", transfer, "off")
 check("displays taken from a program, one after the other", program)
 check("reserved room, and a bridge", large)
