@@ -30,7 +30,7 @@ OPS = 100
 # QEMU's options; what `disk info` says of it; what its record in `devices` says.
 PCI = (
     ("", "write-back", r"accepted .*FLUSH.*DISCARD.*WRITE_ZEROES"),
-    ("num-queues=4", "write-back", r"queue 1 .*128 entries"),
+    ("num-queues=4", "write-back", r"queue 1 .* 64 entries"),
     ("num-queues=1,queue-size=8", "write-back", r"queue 0 .* 8 entries"),
     ("config-wce=off", "write-back", r"-CONFIG_WCE\(not offered\)"),
     ("discard=off,write-zeroes=off", "trim      no", r"-DISCARD\(not off"),
