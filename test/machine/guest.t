@@ -307,7 +307,7 @@ def main():
     check("TCP, hashed, with doorbells elsewhere and each third interrupt lost",
           hashed, "virtio-net-pci,netdev=n0,layout=wide16,lose=3")
     check("TCP, hashed, through a device that dozes", hashed,
-          "virtio-net-pci,netdev=n0,mtu=4000,doze-ms=40")
+          "virtio-net-pci,netdev=n0,mtu=4000,doze-ms=10")
     check("a disk", disk, "")
     check("a disk, each third interrupt lost", disk, ",lose=3")
     check("a display that comes late", late)
