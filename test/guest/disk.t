@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -298,7 +299,39 @@ def bad(tmp):
                f"{data.count(1)} bytes of it")
 
 
-for part in (good, bad):
+def goes(tmp):
+    """A disk is taken out while its files are used, and put in again."""
+    disk = gpt(f"{tmp}/goes")
+    with Guest(devices=[[
+            "-device", "pcie-root-port,id=rp,chassis=1", "-blockdev",
+            f"driver=file,node-name=d,filename={disk}", "-device",
+            "virtio-blk-pci,drive=d,bus=rp,id=v"]]) as g:
+        g.prompt()
+        like(g.command("cp disk0p1:/EFI/BOOT/none /x"), "No such file",
+             "a file that there is not")
+        g.send("; ".join(["cp '%s' /EFI/copy" % LONG] * 6) + "\r")
+        g.qmp("device_del", id="v")
+        g.unplugged("v")
+        g.prompt(60)
+        like(g.command("ls disk0p1:/"), "no such disk", "it is gone")
+        tap.ok("disk0" not in g.command("disk"), "from the list too")
+        like(g.command("mem"), "free", "the guest is well")
+        # QEMU lets go of the image by and by; a second one is as good.
+        g.qmp("blockdev-add", **{"driver": "file", "node-name": "e",
+                                 "filename": disk, "locking": "off"})
+        g.qmp("device_add", driver="virtio-blk-pci", drive="e", bus="rp",
+              id="w")
+        for _ in range(200):
+            if "disk0p1" in g.command("disk"):
+                break
+            time.sleep(0.1)
+        like(g.command(f"cat 'disk0p1:/{LONG}'"), "said by the host",
+             "and is back, with what it holds")
+        g.command("poweroff", wait=False)
+        g.wait()
+
+
+for part in (good, bad, goes):
     with tempfile.TemporaryDirectory(prefix="paravane-") as tmp_dir:
         try:
             part(tmp_dir)
