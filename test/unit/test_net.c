@@ -1986,6 +1986,8 @@ driver_flags(unsigned int queue)
 {
 	uint16_t flags;
 
+	/* They are a hint, and may be seen late. */
+	pv_md_mb(false);
 	port_dma_read(rig.rg_queues[queue].rq_place.qp_driver, &flags, 2);
 	return wire16(flags);
 }
