@@ -320,6 +320,9 @@ def main():
         check(f"all devices with {option}", each, option)
     check("the display, as it is tested elsewhere", elsewhere,
           "test/guest/display.t")
+    if os.environ.get("PARAVANE_LONG"):
+        check("booting, as it is tested elsewhere", elsewhere,
+              "test/guest/boot.t")
     check("MTU is insisted on", refused, f"netdeny={MTU}", [NET],
           "net: FEATURES_OK is refused: MTU was not accepted")
     check("not strict, nothing is said", quiet)
