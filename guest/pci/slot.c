@@ -623,7 +623,8 @@ static int
 cmd_slot(int argc, char **argv)
 {
 	const struct pci_bus *bus;
-	int error = ENXIO;
+	int error = argc == 1 ? 0 : ENXIO;
+	bool any = false;
 
 	if (argc != 1 && argc != 3)
 		return shell_usage(argv[0]);
@@ -634,12 +635,14 @@ cmd_slot(int argc, char **argv)
 		if (argc == 1) {
 			tty_printf("%s\n", bus->pb_slot->sl_name);
 			pci_slot_show(bus);
-			error = 0;
 		} else if (strcmp(argv[1], bus->pb_slot->sl_name) == 0)
 			error = slot_order(bus->pb_slot, argv[2]);
+		else
+			continue;
+		any = true;
 	}
 	pci_drop();
-	if (error == ENXIO)
+	if (!any)
 		tty_printf("slot: there is none%s\n", argc == 1 ? "" :
 		    " of that name");
 	return error;

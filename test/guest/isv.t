@@ -28,12 +28,15 @@ CONSOLE = ["-device", "virtio-serial-pci,max_ports=1", "-chardev", "null,id=c",
 PCI = [NET, GPU, RNG, CONSOLE]
 MMIO = [["-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n"],
         ["-device", "virtio-gpu-device"], ["-device", "virtio-rng-device"]]
+USB = [["-device", "qemu-xhci"], ["-device", "usb-kbd"],
+       ["-device", "usb-tablet"],
+       ["-device", "pcie-root-port,id=p,chassis=1"]]
 MODERN = ["-global", "virtio-mmio.force-legacy=false"]
 KERNEL = ",from=0xffff000000000000"
 
 RUNS = [
     ("PCI, GICv3 and ITS", {"devices": PCI}),
-    ("PCI, GICv3, INTx", {"devices": PCI, "words": "msi=off"}),
+    ("PCI, GICv3, INTx", {"devices": PCI + USB, "words": "msi=off"}),
     ("PCI, GICv2, two processors", {"devices": PCI, "smp": 2,
                                     "machine": "virt,gic-version=2",
                                     "cpu": "cortex-a72"}),
@@ -49,7 +52,7 @@ def test_run(name, arguments):
         report = os.path.join(directory, "report")
         only = KERNEL if "efi" in arguments else ""
         plugin = f"{PLUGIN}{only},out="
-        result = unattended.run("devices;selftest", limit=120,
+        result = unattended.run("devices;selftest;usb;slot", limit=120,
                                 args=["-plugin", plugin + report],
                                 **arguments)
         tap.ok(result.good, f"{name}: boots and tests itself", *result.why)
