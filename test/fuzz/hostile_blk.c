@@ -48,7 +48,7 @@ disk_range(const struct rig_chain *rc, uint32_t type)
 	len = wire_get(range + 8, 4) * SECTOR;
 	if (at > sizeof(disk) || len > sizeof(disk) - at)
 		return 1;
-	memset(disk + at, type == 13 ? 0 : 0xdd, len);
+	memset(disk + at, type == 13 ? 0 : 0xdd, (size_t)len);
 	return 0;
 }
 
@@ -171,7 +171,7 @@ returned(struct pv_blk_request *br)
 	if (br->br_op == PV_BLK_READ && br->br_error == 0 && at_home(rq) &&
 	    rq->known && malice == 0)
 		must(memcmp(rq->pb->pb_va, rq->was + br->br_offset % REGION,
-		    br->br_len) == 0);
+		    (size_t)br->br_len) == 0);
 }
 
 /* Cut len bytes of the request's memory where it may be cut. */
