@@ -313,6 +313,7 @@ def main():
     check("a display that comes late", late)
     for option in ("hide-gic=on", "odd-bytes=on", "psci=hvc", "assign=some",
                    "assign=all", "tree-apart=on", "pa-bits=40",
+                   "cntfrq=1000000000", "spis=928",
                    "window=17179869184"):
         check(f"with {option}", machine, "," + option)
     for option in ("layout=wide", "reset-us=20000", "coalesce-us=0",
