@@ -1588,6 +1588,27 @@ a_command_that_hangs_stays_as_it_was(void **state)
 	detach();
 }
 
+static void
+nor_does_an_edid_take_its_place(void **state)
+{
+	struct rig_chain rc;
+	uint8_t type[4];
+
+	(void)state;
+	rig.rg_offered |= PV_F_BIT(PV_GPU_F_EDID);
+	assert_int_equal(attach(), 0);
+	rig.rg_notify = fall_mute;
+	lie_at = ncommands + 6;
+	set_mode(0, 800, 600, 1);
+	pv_gpu_changed(&gpu);
+	assert_int_equal(rig_take(&rig, CONTROLQ, &rc), 1);
+	rig_read(&rc, 0, type, 4);
+	assert_int_equal(wire_get(type, 4), 0x107);
+	rig.rg_notify = notified;
+	mute = 0;
+	detach();
+}
+
 static struct pv_bus_dma_tag tag;
 static unsigned int nmmaps, ntries;
 static int tries[16];
@@ -1751,6 +1772,7 @@ main(void)
 		T(refusals_are_named_up_to_the_last),
 		T(an_answer_without_a_header_is_called_that),
 		T(a_command_that_hangs_stays_as_it_was),
+		T(nor_does_an_edid_take_its_place),
 		T(pages_outside_are_not_asked_for),
 		T(pages_that_the_bus_refuses_are_not_out),
 		T(memory_is_sought_in_pieces),

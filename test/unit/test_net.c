@@ -1647,6 +1647,7 @@ without_coherence(void **state)
 static void
 attach_looks_at_each_allocation(void **state)
 {
+	struct pv_net_rx rx[64];
 	int error, left, n;
 
 	for (n = 0;; n++) {
@@ -1658,8 +1659,12 @@ attach_looks_at_each_allocation(void **state)
 		error = attach();
 		left = port.po_fail_after;
 		port.po_fail_after = -1;
-		if (error == 0)
+		if (error == 0) {
+			post(1);
+			deliver(frame(60, 1), 72);
+			assert_int_equal(receive(rx, 64), 1);
 			detach();
+		}
 		else
 			assert_int_equal(error, ENOMEM);
 		assert_int_equal(port_check(), 0);
@@ -1978,6 +1983,7 @@ the_shortest_frame_and_the_last_checksum(void **state)
 	deliver(f, 72);
 	assert_int_equal(receive(rx, 1), 1);
 	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(rx[0].rx_csum_start, 0);
 	detach();
 }
 
@@ -1995,6 +2001,8 @@ driver_flags(unsigned int queue)
 static void
 interrupts_are_turned_off_and_on(void **state)
 {
+	struct port_buf *pb = port_buf_new(200);
+
 	(void)state;
 	assert_int_equal(attach(), 0);
 	assert_int_equal(pv_net_rx_intr(&net, 0), 0);
@@ -2007,10 +2015,12 @@ interrupts_are_turned_off_and_on(void **state)
 	assert_int_equal(driver_flags(TXQ), 1);
 	post(1);
 	deliver(frame(60, 1), 72);
+	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
 	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
 	detach();
+	port_buf_free(pb);
 }
 
 /* A command that was not answered may still be read from where it is. */

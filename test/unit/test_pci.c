@@ -931,6 +931,7 @@ static int
 refuse_establish(void *cookie, int vector, const char *name, int (*fn)(void *),
     void *arg)
 {
+	assert_true(vector < (int)fp->fp_vectors);
 	if (vector >= refuse_from)
 		return EBUSY;
 	return fake_pci_ops.po_intr_establish(cookie, vector, name, fn, arg);
@@ -1018,6 +1019,62 @@ test_a_legacy_function_of_no_known_type_is_told(void **state)
 	assert_true(port_logged("legacy-only virtio unknown"));
 }
 
+static enum pv_intr_mode
+mode_of(unsigned int nvectors, unsigned int nqueues)
+{
+	enum pv_intr_mode mode;
+
+	prepare();
+	refuse_from = 1000;
+	conf_ops = fake_pci_ops;
+	conf_ops.po_intr_establish = refuse_establish;
+	fp->fp_vectors = nvectors;
+	assert_int_equal(pv_pci_attach(pp, &conf_ops, fp, "fake0"), 0);
+	mode = pv_pci_transport.to_intr_setup(pp, dev, nqueues);
+	pv_pci_transport.to_intr_teardown(pp);
+	assert_int_equal(stand_finish(&stand), 0);
+	return mode;
+}
+
+static void
+test_vectors_are_as_many_as_there_are(void **state)
+{
+	(void)state;
+	assert_int_equal(mode_of(4, 3), PV_INTR_MODE_PER_QUEUE);
+	assert_int_equal(mode_of(3, 3), PV_INTR_MODE_SHARED);
+	assert_int_equal(mode_of(1, 3), PV_INTR_MODE_SHARED);
+	assert_int_equal(mode_of(0, 3), PV_INTR_MODE_LINE);
+	assert_int_equal(mode_of(PV_PCI_MAXVECTORS, PV_PCI_MAXVECTORS - 1),
+	    PV_INTR_MODE_PER_QUEUE);
+}
+
+static struct port_bus_space registers;
+
+/* The first queue takes no vector; the others do. */
+static uint32_t
+refuse_first(void *v, bus_size_t off, unsigned int width)
+{
+	if (off == FAKE_PCI_COMMON + 0x1a && fd->fd_queue_sel == 0) {
+		registers.bs_read(v, off, width);
+		return FAKE_NO_VECTOR;
+	}
+	return registers.bs_read(v, off, width);
+}
+
+static void
+test_one_refused_vector_is_one_too_many(void **state)
+{
+	(void)state;
+	prepare();
+	registers = fp->fp_space;
+	fp->fp_space.bs_read = refuse_first;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_pci_transport.to_intr_setup(pp, dev, 2),
+	    PV_INTR_MODE_LINE);
+	pv_pci_transport.to_intr_teardown(pp);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 int
 main(void)
 {
@@ -1072,6 +1129,8 @@ main(void)
 		cmocka_unit_test(test_the_description_has_the_revision),
 		cmocka_unit_test(
 		    test_a_legacy_function_of_no_known_type_is_told),
+		cmocka_unit_test(test_vectors_are_as_many_as_there_are),
+		cmocka_unit_test(test_one_refused_vector_is_one_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
