@@ -198,11 +198,13 @@ scan(struct disk_unit *du)
 	return error;
 }
 
-void
+bool
 unit_scan(struct disk_unit *du)
 {
-	if (!partition_open(du))
-		scan(du);
+	if (partition_open(du))
+		return false;
+	scan(du);
+	return true;
 }
 
 static bool

@@ -180,7 +180,7 @@ void	unit_release(struct disk_unit *);
 struct disk_unit *unit_next(struct disk_unit *);
 void	unit_link(struct disk_unit *);
 void	unit_unlink(struct disk_unit *);
-void	unit_scan(struct disk_unit *);
+bool	unit_scan(struct disk_unit *);	/* false: later, a partition is open */
 
 /* Handles */
 

@@ -490,8 +490,9 @@ static void
 tidy(struct disk_unit *du)
 {
 	if (du->du_rescan) {
-		du->du_rescan = false;
-		unit_scan(du);
+		du->du_rescan = false;	/* it may be asked for meanwhile */
+		if (!unit_scan(du))
+			du->du_rescan = true;
 		du->du_scanned = true;
 		event_signal(&du->du_scan_event);
 	}

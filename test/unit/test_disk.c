@@ -585,6 +585,31 @@ test_a_shrunken_disk_gives_errors(void **state)
 }
 
 static void
+test_a_table_is_read_again_when_its_partitions_are_closed(void **state)
+{
+	uint8_t *e = fake->f_seen + 446;
+	struct disk *part;
+	char name[DISK_NAME_MAX];
+
+	(void)state;
+	e[4] = 0x0c;
+	e[8] = 1;
+	e[12] = 16;
+	fake->f_seen[510] = 0x55;
+	fake->f_seen[511] = 0xaa;
+	assert_int_equal(disk_rescan(dk), 0);
+	snprintf(name, sizeof(name), "%sp1", fake->f_unit->du_name);
+	assert_int_equal(disk_open(name, DISK_READ, &part), 0);
+	e[8] = 2;
+	disk_unit_changed(fake->f_unit, &fake->f_unit->du_geo);
+	tidy(fake->f_unit);
+	assert_int_equal(fake->f_unit->du_parts[0].dp_start, 512);
+	assert_int_equal(disk_close(part), 0);
+	tidy(fake->f_unit);
+	assert_int_equal(fake->f_unit->du_parts[0].dp_start, 1024);
+}
+
+static void
 test_odd_ends_are_read_and_written(void **state)
 {
 	(void)state;
@@ -702,6 +727,7 @@ main(void)
 		T(test_the_two_ways_see_each_other),
 		T(test_bounds_are_kept),
 		T(test_a_shrunken_disk_gives_errors),
+		T(test_a_table_is_read_again_when_its_partitions_are_closed),
 		T(test_odd_ends_are_read_and_written),
 		T(test_large_sectors_are_written_whole),
 		T(test_a_long_random_run_loses_nothing),
