@@ -1075,6 +1075,21 @@ test_one_refused_vector_is_one_too_many(void **state)
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
+static void
+test_the_only_vector_is_given_up_too(void **state)
+{
+	(void)state;
+	prepare();
+	fp->fp_vectors = 1;
+	fp->fp_refuse_queue_vectors = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_pci_transport.to_intr_setup(pp, dev, 2),
+	    PV_INTR_MODE_LINE);
+	assert_int_equal(fp->fp_config_vector, FAKE_NO_VECTOR);
+	pv_pci_transport.to_intr_teardown(pp);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 int
 main(void)
 {
@@ -1131,6 +1146,7 @@ main(void)
 		    test_a_legacy_function_of_no_known_type_is_told),
 		cmocka_unit_test(test_vectors_are_as_many_as_there_are),
 		cmocka_unit_test(test_one_refused_vector_is_one_too_many),
+		cmocka_unit_test(test_the_only_vector_is_given_up_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
