@@ -5,9 +5,9 @@
  * addresses lie in a range of their own, and each load makes new bus addresses
  * that are never used again.
  *
- * The plain bus (port_dma.c) keeps books of its own, and far fewer: it is what
- * fuzzers run on, and knows nothing of the bench. Here each entry has a history,
- * and each fault is a rule with stacks; what the two could share is a list.
+ * The plain bus (port_dma.c) keeps books of its own, and far fewer: fuzzers run
+ * on it, and it knows nothing of the bench. Here each entry has a history, and
+ * each fault is a rule with stacks; what the two could share is a list.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -142,9 +142,9 @@ void port_dma_field(bus_addr_t, size_t, enum port_field);
 
 /*
  * Memory of a test, loaded into a map of its own, in segments of at most
- * po_segsize: for buffers. port_buf_free unloads and frees; port_buf_lose leaves
- * it loaded until port_reset, as a device may still reach it that did not confirm
- * a reset.
+ * po_segsize: for buffers. port_buf_free unloads and frees; port_buf_lose, where
+ * a device that confirmed no reset may still reach it, leaves it loaded until
+ * port_reset.
  */
 struct port_buf {
 	struct port_buf *pb_next;	/* of those that are lost */

@@ -49,7 +49,9 @@ spins(int sig)
 static _Noreturn void
 make(const struct mistake *mi, int fd)
 {
-	const struct itimerval patience = { .it_value.tv_usec = SPIN_MS * 1000 };
+	const struct itimerval patience = {
+		.it_value.tv_usec = SPIN_MS * 1000
+	};
 
 	dup2(fd, STDERR_FILENO);
 	signal(SIGSEGV, SIG_DFL);	/* not the test's */
