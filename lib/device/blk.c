@@ -99,8 +99,6 @@ static const struct blk_op blk_ops[] = {
 	    PV_BLK_LIFETIMELEN },
 };
 
-#define NOPS		(sizeof(blk_ops) / sizeof(blk_ops[0]))
-
 #define WANT(bit, depends) \
 	{ PV_BLK_F_##bit, PV_FEATURE_WANTED, #bit, depends }
 #define NAME(bit) \
@@ -881,7 +879,7 @@ request_check(const struct pv_blk *sc, const struct pv_blk_request *br)
 	const struct blk_op *op;
 	int error;
 
-	if ((br->br_state & BR_BUSY) || br->br_op >= NOPS)
+	if ((br->br_state & BR_BUSY) || br->br_op > PV_BLK_GETLIFETIME)
 		return EINVAL;
 	op = &blk_ops[br->br_op];
 	if (bi->bi_readonly && (op->op_flags & OP_CHANGES))

@@ -847,6 +847,7 @@ what_has_no_room_waits_in_order(void **state)
 		    0);
 	assert_int_equal(pv_blk_outstanding(&blk, 0), 40);
 	assert_int_equal(nheld, 8);
+	assert_null(pv_blk_drain(&blk));
 	for (i = 0; i < 40; i++) {
 		serve_held(0);
 		assert_int_equal(seen[i].sector, i);
@@ -1586,9 +1587,15 @@ fewer_queues_than_promised(void **state)
 static void
 one_queue_unless_asked(void **state)
 {
+	const struct pv_blk_params params = { .bp_nqueues = 3 };
+
 	(void)state;
 	offer_queues(4);
 	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_blk_info(&blk)->bi_nqueues, 1);
+	detach();
+	rig.rg_offered &= ~BIT(MQ);
+	assert_int_equal(attach_with(&params), 0);
 	assert_int_equal(pv_blk_info(&blk)->bi_nqueues, 1);
 	detach();
 }
