@@ -410,9 +410,12 @@ SELFTEST(user_display_goes)
 	pr = start("fbdemo 1 60");
 	ST_CHECK(st, pr != NULL);
 	rg = await_display(pr);
+	/* It learns of it from the display, by what waits for the lock: its region stays until then. */
+	console_lock();
 	detached = virtio_detach(vg);
 	if (rg != NULL)
 		check_scratch(st, pr, rg);
+	console_unlock();
 	ended = process_wait(pr, 20 * NS_PER_S, &status);
 	if (ended != 0)
 		stop(pr);
