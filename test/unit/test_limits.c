@@ -306,7 +306,10 @@ static uint8_t
 status_after_looks(void *v)
 {
 	(void)v;
-	return looks > 0 ? (uint8_t)(looks--, 1) : 0;
+	if (looks == 0)
+		return 0;
+	looks--;
+	return 1;
 }
 
 static void
