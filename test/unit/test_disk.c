@@ -598,7 +598,7 @@ test_a_table_is_read_again_when_its_partitions_are_closed(void **state)
 	fake->f_seen[510] = 0x55;
 	fake->f_seen[511] = 0xaa;
 	assert_int_equal(disk_rescan(dk), 0);
-	snprintf(name, sizeof(name), "%sp1", fake->f_unit->du_name);
+	snprintf(name, sizeof(name), "%.8sp1", fake->f_unit->du_name);
 	assert_int_equal(disk_open(name, DISK_READ, &part), 0);
 	e[8] = 2;
 	disk_unit_changed(fake->f_unit, &fake->f_unit->du_geo);
