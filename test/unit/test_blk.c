@@ -2292,6 +2292,68 @@ segments_are_limited(void **state)
 	detach();
 }
 
+static void
+requests_of_no_kind_are_refused(void **state)
+{
+	struct pv_blk_request br;
+	unsigned int op;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	for (op = 0; op < 256; op++) {
+		memset(&br, 0, sizeof(br));
+		br.br_op = (uint8_t)op;
+		if (op != PV_BLK_FLUSH)
+			assert_int_not_equal(submit(&br), 0);
+	}
+	detach();
+}
+
+/* One allocation after another fails, and the next does not. */
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	int error, left, n;
+
+	for (n = 0;; n++) {
+		setup(state);
+		port.po_fail_one = 1;
+		port.po_fail_after = n;
+		error = attach();
+		left = port.po_fail_after;
+		port.po_fail_after = -1;
+		if (error == 0) {
+			assert_int_equal(do_op(PV_BLK_READ, 0, 512), 0);
+			detach();
+		} else
+			assert_int_equal(error, ENOMEM);
+		assert_int_equal(port_check(), 0);
+		if (left >= 0)
+			break;
+	}
+	assert_true(n > 5);
+}
+
+static void
+nothing_is_drained_while_it_runs(void **state)
+{
+	const struct pv_blk_params params = { .bp_size = 4 };
+	static struct io io[12];
+	unsigned int i;
+
+	(void)state;
+	hold = 1;
+	rig.rg_offered &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
+	assert_int_equal(attach_with(&params), 0);
+	for (i = 0; i < 12; i++)
+		assert_int_equal(submit(io_new(&io[i], PV_BLK_READ, i, 512)),
+		    0);
+	assert_null(pv_blk_drain(&blk));
+	detach();
+	for (i = 0; i < 12; i++)
+		io_free(&io[i]);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* Limits */
@@ -2426,6 +2488,9 @@ main(void)
 		T(queues_are_those_that_there_are),
 		T(a_disk_without_a_queue_is_none),
 		T(segments_are_limited),
+		T(requests_of_no_kind_are_refused),
+		T(attach_looks_at_each_allocation),
+		T(nothing_is_drained_while_it_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1041,6 +1041,7 @@ test_vectors_are_as_many_as_there_are(void **state)
 {
 	(void)state;
 	assert_int_equal(mode_of(4, 3), PV_INTR_MODE_PER_QUEUE);
+	assert_int_equal(mode_of(3, 2), PV_INTR_MODE_PER_QUEUE);
 	assert_int_equal(mode_of(3, 3), PV_INTR_MODE_SHARED);
 	assert_int_equal(mode_of(1, 3), PV_INTR_MODE_SHARED);
 	assert_int_equal(mode_of(0, 3), PV_INTR_MODE_LINE);
