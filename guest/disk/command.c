@@ -241,20 +241,25 @@ disk_read_command(int argc, char **argv)
 
 /* Writing */
 
-/* A byte by its number, or text again and again. */
-static void
+/*
+ * A byte by its number, or text again and again. What begins with a digit and
+ * is no byte is refused, and told: nobody means it as a text.
+ */
+static int
 fill(uint8_t *buf, size_t len, const char *text)
 {
 	unsigned long long byte;
 	size_t i, n = strlen(text);
 
-	if (text[0] >= '0' && text[0] <= '9' &&
-	    shell_number("FILL", text, 0, 255, &byte) == 0) {
+	if (text[0] >= '0' && text[0] <= '9') {
+		if (shell_number("BYTE", text, 0, 255, &byte) != 0)
+			return EALREADY;
 		memset(buf, (int)byte, len);
-		return;
+		return 0;
 	}
 	for (i = 0; i < len; i++)
 		buf[i] = (uint8_t)text[i % n];
+	return 0;
 }
 
 static int
@@ -297,14 +302,15 @@ disk_write_command(int argc, char **argv)
 	/* Whole repetitions, so that the pattern goes on. */
 	unit = CHUNK - CHUNK % strlen(argv[4]);
 	buf = kmalloc(CHUNK);
-	if (buf != NULL)
-		fill(buf, unit, argv[4]);
-	error = buf == NULL ? ENOMEM : write_all(dk, off, len, buf, unit);
+	error = buf == NULL ? ENOMEM : fill(buf, unit, argv[4]);
+	if (error == 0)
+		error = write_all(dk, off, len, buf, unit);
 	kfree(buf);
 	closed = disk_close(dk);
 	if (error == 0)
 		error = closed;
-	return error == 0 || error == EINTR ? error : fail(argv[1], error);
+	return error == 0 || error == EINTR || error == EALREADY ? error :
+	    fail(argv[1], error);
 }
 
 /* In pieces, so that Ctrl-C is heard on the largest disk. */
