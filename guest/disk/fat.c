@@ -329,6 +329,7 @@ file_open(const char *path, int mode, struct file **fip)
 	struct file *fi = kzalloc(sizeof(*fi));
 	struct volume *vo;
 	const char *rest;
+	FILINFO fno;
 	int error;
 
 	if (fi == NULL)
@@ -340,6 +341,10 @@ file_open(const char *path, int mode, struct file **fip)
 	}
 	error = error_of(vo, f_open(&vo->vo_fs, &fi->fi_fil, rest,
 	    mode == FILE_CREATE ? FA_WRITE | FA_CREATE_ALWAYS : FA_READ));
+	/* FatFs tells a directory from neither what is not there nor read-only. */
+	if ((error == ENOENT || error == EACCES) &&
+	    f_stat(&vo->vo_fs, rest, &fno) == FR_OK && (fno.fattrib & AM_DIR))
+		error = EISDIR;
 	if (error != 0) {
 		kfree(fi);
 		return leave(vo, error);

@@ -181,6 +181,8 @@ def good(tmp):
         like(out, "beyond its end", "beyond the end there is nothing")
         like(g.command("disk info disk9"), "no such disk", "a wrong name")
         like(g.command("disk what"), "usage: disk list", "a wrong word")
+        like(g.command("cat '/A new directory'"), "Is a directory",
+             "a directory is no file to be read")
         out = g.command("selftest disk")
         tap.ok("not ok" not in out and "\nok " in "\n" + out,
                "the guest's own tests of disks", out)
@@ -278,6 +280,9 @@ def bad(tmp):
                 ("ls disk6:", "no FAT file system"),
                 ("disk check disk7", "partition table: none"),
                 (f"disk read disk7 {HUGE - 16} 16", "^7ffffffefffffff0  00"),
+                ("disk write disk8 0 8 300 yes", "300 is not from 0 to 255"),
+                ("disk write disk8 0 8 1a yes", "`1a' is not a number"),
+                ("disk read disk8 0 8", "^00000000  00 00 00 00"),
                 ("disk write disk8 2097152 512 1 yes", "I/O error"),
                 ("disk write disk8 2093056 8192 1 yes", "I/O error"),
                 ("disk write disk8 0 512 0x77 yes", ""),
