@@ -155,8 +155,13 @@ with tempfile.TemporaryDirectory(prefix="paravane-") as disks:
            f"if=none,id=disk1,format=qcow2,file={second},readonly=on "
            "-device virtio-blk-pci,drive=disk1 " in out,
            "two disks, in their order, the second not to be written", out, err)
-    has("a disk on a Mac with vfkit", run("--dry-run", "--disk", second, **MAC),
-        f"--device virtio-blk,path={second} ")
+    plain = f"{disks}/c.img"
+    open(plain, "w").close()
+    has("a disk on a Mac with vfkit", run("--dry-run", "--disk", plain, **MAC),
+        f"--device virtio-blk,path={plain} ")
+    has("a qcow2, which vfkit would take for raw: QEMU", run(
+        "--dry-run", "--disk", second, "--disk", plain, **dict(MAC, qemu=QEMU)),
+        "qemu-system-aarch64 ", "format=qcow2")
     has("one that is not to be written: QEMU", run(
         "--dry-run", "--disk", f"{second},ro", **dict(MAC, qemu=QEMU)),
         "qemu-system-aarch64 ", "readonly=on")
