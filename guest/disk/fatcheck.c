@@ -109,7 +109,8 @@ geometry_layout(const uint8_t *b, uint64_t size, struct fat_geometry *g)
 	if (clusters == 0 || clusters > 0x0ffffff5)
 		return "the number of its clusters";
 	g->fg_clusters = (uint32_t)clusters;
-	g->fg_bits = clusters < 4085 ? 12 : clusters < 65525 ? 16 : 32;
+	/* One more than the specification has it: so does FatFs, which reads it. */
+	g->fg_bits = clusters <= 4085 ? 12 : clusters <= 65525 ? 16 : 32;
 	if ((g->fg_fatsize * 8) / g->fg_bits < clusters + 2)
 		return "its FAT is too short";
 	return NULL;

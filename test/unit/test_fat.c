@@ -430,6 +430,36 @@ test_fats_that_differ(void **state)
 	disk_out();
 }
 
+/* As FatFs counts: by one more than the specification has it. */
+static void
+test_the_number_of_clusters_tells_the_kind_of_fat(void **state)
+{
+	static const struct {
+		unsigned clusters, bits;
+	} table[] = {
+		{ 4084, 12 }, { 4085, 12 }, { 4086, 16 }, { 65524, 16 },
+		{ 65525, 16 },
+	};
+	uint8_t boot[512] = { 0xeb };
+	struct fat_geometry geo;
+	unsigned i, total;
+
+	(void)state;
+	memcpy(boot + 54, "FAT", 3);
+	memcpy(boot + 510, "\x55\xaa", 2);
+	boot[12] = 2;			/* bytes of a sector / 256 */
+	boot[13] = boot[14] = boot[16] = 1;
+	boot[17] = 16;			/* a sector of the root directory */
+	boot[23] = 1;			/* sectors of the FAT / 256 */
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		total = 1 + 256 + 1 + table[i].clusters;
+		memcpy(boot + 32, &total, 4);
+		assert_null(fat_geometry(boot, total * 512ull, &geo));
+		assert_int_equal(geo.fg_clusters, table[i].clusters);
+		assert_int_equal(geo.fg_bits, table[i].bits);
+	}
+}
+
 static void
 test_every_byte_of_the_boot_sector_changed(void **state)
 {
@@ -519,6 +549,7 @@ main(void)
 		cmocka_unit_test(test_a_disk_that_goes_gives_enxio),
 		cmocka_unit_test(test_chains_that_loop_or_lead_nowhere),
 		cmocka_unit_test(test_fats_that_differ),
+		cmocka_unit_test(test_the_number_of_clusters_tells_the_kind_of_fat),
 		cmocka_unit_test(test_every_byte_of_the_boot_sector_changed),
 		cmocka_unit_test(test_random_damage),
 		cmocka_unit_test(test_truncated_images),
