@@ -45,6 +45,12 @@ struct file {
 static struct mutex lock;
 static struct volume *volumes;
 
+/* The file that somebody overwrites past us. */
+static struct {
+	char		pf_disk[DISK_NAME_MAX];
+	uint32_t	pf_cluster;	/* its first; 0: there is none */
+} placed;
+
 /* What FatFs asks of us */
 
 static DRESULT
@@ -323,6 +329,17 @@ leave(struct volume *vo, int error)
 
 /* Files */
 
+static bool
+is_placed(struct volume *vo, const char *rest)
+{
+	FIL fil;
+
+	return placed.pf_cluster != 0 &&
+	    strcmp(placed.pf_disk, vo->vo_name) == 0 &&
+	    f_open(&vo->vo_fs, &fil, rest, FA_READ) == FR_OK &&
+	    fil.obj.sclust == placed.pf_cluster;
+}
+
 int
 file_open(const char *path, int mode, struct file **fip)
 {
@@ -339,7 +356,8 @@ file_open(const char *path, int mode, struct file **fip)
 		kfree(fi);
 		return error;
 	}
-	error = error_of(vo, f_open(&vo->vo_fs, &fi->fi_fil, rest,
+	error = mode == FILE_CREATE && is_placed(vo, rest) ? EBUSY :
+	    error_of(vo, f_open(&vo->vo_fs, &fi->fi_fil, rest,
 	    mode == FILE_CREATE ? FA_WRITE | FA_CREATE_ALWAYS : FA_READ));
 	/* FatFs tells a directory from neither what is not there nor read-only. */
 	if ((error == ENOENT || error == EACCES) &&
@@ -427,10 +445,21 @@ file_place(const char *path, uint64_t *off, uint64_t *len)
 	if (error != 0)
 		return error;
 	mutex_lock(&lock);
-	error = place(&fi->fi_fil, off, len);
+	error = fi->fi_volume->vo_damaged ? EILSEQ :
+	    place(&fi->fi_fil, off, len);
+	if (error == 0) {
+		memcpy(placed.pf_disk, fi->fi_volume->vo_name, DISK_NAME_MAX);
+		placed.pf_cluster = fi->fi_fil.obj.sclust;
+	}
 	mutex_unlock(&lock);
 	(void)file_close(fi);
 	return error;
+}
+
+void
+file_unplace(void)
+{
+	placed.pf_cluster = 0;
 }
 
 /* By where its data are: a name has another, short one. */
@@ -545,7 +574,8 @@ file_remove(const char *path)
 	error = enter(path, &rest, &vo);
 	if (error != 0)
 		return error;
-	return leave(vo, error_of(vo, f_unlink(&vo->vo_fs, rest)));
+	return leave(vo, is_placed(vo, rest) ? EBUSY :
+	    error_of(vo, f_unlink(&vo->vo_fs, rest)));
 }
 
 int
@@ -587,6 +617,8 @@ file_error(int error)
 		return "no name of a file";
 	case EACCES:
 		return "it is read-only, or a directory that is not empty";
+	case EBUSY:
+		return "the kernel's log is written to it";
 	case EROFS:
 		return "the disk is read-only";
 	case ENODEV:

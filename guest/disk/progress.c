@@ -43,6 +43,7 @@ stop(int error)
 {
 	(void)disk_close(progress.p_disk);
 	progress.p_disk = NULL;
+	file_unplace();
 	if (error != ENOSPC)
 		klog(LOG_DEBUG, "progress: no more, error %d", error);
 }
@@ -145,10 +146,13 @@ place_take(const char *name)
 
 	(void)snprintf(path, sizeof(path), "%s:%s", name, PROGRESS_PATH);
 	error = file_place(path, &progress.p_off, &progress.p_len);
-	if (error == 0)
-		error = disk_open(name, DISK_READ | DISK_WRITE, &dk);
 	if (error != 0)
 		return error;
+	error = disk_open(name, DISK_READ | DISK_WRITE, &dk);
+	if (error != 0) {
+		file_unplace();
+		return error;
+	}
 	disk_getinfo(dk, &di);
 	progress.p_first = di.di_sector;
 	progress.p_len -= progress.p_len % di.di_sector;
@@ -164,8 +168,10 @@ place_take(const char *name)
 		error = ENOENT;
 	if (error == 0)
 		progress.p_disk = dk;
-	else
+	else {
 		(void)disk_close(dk);
+		file_unplace();
+	}
 	return error;
 }
 

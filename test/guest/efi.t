@@ -130,6 +130,8 @@ def log(old):
                    machine="virt,gic-version=3") as g:
             g.prompt()
             g.command("sleep 2000")    # its disk is looked at meanwhile
+            out = g.command("rm /EFI/BOOT/paravane.log")
+            assert "the kernel's log is written to it" in out, out
             g.command("crash panic", wait=False)
             g.expect("panic: ")
         text = log_file(path)

@@ -430,6 +430,67 @@ test_fats_that_differ(void **state)
 	disk_out();
 }
 
+/* Where they write past the file system nothing else may come to lie. */
+static void
+test_a_file_that_is_overwritten_in_place_stays(void **state)
+{
+	uint64_t off, len;
+	struct file *fi;
+
+	(void)state;
+	make(2560, "-F 16 -s 1");
+	put("/A long log.txt", 5000, 3);
+	assert_int_equal(file_place("/A long log.txt", &off, &len), 0);
+	assert_int_equal(len, 5000);
+	assert_int_equal(fake->f_seen[off + 1], 3);
+	assert_int_equal(file_remove("/ALONGL~1.TXT"), EBUSY);
+	assert_int_equal(file_open("disk0:/a long LOG.txt", FILE_CREATE, &fi),
+	    EBUSY);
+	put("/other", 5000, 4);
+	assert_int_equal(file_remove("/other"), 0);
+	file_unplace();
+	assert_int_equal(file_remove("/A long log.txt"), 0);
+	disk_out();
+}
+
+static void
+test_a_file_in_pieces_has_no_place(void **state)
+{
+	uint64_t off, len;
+
+	(void)state;
+	make(2560, "-F 16 -s 1");
+	put("/hole", 2000, 3);
+	put("/wall", 2000, 3);
+	assert_int_equal(file_remove("/hole"), 0);
+	put("/log", 5000, 3);
+	assert_int_equal(file_place("/log", &off, &len), EFBIG);
+	assert_int_equal(file_remove("/log"), 0);
+	put("/empty", 0, 1);
+	assert_int_equal(file_place("/empty", &off, &len), EFBIG);
+	disk_out();
+}
+
+static void
+test_on_a_damaged_disk_nothing_has_a_place(void **state)
+{
+	uint8_t *image = malloc(pristine_size);
+	uint64_t off, len;
+	unsigned bits;
+
+	(void)state;
+	make(2560, "-F 16 -s 1");
+	put("/log", 5000, 3);
+	assert_int_equal(fake->f_size, pristine_size);
+	memcpy(image, fake->f_medium, pristine_size);
+	disk_out();
+	image[fat_at(&bits) + 100] ^= 1;
+	disk_in(image, pristine_size);
+	free(image);
+	assert_int_equal(file_place("/log", &off, &len), EILSEQ);
+	disk_out();
+}
+
 /* As FatFs counts: by one more than the specification has it. */
 static void
 test_the_number_of_clusters_tells_the_kind_of_fat(void **state)
@@ -549,6 +610,9 @@ main(void)
 		cmocka_unit_test(test_a_disk_that_goes_gives_enxio),
 		cmocka_unit_test(test_chains_that_loop_or_lead_nowhere),
 		cmocka_unit_test(test_fats_that_differ),
+		cmocka_unit_test(test_a_file_that_is_overwritten_in_place_stays),
+		cmocka_unit_test(test_a_file_in_pieces_has_no_place),
+		cmocka_unit_test(test_on_a_damaged_disk_nothing_has_a_place),
 		cmocka_unit_test(test_the_number_of_clusters_tells_the_kind_of_fat),
 		cmocka_unit_test(test_every_byte_of_the_boot_sector_changed),
 		cmocka_unit_test(test_random_damage),
