@@ -12,12 +12,14 @@ AR := llvm-ar
 NM := llvm-nm
 OBJCOPY := llvm-objcopy
 CC_FLAGS :=
+CC_SMALL := -Oz
 else ifeq ($(TOOLCHAIN),gcc)
 CC := aarch64-linux-gnu-gcc
 LD := aarch64-linux-gnu-ld
 AR := aarch64-linux-gnu-ar
 NM := aarch64-linux-gnu-nm
 OBJCOPY := aarch64-linux-gnu-objcopy
+CC_SMALL := -Os
 CC_FLAGS := -mno-outline-atomics -fno-tree-loop-distribute-patterns
 else
 $(error TOOLCHAIN is gcc or clang, not $(TOOLCHAIN))
@@ -54,7 +56,7 @@ SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/us
 	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \
 	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
 	transport/pci_intr transport/pci transport/mmio device/gpu device/console)
-OPTIMISE = $(if $(filter $(SMALL),$@),-Os)
+OPTIMISE = $(if $(filter $(SMALL),$@),$(CC_SMALL))
 
 KCFLAGS := $(CODEGEN) $(CC_FLAGS) $(ARCH) $(INCLUDE)
 
