@@ -5,7 +5,8 @@
  *	diskbench /dev/vda read|write rand|seq DEPTH SIZE MILLISECONDS
  *
  * Requests of SIZE bytes past the page cache (O_DIRECT), DEPTH of them at any
- * moment: pread and pwrite at depth 1, io_submit and io_getevents above. It says
+ * moment: pread and pwrite at depth 1, io_submit and io_getevents above. It
+ * says
  *
  *	bench: N operations in M us
  */

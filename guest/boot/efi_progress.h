@@ -12,13 +12,15 @@ struct efi_system;
 /*
  * How far we came, kept where it outlives us.
  *
- * On a Mac there is no serial port, and firmware's console need not reach the window. So each stage is left in two places while
- * firmware's services last:
+ * On a Mac there is no serial port, and firmware's console need not reach the
+ * window. So each stage is left in two places while firmware's services last:
  *
- *   the EFI variable ParavaneStage-38cd61d9-3757-42cd-938f-53caf408afb5, non-volatile, the stage as text;
+ *   the EFI variable ParavaneStage-38cd61d9-3757-42cd-938f-53caf408afb5,
+ *   non-volatile, the stage as text;
  *   the file of progress.h.
  *
- * All of it is tried, and nothing waited for: what firmware refuses is left out.
+ * All of it is tried, and nothing waited for: what firmware refuses is left
+ * out.
  */
 
 /*

@@ -2,10 +2,10 @@
 /*
  * Blocks in memory, a bounded number for all disks together.
  *
- * A sector of a block is valid (the same as on the disk, or newer), dirty (to be
- * written), or wrote (written, but a flush has not yet made it durable). Blocks
- * with a dirty or wrote sector stay: so whatever becomes of the device before
- * the flush, there is something to write again.
+ * A sector of a block is valid (the same as on the disk, or newer), dirty (to
+ * be written), or wrote (written, but a flush has not yet made it durable).
+ * Blocks with a dirty or wrote sector stay: so whatever becomes of the device
+ * before the flush, there is something to write again.
  *
  * Who reads or writes has du_lock of the unit, also across waits; a block that
  * is under way to or from the device is busy, and only its end, in io_done,
@@ -431,7 +431,9 @@ write_run(struct disk_unit *du, struct disk_block *b)
 	io_start(du, ci, DISK_OP_WRITE, pos, len);
 }
 
-/* The first of a row of dirty blocks, so that a request is as long as can be. */
+/*
+ * The first of a row of dirty blocks, so that a request is as long as can be.
+ */
 static struct disk_block *
 run_start(struct disk_block *b)
 {
@@ -721,7 +723,9 @@ fill_rest(struct disk_unit *du, struct disk_block *b)
 	return error;
 }
 
-/* The block with at least these sectors valid; ahead: others that it may read. */
+/*
+ * The block with at least these sectors valid; ahead: others that it may read.
+ */
 static int
 get(struct disk_unit *du, uint64_t number, uint8_t need, unsigned ahead,
     struct disk_block **bp)

@@ -498,4 +498,5 @@ cmd_sync(int argc, char **argv)
 		    strerror(error));
 	return error;
 }
-COMMAND(sync, cmd_sync, "sync", "have all that was written to disks made durable");
+COMMAND(sync, cmd_sync, "sync",
+    "have all that was written to disks made durable");

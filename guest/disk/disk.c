@@ -12,7 +12,7 @@
 #include "ktime.h"
 #include "log.h"
 
-#define SCAN_NS		(60 * NS_PER_S)	/* a disk that hangs is given up before */
+#define SCAN_NS		(60 * NS_PER_S)	/* one that hangs is given up before */
 #define BYPASS_ROUNDS	100
 #define LIST_NS		(10 * NS_PER_S)	/* its partitions are not waited for */
 
@@ -69,7 +69,9 @@ scan_say(void *arg, const char *text)
 	klog(LOG_WARN, "%s: %s", sr->sr_unit->du_name, text);
 }
 
-/* Straight from the disk: this thread also writes back, and waits for nobody. */
+/*
+ * Straight from the disk: this thread also writes back, and waits for nobody.
+ */
 static int
 scan_sectors(struct scan_reader *sr, uint64_t pos, size_t len)
 {

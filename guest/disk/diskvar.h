@@ -81,7 +81,9 @@ struct disk_ops {
 	 * more; or, with `quiet`, have it not: somebody looks again at once.
 	 */
 	void	(*do_poll)(void *arg, bool quiet);
-	/* For how long the device has had what it has longest, ns; 0: nothing. */
+	/*
+	 * For how long the device has had what it has longest, ns; 0: nothing.
+	 */
 	uint64_t (*do_oldest)(void *arg);
 	/*
 	 * Reset the device and forget all that was taken, then bring it up
@@ -105,7 +107,7 @@ struct disk_unit {
 	bool		du_gone;	/* taken out: ENXIO */
 	bool		du_dead;	/* given up: EIO */
 	bool		du_resetting;
-	volatile bool	du_broken;	/* set by the driver: it needs a reset */
+	volatile bool	du_broken;	/* by the driver: it needs a reset */
 	bool		du_quiet;	/* a thread spins in unit_wait */
 	bool		du_unarmed;	/* there was no interrupt asked for */
 	uint64_t	du_wait_ns;	/* how long one waited of late */
@@ -135,7 +137,7 @@ struct disk_unit {
 	unsigned	du_nio;		/* under way */
 	unsigned	du_ndirty;	/* blocks not yet written */
 	unsigned	du_nwrote;	/* blocks not yet flushed */
-	bool		du_unflushed;	/* something was written since a flush */
+	bool		du_unflushed;	/* written to since a flush */
 	uint64_t	du_dirty_since;
 	uint64_t	du_lost;	/* bytes never written, not yet told */
 };
@@ -147,9 +149,9 @@ struct disk_unit {
  *
  * disk_unit_detach - it is gone, or going
  *
- * Stops the device by do_stop, and returns what that said. Whatever is under way
- * ends with ENXIO; what the cache could not write back is told. Nothing of the
- * driver's is called from here on.
+ * Stops the device by do_stop, and returns what that said. Whatever is under
+ * way ends with ENXIO; what the cache could not write back is told. Nothing of
+ * the driver's is called from here on.
  *
  * disk_unit_changed - the driver filled *geo anew
  */
@@ -166,7 +168,8 @@ void	unit_kick(void);
 /* Begin a request whose rq_pos, rq_len and data are set; never refused. */
 void	unit_submit(struct disk_unit *, struct disk_req *);
 /* n of them, with one doorbell */
-void	unit_submit_all(struct disk_unit *, struct disk_req *const *, unsigned n);
+void	unit_submit_all(struct disk_unit *, struct disk_req *const *,
+	    unsigned n);
 int	unit_wait(struct disk_req *);
 /* Wait a little for an event that the end of some request signals. */
 void	unit_wait_event(struct disk_unit *, struct event *);
@@ -228,7 +231,8 @@ void	cache_forget(struct disk *);
 /* The unit is gone. Returns how many bytes were not written. */
 uint64_t cache_drop_unit(struct disk_unit *);
 /* Whether cache_bypass has anything to do. */
-bool	cache_holds(struct disk_unit *, uint64_t pos, uint64_t len, bool change);
+bool	cache_holds(struct disk_unit *, uint64_t pos, uint64_t len,
+	    bool change);
 
 /* Kernel memory of part `i` of a request, and how long it is; NULL: the end. */
 void	*disk_req_part(const struct disk_req *, unsigned i, uint64_t *len);

@@ -33,7 +33,7 @@ struct volume {
 	uint32_t	vo_sector;	/* the file system's own */
 	unsigned	vo_files;
 	bool		vo_damaged;
-	int		vo_error;	/* the disk's last, for FatFs has but one */
+	int		vo_error;	/* the disk's last; FatFs has but one */
 };
 
 struct file {

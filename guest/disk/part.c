@@ -141,7 +141,9 @@ overlapped(const struct scan *sc, uint64_t start, uint64_t size)
 	return NULL;
 }
 
-/* In sectors; the caller fills type and label of what it gets. NULL: not taken. */
+/*
+ * In sectors; the caller fills type and label of what it gets. NULL: not taken.
+ */
 static struct disk_part *
 add(struct scan *sc, unsigned number, uint64_t first, uint64_t count)
 {

@@ -3,8 +3,8 @@
  * `diskpattern`: writes whose every sector says what it is, so that a disk's
  * image tells afterwards which of them it holds (test/lib/pattern.py).
  *
- * Write number G, its generation, goes to a place that the seed decides. Each of
- * its sectors carries, in 64-bit words of the CPU's order:
+ * Write number G, its generation, goes to a place that the seed decides. Each
+ * of its sectors carries, in 64-bit words of the CPU's order:
  *
  *	0	PATTERN_MAGIC
  *	1	the seed
@@ -14,8 +14,8 @@
  *	4	a checksum of those
  *	5..63	that, plus STEP for each word further on
  *
- * So whoever finds a sector knows that everything up to that flush must be there
- * too. After a flush it is also said on the console.
+ * So whoever finds a sector knows that everything up to that flush must be
+ * there too. After a flush it is also said on the console.
  */
 #include <errno.h>
 #include <string.h>
@@ -49,7 +49,7 @@ struct pattern {
 	uint32_t	pa_gen;
 	uint32_t	pa_flushed;
 	uint32_t	*pa_gens;	/* of each sector, the last */
-	uint32_t	*pa_acked;	/* of each generation: word 3's upper half */
+	uint32_t	*pa_acked;	/* of each: word 3's upper half */
 	unsigned	pa_depth;	/* 0: through the cache */
 	unsigned	pa_tries;	/* flushes that may yet fail */
 	struct slot	pa_slots[DEPTH_MAX];
@@ -286,7 +286,8 @@ on_disk(struct pattern *pa, const char *name)
 		pa->pa_sectors = info.di_size / DISK_SECTOR;
 	if (pa->pa_sectors == 0 ||
 	    (pa->pa_depth != 0 && info.di_sector != DISK_SECTOR)) {
-		tty_printf("diskpattern: %s: sectors of %u bytes do not serve\n",
+		tty_printf("diskpattern: %s: sectors of %u bytes do not "
+		    "serve\n",
 		    name, DISK_SECTOR);
 		error = EINVAL;
 	}

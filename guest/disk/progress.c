@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The kernel's log, into the sectors of a file that the EFI application made. */
+/*
+ * The kernel's log, into the sectors of a file that the EFI application made.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +18,7 @@
 
 #define LOOK_NS		(100 * NS_PER_MS)	/* between looks at the log */
 #define FIND_NS		(20 * NS_PER_MS)
-#define FIND_TRIES	3000			/* a minute: disks appear late */
+#define FIND_TRIES	3000		/* a minute: disks appear late */
 #define CHUNK		4096u			/* of the log, in one write */
 
 static struct {
@@ -27,7 +29,7 @@ static struct {
 	uint64_t	p_first;	/* bytes of its first sector */
 	unsigned long long p_log;	/* how far the log is read */
 	char		*p_head;	/* the first sector */
-	char		*p_text;	/* the sector that is being filled, and on */
+	char		*p_text;	/* the sector being filled, and on */
 } progress;
 
 static int

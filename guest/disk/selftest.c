@@ -72,7 +72,7 @@ SELFTEST(disk_both_ways)
 	ST_EQ(st, error, 0);
 }
 
-#define SCATTERED	(48u * PAGE_SIZE)	/* more pages than one load takes */
+#define SCATTERED	(48u * PAGE_SIZE)	/* more than one load takes */
 
 /* Memory whose every page lies before the one that it follows. */
 static void *

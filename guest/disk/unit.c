@@ -17,10 +17,10 @@
 #include "log.h"
 
 #define TIMEOUT_S	30		/* disktimeout= */
-#define MAX_RESETS	8		/* in a row, nothing done between them */
+#define MAX_RESETS	8		/* in a row, with nothing done */
 #define LOOK_NS		(100 * NS_PER_MS)	/* behind interrupts */
-#define SPIN_NS		(500 * NS_PER_US)	/* what is sooner is not slept for */
-#define LOOK_AHEAD	256		/* that wait, looked at for one to start */
+#define SPIN_NS		(500 * NS_PER_US)	/* not worth a sleep */
+#define LOOK_AHEAD	256		/* that wait, for one to start */
 #define WRITEBACK_NS	(2 * NS_PER_S)	/* dirty no longer than about that */
 
 enum { RQ_WAITING, RQ_ACTIVE, RQ_DONE };
@@ -302,8 +302,8 @@ unit_wait_event(struct disk_unit *du, struct event *ev)
 }
 
 /*
- * To sleep and be interrupted takes longer than many a disk does: where the last
- * few were quick, look for a while, and let it not interrupt.
+ * To sleep and be interrupted takes longer than many a disk does: where the
+ * last few were quick, look for a while, and let it not interrupt.
  */
 static void
 spin(struct disk_req *rq)

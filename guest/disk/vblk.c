@@ -431,7 +431,9 @@ stop(void *arg)
 	if (vb->vb_stopped)
 		return 0;
 	error = pv_blk_stop(&vb->vb_blk);
-	/* Slots of requests that the device may still reach stay as they are. */
+	/*
+	 * Slots of requests that the device may still reach stay as they are.
+	 */
 	while ((br = pv_blk_drain(&vb->vb_blk)) != NULL)
 		if (error == 0)
 			slot_put(vb, (struct slot *)br);

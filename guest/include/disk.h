@@ -27,12 +27,12 @@
  * again. What is given up in the end (the disk is gone, the last one who wrote
  * has closed) is told in the log with the number of bytes.
  *
- * A device that breaks, needs a reset, or does not answer within disktimeout= of
- * the command line (seconds; 30) is reset, and what was in flight is tried
+ * A device that breaks, needs a reset, or does not answer within disktimeout=
+ * of the command line (seconds; 30) is reset, and what was in flight is tried
  * again: the same data to the same sectors, before any later request that
- * overlaps it. After DISK_TRIES tries it is EIO. A disk that was taken out gives
- * ENXIO at once, to every handle that was open, for good: one that is put in
- * under the same name is another.
+ * overlaps it. After DISK_TRIES tries it is EIO. A disk that was taken out
+ * gives ENXIO at once, to every handle that was open, for good: one that is put
+ * in under the same name is another.
  *
  * The cache has diskcache= bytes (a thirty-second of RAM, from 512 KiB to
  * 16 MiB), allocated when the first disk appears.
@@ -81,10 +81,10 @@ int	disk_close(struct disk *);
 struct disk_info {
 	char		di_name[DISK_NAME_MAX];
 	uint64_t	di_size;	/* bytes; 0: an empty disk */
-	uint32_t	di_sector;	/* bytes: requests are multiples of it */
+	uint32_t	di_sector;	/* bytes: the unit of requests */
 	uint32_t	di_optimal;	/* bytes: best length, 0 unknown */
 	bool		di_readonly;
-	bool		di_writeback;	/* it has a cache that DISK_FLUSH empties */
+	bool		di_writeback;	/* a cache that a flush empties */
 	bool		di_gone;	/* taken out */
 	uint64_t	di_discard_max;	/* bytes of one DISK_DISCARD; 0: it
 					 * does not */
@@ -106,7 +106,8 @@ void	disk_getinfo(struct disk *, struct disk_info *);
 int	disk_read(struct disk *, uint64_t off, void *buf, size_t len);
 
 /*
- * disk_write - into the cache; to the device in disk_sync or a few seconds later
+ * disk_write - into the cache; to the device in disk_sync or a few seconds
+ * later
  *
  * On a write-through disk it is on the medium at the return. Errors as
  * disk_read; EROFS. After an error which part was written is unknown.
@@ -126,14 +127,15 @@ int	disk_sync(struct disk *);
 int	disk_sync_all(void);
 
 /*
- * Requests, past the cache. Dirty blocks that overlap are written before it, and
- * a write drops what it overlaps.
+ * Requests, past the cache. Dirty blocks that overlap are written before it,
+ * and a write drops what it overlaps.
  *
- * The caller owns the request and its data; both are the disk's from disk_submit
- * until rq_done is called or disk_wait returns. Data is memory of the kernel's
- * (kmalloc, DMA memory: anything mapped), at best aligned to 128 bytes. Requests
- * of a handle may complete in any order, but those that overlap, of which one
- * writes, are carried out in the order they were submitted.
+ * The caller owns the request and its data; both are the disk's from
+ * disk_submit until rq_done is called or disk_wait returns. Data is memory of
+ * the kernel's (kmalloc, DMA memory: anything mapped), at best aligned to 128
+ * bytes. Requests of a handle may complete in any order, but those that
+ * overlap, of which one writes, are carried out in the order they were
+ * submitted.
  */
 enum disk_op {
 	DISK_OP_READ,
@@ -186,12 +188,13 @@ struct disk_req {
  * others go on reading and writing there all the time; within a rq_done: the
  * cache has something of the range that would have to be written first.
  *
- * disk_submit_all - begin several; the device hears of them at once. An error is
- * the first's that is refused: then none of them is begun.
+ * disk_submit_all - begin several; the device hears of them at once. An error
+ * is the first's that is refused: then none of them is begun.
  *
  * disk_wait - block until it is done; returns rq_error. Bounded, since every
  * request is: DISK_TRIES times disktimeout= and the resets. Where the disk has
- * been quick it looks for a while before it sleeps; other threads run meanwhile.
+ * been quick it looks for a while before it sleeps; other threads run
+ * meanwhile.
  *
  * disk_do - submit and wait
  */

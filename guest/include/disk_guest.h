@@ -37,8 +37,8 @@ int	vblk_attach(struct pv_virtio *dev, const struct pv_bus_dma_tag *dmat,
  * vblk_detach - take a disk away, at any time
  *
  * Whatever is in flight ends with ENXIO. Afterwards the device is reset and
- * quiet, or (ETIMEDOUT) the memory that it can still reach is given up for ever.
- * Threads only.
+ * quiet, or (ETIMEDOUT) the memory that it can still reach is given up for
+ * ever. Threads only.
  */
 int	vblk_detach(struct vblk *);
 

@@ -4,8 +4,8 @@
  *
  * A path is DISK:/DIR/FILE, such as disk0p1:/EFI/BOOT/BOOTAA64.EFI. Without a
  * disk it is on the first disk or partition that holds a FAT. Nothing is
- * mounted: a file system is looked at when it is first used, and let go when its
- * last file is closed.
+ * mounted: a file system is looked at when it is first used, and let go when
+ * its last file is closed.
  *
  * Whenever one is first used it is checked whole, and what is wrong with it is
  * said in the log: chains that loop, meet, or lead nowhere. On one that is
@@ -13,9 +13,9 @@
  * file_remove or file_mkdir has returned 0.
  *
  * Errors: ENOENT; EEXIST; EINVAL a name that can't be; EISDIR; ENOTDIR; EACCES
- * the file is read-only, or the directory not empty; ENOSPC; EROFS; ENODEV there
- * is no FAT; EILSEQ it is damaged; ENXIO there is no such disk; EIO; ENOMEM.
- * Threads of CPU 0.
+ * the file is read-only, or the directory not empty; ENOSPC; EROFS; ENODEV
+ * there is no FAT; EILSEQ it is damaged; ENXIO there is no such disk; EIO;
+ * ENOMEM. Threads of CPU 0.
  */
 #ifndef GUEST_FILE_H
 #define GUEST_FILE_H
@@ -27,7 +27,7 @@
 struct file;
 
 #define FILE_READ		0	/* a file that is there */
-#define FILE_CREATE	1	/* write: a new file, in the place of an old one */
+#define FILE_CREATE	1	/* write: a new file, in an old one's place */
 
 struct file_entry {
 	char		fe_name[FILE_NAME_MAX];

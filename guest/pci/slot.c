@@ -33,7 +33,7 @@
 
 #define CAP_BUTTON		(1u << 0)
 #define CAP_POWER		(1u << 1)
-#define CAP_MRL			(1u << 2)	/* a latch that tells whether it is open */
+#define CAP_MRL			(1u << 2)	/* a latch: is it open */
 #define CAP_ATTENTION		(1u << 3)
 #define CAP_LAMP		(1u << 4)
 #define CAP_HOTPLUG		(1u << 6)
@@ -68,14 +68,14 @@
 				 STA_PRESENCE | STA_LINK)
 #define STA_CLEARED		(STA_EVENTS | STA_COMPLETED)
 
-#define COMMAND_PENDING		(1u << 19)	/* of an interrupt, in the status half */
+#define COMMAND_PENDING		(1u << 19)	/* in the status half: INTx */
 
 #define COMPLETION_NS		(1 * NS_PER_S)	/* a command takes at most */
-#define LINK_NS			(1 * NS_PER_S)	/* the link trains, for a fast port */
-#define SETTLE_NS		(100 * NS_PER_MS)	/* then, before the first request */
-#define ANSWER_NS		(1 * NS_PER_S)	/* a device that is not ready yet */
-#define CANCEL_NS		(5 * NS_PER_S)	/* from the button to the power */
-#define OFF_NS			(1 * NS_PER_S)	/* before it may be switched on again */
+#define LINK_NS			(1 * NS_PER_S)	/* the link trains */
+#define SETTLE_NS		(100 * NS_PER_MS) /* then, before it is asked */
+#define ANSWER_NS		(1 * NS_PER_S)	/* a device gets ready */
+#define CANCEL_NS		(5 * NS_PER_S)	/* from button to power */
+#define OFF_NS			(1 * NS_PER_S)	/* before it is on again */
 #define STEP_NS			(10 * NS_PER_MS)
 #define CUT_NS			(200 * NS_PER_MS)
 #define LOOK_POLLED_NS		(100 * NS_PER_MS)
@@ -87,8 +87,8 @@ enum slot_state {
 	SLOT_SETTLING,		/* the device may be asked soon */
 	SLOT_ON,
 	SLOT_LEAVING,		/* asked out; may be taken back */
-	SLOT_OFF,		/* until what is in it is taken out, or the button */
-	SLOT_COOLING,		/* empty, or soon: too early to switch on again */
+	SLOT_OFF,		/* until what is in it is out, or the button */
+	SLOT_COOLING,		/* empty, or soon: too early to be on again */
 };
 
 static const char *const state_names[] = {
@@ -103,18 +103,18 @@ struct pci_slot {
 	char		sl_name[16];
 	unsigned	sl_cap;		/* where the capability is */
 	uint32_t	sl_caps;	/* Slot Capabilities */
-	bool		sl_link_told;	/* link status tells whether it is active */
+	bool		sl_link_told;	/* link status tells if it is active */
 	bool		sl_linked;	/* it was, since the slot is on */
 	bool		sl_commanded;	/* a command is under way */
 	enum slot_state	sl_state;
 	uint64_t	sl_next;	/* when it is looked at again */
-	uint64_t	sl_end;		/* when what the state waits for is given up */
+	uint64_t	sl_end;		/* of what the state waits for */
 	uint64_t	sl_off;		/* when it was switched off */
 	bool		sl_attention;	/* the light is on */
-	uint32_t	sl_events;	/* STA_EVENTS cleared in the register, not dealt with */
-	bool		sl_pressed;	/* the button, while it can't be dealt with */
+	uint32_t	sl_events;	/* of STA_EVENTS, not dealt with yet */
+	bool		sl_pressed;	/* the button, not dealt with yet */
 	bool		sl_cut;		/* switched off in a test, unheard */
-	int		sl_vector;	/* of the port: -1 INTx, VECTOR_NONE polled */
+	int		sl_vector;	/* -1 INTx, VECTOR_NONE polled */
 	volatile bool	sl_called;	/* by its interrupt */
 	unsigned	sl_in, sl_out, sl_lost;
 };
@@ -518,7 +518,7 @@ slot_begin(struct pci_slot *sl)
 		sl->sl_events = 0;
 		return;
 	}
-	/* The button is pressed along with filling a slot; alone it asks out. */
+	/* Pressed with the filling of a slot it says nothing; alone, out. */
 	sl->sl_pressed = (sl->sl_events & (STA_BUTTON | STA_PRESENCE)) ==
 	    STA_BUTTON;
 	sl->sl_events = 0;

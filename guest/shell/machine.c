@@ -11,7 +11,8 @@
 static void
 print_range(const char *what, uint64_t base, uint64_t size, const char *more)
 {
-	tty_printf("%-8s 0x%llx + 0x%llx%s\n", what, (unsigned long long)base, (unsigned long long)size, more);
+	tty_printf("%-8s 0x%llx + 0x%llx%s\n", what, (unsigned long long)base,
+	    (unsigned long long)size, more);
 }
 
 static void
@@ -45,7 +46,8 @@ print_gic(const struct machine_gic *mg)
 		    mg->mg_its[i].mi_size, "");
 	for (i = 0; i < mg->mg_nv2m; i++)
 		tty_printf("v2m      0x%llx + 0x%llx, intid %u, %u of them\n",
-		    (unsigned long long)mg->mg_v2m[i].mv_base, (unsigned long long)mg->mg_v2m[i].mv_size,
+		    (unsigned long long)mg->mg_v2m[i].mv_base,
+		    (unsigned long long)mg->mg_v2m[i].mv_size,
 		    mg->mg_v2m[i].mv_intid_base, mg->mg_v2m[i].mv_intid_count);
 }
 
@@ -66,8 +68,9 @@ print_host(const struct machine_host *mh)
 	for (i = 0; i < mh->mh_nwindows; i++) {
 		mw = &mh->mh_window[i];
 		tty_printf("  window 0x%llx + 0x%llx at 0x%llx, %s%s\n",
-		    (unsigned long long)mw->mw_bus, (unsigned long long)mw->mw_size, (unsigned long long)mw->mw_cpu,
-		    space[mw->mw_space],
+		    (unsigned long long)mw->mw_bus,
+		    (unsigned long long)mw->mw_size,
+		    (unsigned long long)mw->mw_cpu, space[mw->mw_space],
 		    mw->mw_prefetch ? " prefetchable" : "");
 	}
 }
@@ -84,13 +87,15 @@ print_rest(void)
 	    machine.m_timer.mt_virt.mi_intid, machine.m_timer.mt_phys.mi_intid,
 	    machine.m_timer.mt_hyp.mi_intid);
 	if (mu->mu_base != 0)
-		tty_printf("uart     0x%llx, intid %u%s\n", (unsigned long long)mu->mu_base,
-		    mu->mu_intr.mi_intid, mu->mu_stdout ? ", stdout" : "");
+		tty_printf("uart     0x%llx, intid %u%s\n",
+		    (unsigned long long)mu->mu_base, mu->mu_intr.mi_intid,
+		    mu->mu_stdout ? ", stdout" : "");
 	for (i = 0; i < machine.m_nhosts; i++)
 		print_host(&machine.m_host[i]);
 	if (machine.m_nmmio > 0)
 		tty_printf("mmio     %u virtio devices, the first at 0x%llx\n",
-		    machine.m_nmmio, (unsigned long long)machine.m_mmio[0].mm_base);
+		    machine.m_nmmio,
+		    (unsigned long long)machine.m_mmio[0].mm_base);
 }
 
 static int
@@ -112,4 +117,5 @@ cmd_machine(int argc, char **argv)
 		tty_printf("%s", machine.m_notes);
 	return 0;
 }
-COMMAND(machine, cmd_machine, "machine", "the machine as firmware described it");
+COMMAND(machine, cmd_machine, "machine",
+    "the machine as firmware described it");

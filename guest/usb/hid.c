@@ -129,7 +129,10 @@ hid_keyboard_repeat(struct hid_keyboard *hk, uint64_t now)
 	return hk->hk_next;
 }
 
-/* Report descriptors (HID, Report Descriptor): items of a prefix and up to four bytes. */
+/*
+ * Report descriptors (HID, Report Descriptor): items of a prefix and up to four
+ * bytes.
+ */
 #define ITEM_INPUT		0x80
 #define ITEM_USAGE_PAGE		0x04
 #define ITEM_LOGICAL_MAX	0x24

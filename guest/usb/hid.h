@@ -44,7 +44,7 @@ struct hid_field {
 };
 
 struct hid_pointer {
-	uint8_t		hp_id;		/* of its report; 0: reports have none */
+	uint8_t		hp_id;		/* of its report; 0: there is none */
 	struct hid_field hp_x, hp_y, hp_buttons;
 	uint32_t	hp_at_x, hp_at_y, hp_pressed;
 	uint64_t	hp_reports;

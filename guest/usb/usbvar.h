@@ -16,12 +16,14 @@
 #define XHCI_PORTS	32	/* that are looked at */
 #define USB_BUFFER	512	/* of a device: descriptors and reports */
 #define USB_REPORT	256	/* bytes of one at most */
-#define USB_RETRIES	3	/* of a device that fails, until it is plugged anew */
+#define USB_RETRIES	3	/* of one that fails, until plugged anew */
 
 struct pci_dev;
 struct xhci;
 
-/* Memory that a controller and we both reach; mapped so that no sync is needed. */
+/*
+ * Memory that a controller and we both reach; mapped so that no sync is needed.
+ */
 struct usb_mem {
 	bus_dma_segment_t um_seg;
 	bus_dmamap_t	um_map;
@@ -44,7 +46,7 @@ enum usb_kind { USB_OTHER, USB_KEYBOARD, USB_POINTER };
 /* What is told of the one request that is under way. */
 struct usb_request {
 	bus_addr_t	rq_addr;	/* its last TRB; 0: none is */
-	bus_addr_t	rq_data;	/* of a control transfer: the data's TRB */
+	bus_addr_t	rq_data;	/* of a control: the data's TRB */
 	uint32_t	rq_left;	/* bytes that were not moved */
 	unsigned	rq_code;	/* how it ended */
 };

@@ -36,7 +36,7 @@
 #define COMMAND_RESET		0x2
 #define COMMAND_INTERRUPT	0x4
 #define STATUS_HALTED		0x1
-#define STATUS_ERROR		0x1004	/* of the host's system, of the controller */
+#define STATUS_ERROR		0x1004	/* the host's, the controller's */
 #define STATUS_EVENT		0x8
 #define STATUS_NOT_READY	0x800
 
@@ -91,7 +91,9 @@ enum {
 #define NCOMMAND		64
 #define NEVENT			128
 
-/* And two pages have all of a device's; parts of which one side alone writes. */
+/*
+ * And two pages have all of a device's; parts of which one side alone writes.
+ */
 #define DEV_CONTEXT		0	/* the controller's */
 #define DEV_CONTROL		2176
 #define DEV_INTERRUPT		2688
@@ -400,7 +402,9 @@ await(struct xhci *hc, struct usb_request *rq, uint64_t ns)
 	return 0;
 }
 
-/* 0; EIO it was refused; ETIMEDOUT, ENXIO the controller is no good any more. */
+/*
+ * 0; EIO it was refused; ETIMEDOUT, ENXIO the controller is no good any more.
+ */
 static int
 command(struct xhci *hc, uint64_t param, uint32_t control)
 {
@@ -568,7 +572,10 @@ xhci_start(struct xhci *hc)
 	return 0;
 }
 
-/* Its devices are dropped after it. Without a confirmed reset the memory stays behind. */
+/*
+ * Its devices are dropped after it. Without a confirmed reset the memory stays
+ * behind.
+ */
 int
 xhci_stop(struct xhci *hc)
 {

@@ -6,19 +6,19 @@
  * sectors of 512 bytes stay inside the driver. A request's offset and length
  * are multiples of bi_block.
  *
- * Requests. The caller owns struct pv_blk_request, gives it to pv_blk_submit and
- * gets that same pointer back, once, from pv_blk_complete or pv_blk_drain; until
- * then it and the pieces that it points to are the driver's. Its memory may be
- * scattered as it likes, and of any length: the driver cuts by what the device
- * takes (segments and their size, the queue's size, the longest discard), sends
- * the parts as there is room, and gives the request back when all are done, with
- * the first error. The data are loaded by the caller, and never copied. There is
- * no request for which there is no room: what does not fit in the queue waits in
- * it.
+ * Requests. The caller owns struct pv_blk_request, gives it to pv_blk_submit
+ * and gets that same pointer back, once, from pv_blk_complete or pv_blk_drain;
+ * until then it and the pieces that it points to are the driver's. Its memory
+ * may be scattered as it likes, and of any length: the driver cuts by what the
+ * device takes (segments and their size, the queue's size, the longest
+ * discard), sends the parts as there is room, and gives the request back when
+ * all are done, with the first error. The data are loaded by the caller, and
+ * never copied. There is no request for which there is no room: what does not
+ * fit in the queue waits in it.
  *
- * Order. Requests on a queue are sent in the order of submission, but the device
- * serves them as it likes: two that overlap, and are in flight together, have no
- * order. PV_BLK_FLUSH makes one, see below.
+ * Order. Requests on a queue are sent in the order of submission, but the
+ * device serves them as it likes: two that overlap, and are in flight together,
+ * have no order. PV_BLK_FLUSH makes one, see below.
  *
  * Queues. bi_nqueues of them, each with one owner: calls that name the same
  * queue never run at the same time, calls that name others may.
@@ -26,9 +26,9 @@
  * Failure. When the device breaks (bc_broken) the port calls pv_blk_stop, then
  * pv_blk_drain until it gives NULL, and each request that was not completed
  * comes back with an error: whether the device carried it out is not known.
- * After pv_blk_start the port may submit it again, or fail it to whom it belongs.
- * How long a request may take is the port's to say: pv_blk_oldest_ns tells, and
- * pv_blk_stop ends it.
+ * After pv_blk_start the port may submit it again, or fail it to whom it
+ * belongs. How long a request may take is the port's to say: pv_blk_oldest_ns
+ * tells, and pv_blk_stop ends it.
  */
 #ifndef PARAVANE_BLK_H
 #define PARAVANE_BLK_H
@@ -240,18 +240,19 @@ int pv_blk_attach(struct pv_blk *, struct pv_virtio *dev,
 /*
  * pv_blk_stop - reset the device; then drain
  *
- * The first of the two steps of a reset, also of detach. Returns 0, or ETIMEDOUT
- * if the reset was not confirmed: the requests still come back, but the memory of
- * those with pv_blk_lost must stay loaded, and not be used again, for ever.
- * Context: thread; no other call on this device at the same time.
+ * The first of the two steps of a reset, also of detach. Returns 0, or
+ * ETIMEDOUT if the reset was not confirmed: the requests still come back, but
+ * the memory of those with pv_blk_lost must stay loaded, and not be used again,
+ * for ever. Context: thread; no other call on this device at the same time.
  */
 int pv_blk_stop(struct pv_blk *);
 
 /*
  * pv_blk_drain - take back a request that was not completed, of any queue
  *
- * After pv_blk_stop, until NULL. br_error is EIO, or what it was already when the
- * request was done and only not yet taken. Each comes once. Context: thread.
+ * After pv_blk_stop, until NULL. br_error is EIO, or what it was already when
+ * the request was done and only not yet taken. Each comes once. Context:
+ * thread.
  */
 struct pv_blk_request *pv_blk_drain(struct pv_blk *);
 
@@ -314,13 +315,14 @@ int pv_blk_complete(struct pv_blk *, unsigned int queue,
  *		has: 1 is the next.
  *
  * Asks for one interrupt: a port that completes asks again at the end. Wanted
- * from the start. Returns nonzero if there already is something: complete again.
- * Context: as submit.
+ * from the start. Returns nonzero if there already is something: complete
+ * again. Context: as submit.
  */
 int pv_blk_intr(struct pv_blk *, unsigned int queue, unsigned int after);
 
 /*
- * pv_blk_oldest_ns - for how long the device has had the part that it has longest
+ * pv_blk_oldest_ns - for how long the device has had the part that it has
+ * longest
  *
  * Nanoseconds; 0 if it has none. What waits in the queue behind it does not
  * count. Context: as submit.
@@ -340,19 +342,19 @@ const struct pv_blk_info *pv_blk_info(const struct pv_blk *);
  * pv_blk_changed - read again what may change; after bc_changed
  *
  * Capacity and may_unmap. Requests in flight beyond a new end
- * fail as the device sees fit. Returns 1 if the capacity changed, 0 if not; as a
- * negative number ENXIO not started, EIO, ERANGE a capacity that can't be: what
- * is known stays. Context: thread.
+ * fail as the device sees fit. Returns 1 if the capacity changed, 0 if not; as
+ * a negative number ENXIO not started, EIO, ERANGE a capacity that can't be:
+ * what is known stays. Context: thread.
  */
 int pv_blk_changed(struct pv_blk *);
 
 /*
  * pv_blk_set_writeback - choose the device's cache: 1 volatile, 0 through
  *
- * After 0 what was written before still needs a flush; what is written from then
- * on does not. Stays so after a restart.
- * Errors: ENOTSUP without bi_can_toggle; ENXIO; EIO, also if the device does not
- * take it. Context: thread, with no write under way on any queue.
+ * After 0 what was written before still needs a flush; what is written from
+ * then on does not. Stays so after a restart.
+ * Errors: ENOTSUP without bi_can_toggle; ENXIO; EIO, also if the device does
+ * not take it. Context: thread, with no write under way on any queue.
  */
 int pv_blk_set_writeback(struct pv_blk *, int on);
 
