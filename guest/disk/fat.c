@@ -423,8 +423,10 @@ place(FIL *fp, uint64_t *off, uint64_t *len)
 	FRESULT fr = FR_OK;
 
 	*len = fp->obj.objsize;
-	if (*len == 0 || *len > PLACE_MAX)
+	if (*len == 0)
 		return EFBIG;
+	if (*len > PLACE_MAX)
+		*len = PLACE_MAX;
 	*off = (fs->database + (uint64_t)(fp->obj.sclust - 2) * fs->csize) *
 	    fs->ssize;
 	for (at = 0; at < *len && fr == FR_OK; at += cluster) {

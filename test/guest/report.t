@@ -88,6 +88,9 @@ def test_diff(directory, net):
         f.write(text.replace("== end", ""))
     tap.ok(diff(a, cut)[0] == 2 and "cut short" in diff(a, cut)[2],
            "half a record is told from a whole one")
+    with open(cut, "w") as f:
+        f.write(text + text.replace("== end", ""))
+    tap.ok(diff(a, cut)[0] == 0, "the last whole one counts", *diff(a, cut))
     tap.ok(diff(a, DIFF)[0] == 2 and diff(a, "/absent")[0] == 2,
            "what is no record is told")
 
