@@ -20,6 +20,7 @@ import unattended
 from paravane_qemu import GPU, RNG
 
 DIFF = os.path.join(TOP, "tool", "report-diff")
+USB = ["-device", "qemu-xhci", "-device", "usb-kbd", "-device", "usb-tablet"]
 SUBJECTS = {
     "selftest": r"\d+ passed, 0 failed",
     "machine": r"^  ecam +0x",
@@ -70,13 +71,21 @@ def test_subjects(text):
 
 
 def test_diff(directory, net):
-    text, a = guest(directory, "a", [net, GPU, RNG])
+    text, a = guest(directory, "a", [net, GPU, RNG, USB])
     test_subjects(text)
-    _, b = guest(directory, "b", [net, GPU, RNG])
-    _, other = guest(directory, "other", [net, GPU, RNG, RNG], smp=2)
+    said, b = guest(directory, "b", [net, GPU, RNG, USB])
+    _, other = guest(directory, "other", [net, GPU, RNG, USB, RNG], smp=2)
     status, out, err = diff(a, b)
     tap.ok(status == 0 and not out, "two runs of one machine are the same",
            out, err)
+    used = os.path.join(directory, "used")
+    with open(used, "w") as f:
+        f.write(re.sub(r"at 0 of (\d+), 0 of (\d+), buttons 0",
+                       r"at 7 of \1, 9 of \2, buttons 1",
+                       re.sub(r"\b0 reports", "12 reports", said)))
+    status, out, err = diff(a, used)
+    tap.ok(status == 0 and said.count(" 0 reports") == 2, "nor does it matter "
+           "that a keyboard and a pointer were used", out, err)
     status, out, err = diff("--all", a, b)
     tap.ok(status == 1 and "== dmesg" in out, "but for times, with --all", err)
     status, out, err = diff(a, other)
