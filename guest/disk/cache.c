@@ -26,7 +26,6 @@
 #define CACHE_LEAST	(128u << 10)	/* where memory is short */
 #define SECTORS		(CACHE_BLOCK / DISK_SECTOR)
 #define HASH		1024u
-#define RUN_BYTES	((uint64_t)CACHE_RUN * CACHE_BLOCK)
 
 #define B_BUSY		0x1
 #define B_ALONE		0x2	/* failed: written by itself next */
