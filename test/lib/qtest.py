@@ -45,7 +45,8 @@ class Qtest:
             try:
                 self.sock = listener.accept()[0]
             except TimeoutError:
-                self.proc.kill()
+                self.proc.terminate()   # and timeout(1) ends QEMU
+                self.proc.wait()
                 raise RuntimeError(self.said()) from None
         self.sock.settimeout(30)
         self.file = self.sock.makefile("rw")
