@@ -98,6 +98,37 @@ scattered_free(void *p, paddr_t pa)
 	page_free(pa, SCATTERED / PAGE_SIZE);
 }
 
+/*
+ * Whether a sector reads the same whatever was read before it. Not so where a
+ * host makes up a file system, and what lies behind a file's end in it.
+ */
+static bool
+steady(struct disk *dk, uint64_t off)
+{
+	uint8_t first[DISK_SECTOR], again[DISK_SECTOR];
+	uint64_t before;
+	bool same = disk_do(dk, DISK_OP_READ, off, first, DISK_SECTOR) == 0;
+
+	for (before = 0; same && before < LONG; before += LEN)
+		same = disk_do(dk, DISK_OP_READ, before, again,
+		    DISK_SECTOR) == 0 &&
+		    disk_do(dk, DISK_OP_READ, off, again, DISK_SECTOR) == 0 &&
+		    memcmp(first, again, DISK_SECTOR) == 0;
+	return same;
+}
+
+/* EAGAIN: they differ, but so does the disk from itself. */
+static int
+differ(struct disk *dk, uint64_t off, const uint8_t *a, const uint8_t *b)
+{
+	size_t i;
+
+	for (i = 0; i < SCATTERED; i += DISK_SECTOR)
+		if (memcmp(a + i, b + i, DISK_SECTOR) != 0)
+			return steady(dk, off + i) ? EILSEQ : EAGAIN;
+	return 0;
+}
+
 /* Longer than what is loaded at once, and where that lies in many places. */
 static int
 compare_long(struct disk *dk, uint8_t *buf, uint8_t *pages)
@@ -108,14 +139,14 @@ compare_long(struct disk *dk, uint8_t *buf, uint8_t *pages)
 	error = disk_do(dk, DISK_OP_READ, 0, buf, LONG);
 	for (off = 0; error == 0 && off + SCATTERED <= LONG; off += SCATTERED) {
 		error = disk_read(dk, off, pages, SCATTERED);
-		if (error == 0 && memcmp(buf + off, pages, SCATTERED) != 0)
-			error = EILSEQ;
+		if (error == 0)
+			error = differ(dk, off, buf + off, pages);
 		memset(pages, 0xa5, SCATTERED);
 		if (error == 0)
 			error = disk_do(dk, DISK_OP_READ, off, pages,
 			    SCATTERED);
-		if (error == 0 && memcmp(buf + off, pages, SCATTERED) != 0)
-			error = EILSEQ;
+		if (error == 0)
+			error = differ(dk, off, buf + off, pages);
 	}
 	return error;
 }
@@ -139,6 +170,8 @@ SELFTEST(disk_long_requests)
 	if (!enough)
 		ST_SKIP(st, "no disk of 3 MiB or more");
 	ST_CHECK(st, buf != NULL && pages != NULL);
+	if (error == EAGAIN)
+		ST_SKIP(st, "the disk reads otherwise each time");
 	ST_EQ(st, error, 0);
 }
 

@@ -418,6 +418,7 @@ static void
 usb_thread(void *arg)
 {
 	uint64_t next, at, now;
+	bool settled = false;	/* what was there at the start is looked at */
 	struct xhci *hc;
 
 	(void)arg;
@@ -430,6 +431,10 @@ usb_thread(void *arg)
 				next = at;
 		}
 		mutex_unlock(&usb_mutex);
+		if (!settled && next == UINT64_MAX) {
+			settled = true;
+			init_release();
+		}
 		now = uptime_ns();
 		event_wait(&usb_event, next == UINT64_MAX ? EVENT_FOREVER :
 		    next > now + NS_PER_MS ? next - now : NS_PER_MS);
@@ -521,8 +526,12 @@ usb_attach(struct pci_dev *pd)
 	hc->hc_next = controllers;
 	controllers = hc;
 	mutex_unlock(&usb_mutex);
-	if (!usb_running)
+	if (!usb_running) {
+		init_hold();
 		usb_running = thread_create("usb", usb_thread, NULL) != NULL;
+		if (!usb_running)
+			init_release();
+	}
 	usb_wake();
 	return true;
 }

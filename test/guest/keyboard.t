@@ -58,6 +58,8 @@ def typed(controller, machine, words, how, keyboard=KEYBOARD):
         press(g, "caps_lock")
         for _ in range(4):
             press(g, "backspace")
+        press(g, "ctrl", "c")
+        g.prompt()                      # fourteen events: all are taken
         type_line(g, "echo caps are off")
         # The history by arrow, and Ctrl-C.
         press(g, "up")

@@ -75,6 +75,7 @@ def test_diff(directory, net):
     test_subjects(text)
     said, b = guest(directory, "b", [net, GPU, RNG, USB])
     _, other = guest(directory, "other", [net, GPU, RNG, USB, RNG], smp=2)
+    guest(directory, "bare", [net], commands="report")
     status, out, err = diff(a, b)
     tap.ok(status == 0 and not out, "two runs of one machine are the same",
            out, err)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "init.h"
 #include "../../guest/usb/usbvar.h"
 
 static const struct port_bus_space space;
@@ -394,6 +395,16 @@ uint64_t
 uptime_ns(void)
 {
 	return port.po_now_ns;
+}
+
+void
+init_hold(void)
+{
+}
+
+void
+init_release(void)
+{
 }
 
 int
