@@ -79,7 +79,17 @@ def plug(g, kind, i, **more):
         words["netdev"] = f"n{i}"
     if kind == "blk":
         words["drive"] = f"b{i}"
-    g.qmp("device_add", driver=driver, id=f"d{i}", bus=f"rp{i}", **words)
+    # QEMU holds on to a disk's node for a while after its device has gone.
+    end = time.monotonic() + 20
+    while True:
+        try:
+            g.qmp("device_add", driver=driver, id=f"d{i}", bus=f"rp{i}",
+                  **words)
+            return
+        except Failure as e:
+            if "Permission conflict" not in str(e) or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
 
 
 def ask(g, i):
