@@ -225,4 +225,5 @@ progress_init(void)
 		klog(LOG_WARN, "progress: no memory");
 	}
 }
-INIT(INIT_DEVICE, progress_init);
+/* After the disks are attached: the first look is at them. */
+INIT(INIT_NET, progress_init);
