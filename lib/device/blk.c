@@ -422,29 +422,6 @@ blk_ready(void *arg)
 		sc->sc_cb.bc_done(sc->sc_arg, bq->bq_index);
 }
 
-static void
-blk_config_changed(void *arg)
-{
-	struct pv_blk *sc = arg;
-
-	if (sc->sc_cb.bc_changed != NULL)
-		sc->sc_cb.bc_changed(sc->sc_arg);
-}
-
-static void
-blk_broken(void *arg, const char *why)
-{
-	struct pv_blk *sc = arg;
-
-	if (sc->sc_cb.bc_broken != NULL)
-		sc->sc_cb.bc_broken(sc->sc_arg, why);
-}
-
-static const struct pv_virtio_callbacks blk_callbacks = {
-	.vc_broken = blk_broken,
-	.vc_config = blk_config_changed,
-};
-
 /* Lists of requests */
 
 static void
@@ -1331,7 +1308,8 @@ pv_blk_attach(struct pv_blk *sc, struct pv_virtio *dev,
 		sc->sc_cb = *cb;
 	if (params != NULL)
 		sc->sc_params = *params;
-	pv_virtio_set_callbacks(dev, &blk_callbacks, sc);
+	pv_dev_set_callbacks(dev, sc->sc_cb.bc_broken, sc->sc_cb.bc_changed,
+	    arg);
 	error = pv_blk_start(sc);
 	if (error) {
 		pv_blk_detach(sc);

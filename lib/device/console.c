@@ -54,47 +54,6 @@ static const struct pv_feature_table console_features = {
 	.ft_nladder = sizeof(console_ladder) / sizeof(console_ladder[0]),
 };
 
-static void
-console_rx_ready(void *arg)
-{
-	struct pv_console *sc = arg;
-
-	if (sc->sc_cb.cc_input != NULL)
-		sc->sc_cb.cc_input(sc->sc_arg);
-}
-
-static void
-console_tx_ready(void *arg)
-{
-	struct pv_console *sc = arg;
-
-	if (sc->sc_cb.cc_room != NULL)
-		sc->sc_cb.cc_room(sc->sc_arg);
-}
-
-static void
-console_config_changed(void *arg)
-{
-	struct pv_console *sc = arg;
-
-	if (sc->sc_cb.cc_changed != NULL)
-		sc->sc_cb.cc_changed(sc->sc_arg);
-}
-
-static void
-console_broken(void *arg, const char *why)
-{
-	struct pv_console *sc = arg;
-
-	if (sc->sc_cb.cc_broken != NULL)
-		sc->sc_cb.cc_broken(sc->sc_arg, why);
-}
-
-static const struct pv_virtio_callbacks console_callbacks = {
-	.vc_broken = console_broken,
-	.vc_config = console_config_changed,
-};
-
 static uint8_t *
 console_bytes(const struct pv_console *sc, const struct console_buf *buf)
 {
@@ -112,8 +71,8 @@ console_alloc_queues(struct pv_console *sc)
 		.vp_maxpieces = 1,
 		.vp_maxsegs = 1,
 		.vp_policy = PV_VIRTQ_CLAMP,
-		.vp_intr = console_rx_ready,
-		.vp_arg = sc,
+		.vp_intr = sc->sc_cb.cc_input,
+		.vp_arg = sc->sc_arg,
 	};
 	int error;
 
@@ -122,7 +81,7 @@ console_alloc_queues(struct pv_console *sc)
 		return error;
 	params.vp_name = "tx";
 	params.vp_size = CONSOLE_NTX;
-	params.vp_intr = console_tx_ready;
+	params.vp_intr = sc->sc_cb.cc_room;
 	return pv_dev_queue(sc->sc_dev, CONSOLE_TXQ, &params, &sc->sc_txq);
 }
 
@@ -211,7 +170,8 @@ pv_console_attach(struct pv_console *sc, struct pv_virtio *dev,
 	error = console_alloc_memory(sc);
 	if (error)
 		goto fail;
-	pv_virtio_set_callbacks(dev, &console_callbacks, sc);
+	pv_dev_set_callbacks(dev, sc->sc_cb.cc_broken, sc->sc_cb.cc_changed,
+	    arg);
 	error = pv_console_start(sc);
 	if (error)
 		goto detach;

@@ -18,6 +18,19 @@ pv_dev_piece(const struct pv_dmamem *dm, bus_size_t off, bus_size_t len)
 }
 
 /*
+ * The port's callbacks stand in the core's place for them, as they have its
+ * shape; so do those of queues, by vp_intr and vp_arg. Any may be NULL.
+ */
+static inline void
+pv_dev_set_callbacks(struct pv_virtio *dev,
+    void (*broken)(void *, const char *), void (*changed)(void *), void *arg)
+{
+	const struct pv_virtio_callbacks cb = { broken, changed };
+
+	pv_virtio_set_callbacks(dev, &cb, arg);
+}
+
+/*
  * pv_dev_queue - *vqp, emptied for another start or allocated anew
  * Errors: those of pv_virtq_alloc; *vqp is NULL then.
  */

@@ -10,28 +10,6 @@
 /* All that it could offer is the core's. */
 static const struct pv_feature_table entropy_features;
 
-static void
-entropy_intr(void *arg)
-{
-	struct pv_entropy *sc = arg;
-
-	if (sc->sc_cb.ec_ready != NULL)
-		sc->sc_cb.ec_ready(sc->sc_arg);
-}
-
-static void
-entropy_broken(void *arg, const char *why)
-{
-	struct pv_entropy *sc = arg;
-
-	if (sc->sc_cb.ec_broken != NULL)
-		sc->sc_cb.ec_broken(sc->sc_arg, why);
-}
-
-static const struct pv_virtio_callbacks entropy_callbacks = {
-	.vc_broken = entropy_broken,
-};
-
 int
 pv_entropy_start(struct pv_entropy *sc)
 {
@@ -41,8 +19,8 @@ pv_entropy_start(struct pv_entropy *sc)
 		.vp_maxpieces = 1,
 		.vp_maxsegs = 1,
 		.vp_policy = PV_VIRTQ_CLAMP,
-		.vp_intr = entropy_intr,
-		.vp_arg = sc,
+		.vp_intr = sc->sc_cb.ec_ready,
+		.vp_arg = sc->sc_arg,
 	};
 	int error;
 
@@ -85,7 +63,7 @@ pv_entropy_attach(struct pv_entropy *sc, struct pv_virtio *dev,
 	    DMA_LINE, 1, 0, 0);
 	if (error)
 		goto free;
-	pv_virtio_set_callbacks(dev, &entropy_callbacks, sc);
+	pv_dev_set_callbacks(dev, sc->sc_cb.ec_broken, NULL, arg);
 	error = pv_entropy_start(sc);
 	if (error)
 		goto detach;

@@ -747,31 +747,6 @@ gpu_show(struct pv_gpu *sc, struct pv_gpu_fb *fb)
 	return error;
 }
 
-/* What the core tells */
-
-static void
-gpu_config_changed(void *arg)
-{
-	struct pv_gpu *sc = arg;
-
-	if (sc->sc_cb.gc_changed != NULL)
-		sc->sc_cb.gc_changed(sc->sc_arg);
-}
-
-static void
-gpu_broken(void *arg, const char *why)
-{
-	struct pv_gpu *sc = arg;
-
-	if (sc->sc_cb.gc_broken != NULL)
-		sc->sc_cb.gc_broken(sc->sc_arg, why);
-}
-
-static const struct pv_virtio_callbacks gpu_callbacks = {
-	.vc_broken = gpu_broken,
-	.vc_config = gpu_config_changed,
-};
-
 /* Life */
 
 static int
@@ -836,8 +811,8 @@ gpu_setup(struct pv_gpu *sc)
 		return error;
 	/* The size may have changed while the device was stopped. */
 	if (enabled && (width != sc->sc_fb->fb_width ||
-	    height != sc->sc_fb->fb_height))
-		gpu_config_changed(sc);
+	    height != sc->sc_fb->fb_height) && sc->sc_cb.gc_changed != NULL)
+		sc->sc_cb.gc_changed(sc->sc_arg);
 	return 0;
 }
 
@@ -925,7 +900,8 @@ pv_gpu_attach(struct pv_gpu *sc, struct pv_virtio *dev,
 	error = gpu_alloc_cmds(sc);
 	if (error)
 		goto fail;
-	pv_virtio_set_callbacks(dev, &gpu_callbacks, sc);
+	pv_dev_set_callbacks(dev, sc->sc_cb.gc_broken, sc->sc_cb.gc_changed,
+	    arg);
 	error = pv_gpu_start(sc);
 	if (error)
 		goto detach;

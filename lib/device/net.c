@@ -228,49 +228,6 @@ net_read_config(struct pv_net *sc)
 	return 0;
 }
 
-/* What the core tells */
-
-static void
-net_rx_ready(void *arg)
-{
-	struct pv_net *sc = arg;
-
-	if (sc->sc_cb.nc_rx != NULL)
-		sc->sc_cb.nc_rx(sc->sc_arg);
-}
-
-static void
-net_tx_ready(void *arg)
-{
-	struct pv_net *sc = arg;
-
-	if (sc->sc_cb.nc_tx != NULL)
-		sc->sc_cb.nc_tx(sc->sc_arg);
-}
-
-static void
-net_config_changed(void *arg)
-{
-	struct pv_net *sc = arg;
-
-	if (sc->sc_cb.nc_changed != NULL)
-		sc->sc_cb.nc_changed(sc->sc_arg);
-}
-
-static void
-net_broken(void *arg, const char *why)
-{
-	struct pv_net *sc = arg;
-
-	if (sc->sc_cb.nc_broken != NULL)
-		sc->sc_cb.nc_broken(sc->sc_arg, why);
-}
-
-static const struct pv_virtio_callbacks net_callbacks = {
-	.vc_broken = net_broken,
-	.vc_config = net_config_changed,
-};
-
 /* Queues */
 
 static unsigned int
@@ -295,8 +252,8 @@ net_alloc_rx(struct pv_net *sc)
 		.vp_maxpieces = 2,
 		.vp_maxsegs = net_segs(sc->sc_rxbuflen) + 1,
 		.vp_policy = PV_VIRTQ_REFUSE,
-		.vp_intr = net_rx_ready,
-		.vp_arg = sc,
+		.vp_intr = sc->sc_cb.nc_rx,
+		.vp_arg = sc->sc_arg,
 	};
 
 	/* Buffers may have become longer: more segments. */
@@ -317,8 +274,8 @@ net_alloc_tx(struct pv_net *sc)
 		.vp_maxsegs = PV_NET_MAXPIECES + net_segs(NET_MAXFRAME),
 		/* Nothing is posted to be written: some devices say 12. */
 		.vp_policy = PV_VIRTQ_CLAMP,
-		.vp_intr = net_tx_ready,
-		.vp_arg = sc,
+		.vp_intr = sc->sc_cb.nc_tx,
+		.vp_arg = sc->sc_arg,
 	};
 
 	return pv_dev_queue(sc->sc_dev, NET_TXQ, &params, &sc->sc_txq);
@@ -488,7 +445,8 @@ pv_net_attach(struct pv_net *sc, struct pv_virtio *dev,
 	    1, 0, 0);
 	if (error)
 		goto free;
-	pv_virtio_set_callbacks(dev, &net_callbacks, sc);
+	pv_dev_set_callbacks(dev, sc->sc_cb.nc_broken, sc->sc_cb.nc_changed,
+	    arg);
 	error = pv_net_start(sc);
 	if (error)
 		goto detach;
