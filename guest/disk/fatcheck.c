@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kmem.h"
+#include "le.h"
 
 #define CLUSTERS_MAX	(16u << 20)
 #define DEPTH		32		/* of directories */
@@ -41,18 +42,6 @@ struct check {
 	unsigned	ck_depth;
 	unsigned	ck_findings;
 };
-
-static uint16_t
-get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t
-get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) | (uint32_t)get16(p + 2) << 16;
-}
 
 static void
 finding(struct check *ck, const char *fmt, ...)

@@ -11,6 +11,7 @@
 
 #include "diskvar.h"
 #include "kmem.h"
+#include "le.h"
 
 #define GPT_HEADER	92u		/* the least length of a header */
 #define GPT_ENTRY	128u		/* of an entry */
@@ -38,24 +39,6 @@ struct gpt {
 	uint64_t	g_array;
 	uint32_t	g_count, g_size, g_crc;
 };
-
-static uint16_t
-get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t
-get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-static uint64_t
-get64(const uint8_t *p)
-{
-	return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
 
 static void
 say(struct scan *sc, const char *fmt, ...)

@@ -9,6 +9,7 @@
 
 #include "cmdline.h"
 #include "console_text.h"
+#include "dma.h"
 #include "init.h"
 #include "kmem.h"
 #include "ktime.h"
@@ -18,8 +19,6 @@
 #include "thread.h"
 #include "tty.h"
 #include "usbvar.h"
-
-#include "../virtio/dma.h"
 
 #define PCI_CLASS_XHCI	0x0c0330
 
