@@ -33,6 +33,7 @@ include mk/guest.mk
 include mk/ext.mk
 include mk/host.mk
 include mk/bench.mk
+include mk/native.mk
 include mk/fuzz.mk
 include mk/machines.mk
 include mk/mutation.mk

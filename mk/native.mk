@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: ISC
+#
+# The library as fast as it is on this machine, with real barriers and nothing for a test to hook
+# into (port/posix/native), and vhost-user to reach a device with: build/native/libparavane.a.
+#
+#	NATIVE=gcc		what compiles it
+#	NATIVE_OPT=-O2		how
+
+NATIVE ?= gcc
+NATIVE_OPT ?= -O2
+N := $(B)/native
+
+# The machdep of native/ stands before the one that tests use.
+NATIVE_CFLAGS := -std=gnu11 $(NATIVE_OPT) -g -pthread -Iinclude -Iport/posix/native -iquote port/posix
+NATIVE_SRC := $(LIB_SRC) $(wildcard port/posix/native/*.c) $(filter-out port/posix/port%.c,$(wildcard port/posix/*.c))
+NATIVE_OBJ := $(patsubst %,$(N)/%.o,$(NATIVE_SRC))
+DEPS += $(NATIVE_OBJ:.o=.d)
+
+$(N)/%.c.o: %.c mk/build.mk mk/native.mk
+	$(call say,NATIVE  $<)mkdir -p $(@D)
+	$(Q)$(NATIVE) $(NATIVE_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+
+$(N)/libparavane.a: $(NATIVE_OBJ)
+	$(call say,AR      $@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+.PHONY: native
+native: $(N)/libparavane.a
