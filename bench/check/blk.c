@@ -18,34 +18,8 @@ struct io {
 static struct pv_blk blk;
 static struct io ios[NREQ];
 
-static void
-note_done(void *arg, unsigned int queue)
-{
-	struct scene *sc = arg;
-
-	sc->sc_notes[queue]++;
-	fake_noticed(&sc->sc_st.st_fd, (int)queue);
-}
-
-static void
-note_changed(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_changed++;
-}
-
-static void
-note_broken(void *arg, const char *why)
-{
-	struct scene *sc = arg;
-
-	(void)why;
-	sc->sc_broken++;
-}
-
 static const struct pv_blk_callbacks callbacks = {
-	note_done, note_changed, note_broken
+	scene_note_queue, scene_note_changed, scene_note_broken
 };
 
 static uint32_t

@@ -6,14 +6,6 @@ static struct pv_gpu gpu;
 static unsigned int revoked, generation;
 
 static void
-note_changed(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_changed++;
-}
-
-static void
 note_revoke(void *arg, unsigned int gen)
 {
 	(void)arg;
@@ -21,17 +13,8 @@ note_revoke(void *arg, unsigned int gen)
 	generation = gen;
 }
 
-static void
-note_broken(void *arg, const char *why)
-{
-	struct scene *sc = arg;
-
-	(void)why;
-	sc->sc_broken++;
-}
-
 static const struct pv_gpu_callbacks callbacks = {
-	note_changed, note_revoke, note_broken
+	scene_note_changed, note_revoke, scene_note_broken
 };
 
 static void

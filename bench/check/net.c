@@ -102,43 +102,8 @@ peer(struct vdev *vd, const uint8_t *f, size_t len, void *arg)
 	}
 }
 
-static void
-note_rx(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_notes[0]++;
-	fake_noticed(&sc->sc_st.st_fd, 0);
-}
-
-static void
-note_tx(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_notes[1]++;
-	fake_noticed(&sc->sc_st.st_fd, 1);
-}
-
-static void
-note_changed(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_changed++;
-}
-
-static void
-note_broken(void *arg, const char *why)
-{
-	struct scene *sc = arg;
-
-	(void)why;
-	sc->sc_broken++;
-}
-
 static const struct pv_net_callbacks callbacks = {
-	note_rx, note_tx, note_changed, note_broken
+	scene_note_0, scene_note_1, scene_note_changed, scene_note_broken
 };
 
 static int

@@ -97,6 +97,44 @@ scene_poll(struct scene *sc)
 		pv_virtio_poll(sc->sc_dev);
 }
 
+void
+scene_note_queue(void *arg, unsigned int queue)
+{
+	struct scene *sc = arg;
+
+	sc->sc_notes[queue]++;
+	fake_noticed(&sc->sc_st.st_fd, (int)queue);
+}
+
+void
+scene_note_0(void *arg)
+{
+	scene_note_queue(arg, 0);
+}
+
+void
+scene_note_1(void *arg)
+{
+	scene_note_queue(arg, 1);
+}
+
+void
+scene_note_changed(void *arg)
+{
+	struct scene *sc = arg;
+
+	sc->sc_changed++;
+}
+
+void
+scene_note_broken(void *arg, const char *why)
+{
+	struct scene *sc = arg;
+
+	(void)why;
+	sc->sc_broken++;
+}
+
 static void
 use_bus(const struct run *rn)
 {

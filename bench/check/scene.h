@@ -95,6 +95,13 @@ void scene_poll(struct scene *);
 /* Whether the device's interrupts can be relied on. */
 int scene_reliable(const struct scene *);
 
+/* Drivers' callbacks; arg is the scene. Queues 0 and 1, any queue. */
+void scene_note_0(void *arg);
+void scene_note_1(void *arg);
+void scene_note_queue(void *arg, unsigned int queue);
+void scene_note_changed(void *arg);
+void scene_note_broken(void *arg, const char *why);
+
 void scene_net(struct scene *);
 void scene_blk(struct scene *);
 void scene_gpu(struct scene *);

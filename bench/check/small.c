@@ -7,46 +7,12 @@
 static struct pv_console con;
 static struct pv_entropy ent;
 
-static void
-note_0(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_notes[0]++;
-	fake_noticed(&sc->sc_st.st_fd, 0);
-}
-
-static void
-note_1(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_notes[1]++;
-}
-
-static void
-note_changed(void *arg)
-{
-	struct scene *sc = arg;
-
-	sc->sc_changed++;
-}
-
-static void
-note_broken(void *arg, const char *why)
-{
-	struct scene *sc = arg;
-
-	(void)why;
-	sc->sc_broken++;
-}
-
 static const struct pv_console_callbacks console_callbacks = {
-	note_0, note_1, note_changed, note_broken
+	scene_note_0, scene_note_1, scene_note_changed, scene_note_broken
 };
 
 static const struct pv_entropy_callbacks entropy_callbacks = {
-	note_0, note_broken
+	scene_note_0, scene_note_broken
 };
 
 static void

@@ -10,6 +10,7 @@
 
 #include <paravane/blk.h>
 
+#include "attach_fails.h"
 #include "port.h"
 #include "rig.h"
 #include "wire.h"
@@ -1845,26 +1846,35 @@ legacy_device(void **state)
 	detach();
 }
 
+static int
+attach_with_queues(void)
+{
+	const struct pv_blk_params params = { .bp_nqueues = 2 };
+
+	offer_queues(2);
+	return attach_with(&params);
+}
+
+static void
+read_one(void)
+{
+	assert_int_equal(do_op(PV_BLK_READ, 0, 512), 0);
+}
+
+static const struct attach_fails life = {
+	&rig, setup, attach_with_queues, read_one, detach, NULL, 8
+};
+
 static void
 attach_fails_cleanly_wherever_memory_ends(void **state)
 {
-	const struct pv_blk_params params = { .bp_nqueues = 2 };
-	int i, error = ENOMEM;
+	attach_without_memory(&life, state);
+}
 
-	(void)state;
-	for (i = 0; i < 100 && error != 0; i++) {
-		setup(NULL);
-		offer_queues(2);
-		port.po_fail_after = i;
-		error = attach_with(&params);
-		port.po_fail_after = -1;
-		if (error)
-			assert_int_equal(error, ENOMEM);
-		else
-			detach();
-		assert_int_equal(port_check(), 0);
-	}
-	assert_true(i > 8 && i < 100);
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	attach_without_one(&life, state);
 }
 
 /* At their limits */
@@ -2307,31 +2317,6 @@ requests_of_no_kind_are_refused(void **state)
 			assert_int_not_equal(submit(&br), 0);
 	}
 	detach();
-}
-
-/* One allocation after another fails, and the next does not. */
-static void
-attach_looks_at_each_allocation(void **state)
-{
-	int error, left, n;
-
-	for (n = 0;; n++) {
-		setup(state);
-		port.po_fail_one = 1;
-		port.po_fail_after = n;
-		error = attach();
-		left = port.po_fail_after;
-		port.po_fail_after = -1;
-		if (error == 0) {
-			assert_int_equal(do_op(PV_BLK_READ, 0, 512), 0);
-			detach();
-		} else
-			assert_int_equal(error, ENOMEM);
-		assert_int_equal(port_check(), 0);
-		if (left >= 0)
-			break;
-	}
-	assert_true(n > 5);
 }
 
 static void

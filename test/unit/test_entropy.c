@@ -9,6 +9,7 @@
 
 #include <paravane/entropy.h>
 
+#include "attach_fails.h"
 #include "port.h"
 #include "rig.h"
 
@@ -202,48 +203,20 @@ hostile_reset_never_confirmed(void **state)
 	setup(state);
 }
 
+static const struct attach_fails life = {
+	&rig, setup, attach, NULL, detach, NULL, 3
+};
+
 static void
 attach_fails_cleanly_wherever_memory_ends(void **state)
 {
-	int error = ENOMEM, n;
-
-	for (n = 0; error != 0; n++) {
-		setup(state);
-		port.po_fail_after = n;
-		error = attach();
-		port.po_fail_after = -1;
-		if (error == 0)
-			break;
-		assert_int_equal(error, ENOMEM);
-		assert_true(rig.rg_status & PV_STATUS_FAILED);
-		assert_int_equal(port_check(), 0);
-		assert_true(n < 100);
-	}
-	detach();
+	attach_without_memory(&life, state);
 }
 
-/* One allocation after another fails, and the next does not. */
 static void
 attach_looks_at_each_allocation(void **state)
 {
-	int error, left, n;
-
-	for (n = 0;; n++) {
-		setup(state);
-		port.po_fail_one = 1;
-		port.po_fail_after = n;
-		error = attach();
-		left = port.po_fail_after;
-		port.po_fail_after = -1;
-		if (error == 0)
-			detach();
-		else
-			assert_int_equal(error, ENOMEM);
-		assert_int_equal(port_check(), 0);
-		if (left >= 0)
-			break;
-	}
-	assert_true(n > 3);
+	attach_without_one(&life, state);
 }
 
 static void

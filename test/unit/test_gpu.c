@@ -12,6 +12,7 @@
 
 #include <paravane/gpu.h>
 
+#include "attach_fails.h"
 #include "port.h"
 #include "rig.h"
 #include "wire.h"
@@ -830,25 +831,27 @@ refusal_while_attaching(void **state)
 	detach();
 }
 
+static int
+attach_with_edid(void)
+{
+	rig.rg_offered |= PV_F_BIT(PV_GPU_F_EDID);
+	return attach();
+}
+
+static const struct attach_fails life = {
+	&rig, setup, attach_with_edid, NULL, detach, forget_resources, 6
+};
+
 static void
 attach_fails_cleanly_wherever_memory_ends(void **state)
 {
-	int error = ENOMEM, n;
+	attach_without_memory(&life, state);
+}
 
-	for (n = 0; error != 0; n++) {
-		setup(state);
-		rig.rg_offered |= PV_F_BIT(PV_GPU_F_EDID);
-		port.po_fail_after = n;
-		error = attach();
-		port.po_fail_after = -1;
-		if (error == 0)
-			break;
-		assert_int_equal(error, ENOMEM);
-		assert_true(rig.rg_status & PV_STATUS_FAILED);
-		assert_int_equal(port_check(), 0);
-		assert_true(n < 200);
-	}
-	detach();
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	attach_without_one(&life, state);
 }
 
 /* EDID */
@@ -1372,30 +1375,6 @@ without_coherence(void **state)
 }
 
 /* Limits */
-
-static void
-attach_looks_at_each_allocation(void **state)
-{
-	int error, left, n;
-
-	for (n = 0;; n++) {
-		setup(state);
-		port.po_fail_one = 1;
-		port.po_fail_after = n;
-		error = attach();
-		left = port.po_fail_after;
-		port.po_fail_after = -1;
-		if (error == 0)
-			detach();
-		else
-			assert_int_equal(error, ENOMEM);
-		forget_resources();
-		assert_int_equal(port_check(), 0);
-		if (left >= 0)
-			break;
-	}
-	assert_true(n > 6);
-}
 
 static void
 nobody_needs_to_listen(void **state)

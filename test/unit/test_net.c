@@ -10,6 +10,7 @@
 
 #include <paravane/net.h>
 
+#include "attach_fails.h"
 #include "port.h"
 #include "rig.h"
 #include "wire.h"
@@ -1574,25 +1575,38 @@ apple_features_are_taken(void **state)
 	detach();
 }
 
+static int
+attach_with_control(void)
+{
+	rig.rg_offered |= BIT(CTRL_VQ) | BIT(MRG_RXBUF) |
+	    PV_F_BIT(PV_F_INDIRECT_DESC);
+	return attach();
+}
+
+static void
+receive_one(void)
+{
+	struct pv_net_rx rx[64];
+
+	post(1);
+	deliver(frame(60, 1), 72);
+	assert_int_equal(receive(rx, 64), 1);
+}
+
+static const struct attach_fails life = {
+	&rig, setup, attach_with_control, receive_one, detach, NULL, 10
+};
+
 static void
 attach_fails_cleanly_wherever_memory_ends(void **state)
 {
-	int error = ENOMEM, n;
+	attach_without_memory(&life, state);
+}
 
-	for (n = 0; error != 0; n++) {
-		setup(state);
-		rig.rg_offered |= BIT(CTRL_VQ) | BIT(MRG_RXBUF);
-		port.po_fail_after = n;
-		error = attach();
-		port.po_fail_after = -1;
-		if (error == 0)
-			break;
-		assert_int_equal(error, ENOMEM);
-		assert_true(rig.rg_status & PV_STATUS_FAILED);
-		assert_int_equal(port_check(), 0);
-		assert_true(n < 200);
-	}
-	detach();
+static void
+attach_looks_at_each_allocation(void **state)
+{
+	attach_without_one(&life, state);
 }
 
 static void
@@ -1643,36 +1657,6 @@ without_coherence(void **state)
 }
 
 /* Limits */
-
-static void
-attach_looks_at_each_allocation(void **state)
-{
-	struct pv_net_rx rx[64];
-	int error, left, n;
-
-	for (n = 0;; n++) {
-		setup(state);
-		rig.rg_offered |= BIT(CTRL_VQ) | BIT(MRG_RXBUF) |
-		    PV_F_BIT(PV_F_INDIRECT_DESC);
-		port.po_fail_one = 1;
-		port.po_fail_after = n;
-		error = attach();
-		left = port.po_fail_after;
-		port.po_fail_after = -1;
-		if (error == 0) {
-			post(1);
-			deliver(frame(60, 1), 72);
-			assert_int_equal(receive(rx, 64), 1);
-			detach();
-		}
-		else
-			assert_int_equal(error, ENOMEM);
-		assert_int_equal(port_check(), 0);
-		if (left >= 0)
-			break;
-	}
-	assert_true(n > 10);
-}
 
 static void
 nobody_needs_to_listen(void **state)
