@@ -59,8 +59,8 @@ test-long: bootstrap-bench
 	@tool/test --long
 
 bench: bootstrap-bench
-	@+$(BUILD) -j$(JOBS) image build/perf/diskbench
-	@perf/bench $(ARGS); start=$$?; perf/disk && exit $$start
+	@+$(BUILD) -j$(JOBS) image
+	@perf/bench $(ARGS)
 
 snapshot: bootstrap-snapshot
 	@+$(BUILD) -j$(JOBS) image
@@ -99,7 +99,7 @@ help:
 	@echo "make check       every driver against every device model, in seconds; ARGS=\"--help\""
 	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
 	@echo "make unit        the host's unit tests alone"
-	@echo "make bench       time from QEMU's start to display and network, and disks, against Linux"
+	@echo "make bench       races against Linux, DPDK and others, in one table; ARGS=\"--help\""
 	@echo "make fuzz        TARGET=ring|config|net|gpu|blk|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
 	@echo "make mutation    is each sync, barrier and check of lib/ missed? ARGS=\"--only PATTERN\"; long"
 	@echo "make coverage    lines and branches of lib/ that the tests in a process reach; ARGS=\"--missing\""

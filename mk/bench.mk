@@ -85,8 +85,3 @@ $(B)/bench: $(CHECK_OBJ) $(B)/host/libparavane.a
 $(BH)/bench: $(CHECK_OBJ) $(BH)/libtraced.a
 	$(call say,HOSTLD  $@)mkdir -p $(@D)
 	$(Q)clang $(HOST_CFLAGS) -o $@ $^
-
-# What `make bench` runs on Linux (perf/disk): a program for arm64 Linux.
-$(B)/perf/diskbench: perf/diskbench.c mk/bench.mk
-	$(call say,CC      $<)mkdir -p $(@D)
-	$(Q)aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) -static -o $@ $<

@@ -34,6 +34,7 @@ include mk/ext.mk
 include mk/host.mk
 include mk/bench.mk
 include mk/native.mk
+include mk/perf.mk
 include mk/fuzz.mk
 include mk/machines.mk
 include mk/mutation.mk

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What Linux makes of a disk, for perf/disk.
+ * What Linux makes of a disk, for perf/rows/disk.py.
  *
  *	diskbench /dev/vda read|write rand|seq DEPTH SIZE MILLISECONDS
  *

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: ISC
+"""The results of `make bench` as a table for a terminal, as Markdown, as a picture."""
+
+import json
+import math
+import os
+import subprocess
+
+import race
+
+MARK = {"met": "met", "missed": "MISSED", "reported": "reported",
+        "broken": "BROKEN"}
+
+
+def number(row, value):
+    value *= row.scale
+    if row.form:
+        return row.form.format(value)
+    if value == 0 or abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def figure(result, racer):
+    """Median, and the spread if there is one."""
+    row, samples = result.row, result.samples.get(racer)
+    if not samples:
+        return "-"
+    text = number(row, result.median(racer))
+    low, high = number(row, min(samples)), number(row, max(samples))
+    return text if low == high else f"{text} ({low} to {high})"
+
+
+def ratio(result):
+    value = result.ratio()
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def goal(result):
+    return result.row.goal.words if result.row.goal else ""
+
+
+def peers(result):
+    best = result.best()
+    return "; ".join(f"{racer} {figure(result, racer)}" for racer in sorted(
+        result.row.racers[1:], key=lambda racer: racer != best))
+
+
+def columns(result):
+    """A row of the table, as words."""
+    row, verdict = result.row, MARK[result.verdict()]
+    return [f"{row.what}, {row.unit}", figure(result, result.ours),
+            peers(result), ratio(result), goal(result),
+            f"{verdict} {result.why()}".strip()]
+
+
+def terminal(bench, parts):
+    heads = ["", "this project", "peer", "ratio", "goal", ""]
+    table = []
+    for part in parts:
+        results = bench.results.get(part.name)
+        if results:
+            table.append([f"{part.title} ({part.name}, "
+                          f"{bench.took[part.name]:.0f} s)"])
+            table += [columns(result) for result in results.values()]
+    full = [heads] + [line for line in table if len(line) > 1]
+    wide = [max(len(line[n]) for line in full) for n in range(len(heads))]
+    lines = []
+    for line in [heads] + table:
+        if len(line) == 1:
+            lines += ["", line[0]]
+        else:
+            lines.append("  ".join(text.ljust(w) for text, w in
+                                   zip(line, wide)).rstrip())
+    return "\n".join(lines)
+
+
+def summary(bench):
+    counts = {}
+    for result in bench.all():
+        counts.setdefault(result.verdict(), []).append(result.name)
+    words = [f"{len(counts.get(k, []))} {k}" for k in MARK]
+    lines = [f"{len(bench.all())} rows: " + ", ".join(words)]
+    for k in ("missed", "broken"):
+        if k in counts:
+            lines.append(f"{k}: " + " ".join(counts[k]))
+    return "\n".join(lines)
+
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def markdown(bench, parts):
+    """doc/bench.md."""
+    lines = ["# `make bench`: what it showed", "",
+             "Written by `make bench ARGS=--write`. " + (
+                 f"{bench.runs} runs in turns; medians, and in brackets the "
+                 "least and the most."),
+             "The ratio is this project's figure to the best peer's, the "
+             "median of that of neighbouring runs. What",
+             "each row is, and what was tried, kept and dropped for it: "
+             "[speed.md](speed.md).", "",
+             f"Machine: {race.machine()}.", "",
+             "![each row's ratio beside its goal](bench.svg)"]
+    for part in parts:
+        results = bench.results.get(part.name)
+        if not results:
+            continue
+        versions = ", ".join(f"{k} {v}" for k, v in part.versions().items())
+        lines += ["", f"## {part.title}", "",
+                  " ".join(part.how.split())
+                  + (f" ({versions}.)" if versions else ""), "",
+                  "| | this project | peer | ratio | goal | |",
+                  "|---|---|---|---|---|---|"]
+        lines += ["| " + " | ".join(map(cell, columns(result))) + " |"
+                  for result in results.values()]
+    return "\n".join(lines) + "\n"
+
+
+def gain(result):
+    """How many times better than the best peer; more is always better."""
+    value = result.ratio()
+    if not value or math.isinf(value):
+        return None
+    return value if result.row.more else 1 / value
+
+
+def bars(bench, parts):
+    """Of the picture, from the top: a part's title, and below it its rows."""
+    for part in parts:
+        results = [r for r in bench.results.get(part.name, {}).values()
+                   if gain(r) is not None]
+        if results:
+            yield {"label": part.title}
+        for r in results:
+            yield {"label": r.row.what, "gain": gain(r),
+                   "verdict": r.verdict(),
+                   "words": f"{number(r.row, r.median(r.ours))} / "
+                   f"{number(r.row, r.median(r.best()))} {r.row.unit}, "
+                   f"{r.best()}"}
+
+
+def picture(bench, parts, path):
+    """By the distribution's Python, which has the distribution's matplotlib."""
+    subprocess.run(
+        ["/usr/bin/python3", os.path.join(race.TOP, "perf", "picture.py"),
+         path], input=json.dumps(list(bars(bench, parts))).encode(),
+        check=True)
+
+
+def write(bench, parts):
+    """doc/bench.md and doc/bench.svg."""
+    doc = os.path.join(race.TOP, "doc")
+    picture(bench, parts, os.path.join(doc, "bench.svg"))
+    with open(os.path.join(doc, "bench.md"), "w") as f:
+        f.write(markdown(bench, parts))
