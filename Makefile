@@ -27,7 +27,7 @@ ifeq ($(SYSTEM),Darwin)
 run:
 	@tool/run $(ARGS)
 else
-run: image
+run: $(if $(filter -h --help,$(ARGS)),,image)
 	@tool/run $(ARGS)
 endif
 

@@ -6,6 +6,7 @@ where it can make none.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,29 @@ def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
             env=env, capture_output=True, text=True)
         left_behind[:] = os.listdir(temporary)
         return done.returncode, done.stdout, done.stderr
+
+
+def killed(*arguments):
+    """Whether QEMU is still there when tool/run was killed and has ended."""
+    with tempfile.TemporaryDirectory() as tmp:
+        path = os.path.join(tmp, "qemu-system-aarch64")
+        with open(path, "w") as f:
+            f.write("#!/bin/sh\necho $$\nexec sleep 60\n")
+        os.chmod(path, 0o755)
+        env = {"PATH": tmp + ":" + os.environ["PATH"], "TMPDIR": tmp}
+        with subprocess.Popen(
+                [os.path.join(TOP, "tool", "run"), "--no-window", "--image",
+                 path, *arguments], env=env, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            qemu = int(child.stdout.readline())
+            child.send_signal(signal.SIGTERM)
+            child.wait(20)
+        left_behind[:] = [f for f in os.listdir(tmp) if "esp" in f]
+        try:
+            os.kill(qemu, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 def has(what, got, *words):
@@ -181,5 +205,17 @@ for option, value in [("--mtu", "12"), ("--mtu", "65536"), ("--mtu", "9k"),
                       ("--smp", "99999999999999999999"), ("--smp", "")]:
     fails(f"{option} {value!r}", run("--dry-run", option, value),
           f"{option} takes a number from")
+for value in ["", "lots", "0", "16M", "256X", "0x10", "9999999G", "-1"]:
+    fails(f"--memory {value!r}", run("--dry-run", "--memory", value),
+          "--memory takes a size from 32M on" if value == "16M" else
+          "--memory takes a size such as")
+has("an amount of memory", run("--dry-run", "--memory", "1G"), "-m 1G")
+fails("an MTU that Apple's machine has not",
+      run("--dry-run", "--machine", "applevz", "--mtu", "1280"),
+      "--mtu takes a number from 1500 to 65535")
+tap.ok(not killed(), "a kill leaves no QEMU behind")
+tap.ok(not killed("--efi") and not left_behind,
+       "a kill leaves neither QEMU nor the firmware's directory behind",
+       left_behind)
 fails("an option without its value", run("--smp"), "--smp needs a value")
 tap.done()
