@@ -76,6 +76,13 @@ struct pv_pci_vector {
 					 * both */
 };
 
+/* Where a queue's notifications go, and what they call it. */
+struct pv_pci_doorbell {
+	bus_size_t pd_off;		/* checked */
+	uint16_t pd_data;		/* the queue's index, or what the
+					 * device gave in its place */
+};
+
 #define PV_PCI_MAXVECTORS	34
 
 /* The transport's state. The port allocates it; all members are private. */
@@ -92,9 +99,10 @@ struct pv_pci {
 	struct pv_pci_window pp_device;
 	uint32_t pp_notify_multiplier;
 	unsigned int pp_nqueues;
-	bus_size_t *pp_notify_off;		/* by queue, checked */
+	struct pv_pci_doorbell *pp_doorbells;	/* by queue */
 	uint8_t pp_mapped;			/* mask of BARs */
 	uint8_t pp_notify_wide;			/* NOTIFICATION_DATA */
+	uint8_t pp_notify_given;		/* NOTIF_CONFIG_DATA */
 	unsigned int pp_nvectors;		/* established */
 	enum pv_intr_mode pp_mode;
 	struct pv_pci_vector pp_vectors[PV_PCI_MAXVECTORS];

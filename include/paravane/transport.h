@@ -17,13 +17,20 @@
 
 struct pv_virtio;
 
-/* Where a virtqueue's three areas are, as the device sees them. */
+/*
+ * Where a virtqueue's three areas are, as the device sees them. The size of a
+ * split ring is a power of two, that of a packed one need not be.
+ */
 struct pv_queue_place {
 	unsigned int qp_size;		/* entries */
-	bus_addr_t qp_desc;		/* descriptor area */
-	bus_addr_t qp_driver;		/* driver area: available ring */
-	bus_addr_t qp_device;		/* device area: used ring */
+	bus_addr_t qp_desc;		/* descriptor area: the table; packed:
+					 * the descriptor ring */
+	bus_addr_t qp_driver;		/* driver area: available ring; packed:
+					 * driver event suppression */
+	bus_addr_t qp_device;		/* device area: used ring; packed:
+					 * device event suppression */
 	unsigned int qp_align;		/* legacy: alignment of the used ring */
+	unsigned int qp_packed;		/* 1: the ring is a packed one */
 };
 
 /* What a transport is, in to_properties. */
@@ -65,6 +72,13 @@ struct pv_transport_ops {
 	void (*to_features_write)(void *, uint64_t);
 
 	/*
+	 * to_features_carried - which feature bits this transport can carry, as
+	 * a mask; others are left, with PV_WHY_TRANSPORT. NULL: all but
+	 * NOTIF_CONFIG_DATA. RING_RESET is also left without to_queue_reset.
+	 */
+	uint64_t (*to_features_carried)(void *);
+
+	/*
 	 * Device configuration. width is 1, 2 or 4 and off a multiple of it;
 	 * one access of just that width. Returns ERANGE if the field lies
 	 * outside what the device has, and then leaves *val alone.
@@ -84,20 +98,30 @@ struct pv_transport_ops {
 	 * does not take over what was written, ERANGE if a legacy device can't
 	 * reach the address. to_queue_stop undoes a legacy queue's place (and
 	 * is NULL where only a reset does: never is queue_enable written 0).
+	 *
+	 * to_queue_reset (RING_RESET) stops one queue while the device runs,
+	 * and waits within a bound until the device confirms it; then the
+	 * queue can be enabled again, at another place and in another size,
+	 * with the interrupt it had. ETIMEDOUT: it was not confirmed; EIO: the
+	 * device is gone. NULL: the transport can't.
 	 */
 	unsigned int (*to_queue_count)(void *);
 	unsigned int (*to_queue_max)(void *, unsigned int queue);
 	int (*to_queue_enable)(void *, unsigned int queue,
 	    const struct pv_queue_place *);
 	void (*to_queue_stop)(void *, unsigned int queue);
+	int (*to_queue_reset)(void *, unsigned int queue);
 
 	/*
 	 * to_notify - the available buffer notification
 	 *
 	 * data		the queue's index; with NOTIFICATION_DATA the 32-bit
-	 *		value of Virtqueue Operation / Notifications
+	 *		value of Driver Notifications: next_off and next_wrap
+	 *		above it
 	 *
-	 * Called with all ring writes ordered before it. Any.
+	 * With NOTIF_CONFIG_DATA the transport puts what the device gave it in
+	 * the place of the index. Called with all ring writes ordered before
+	 * it. Any.
 	 */
 	void (*to_notify)(void *, unsigned int queue, uint32_t data);
 

@@ -18,8 +18,8 @@
  * more than is outstanding, a length against the queue's policy: each breaks
  * the device (pv_virtio_break), and the call returns EIO.
  *
- * No function here allocates, but alloc and free. A queue has one owner: calls
- * on it never run at the same time.
+ * No function here allocates, but alloc, resize and restart. A queue has one
+ * owner: calls on it never run at the same time.
  */
 #ifndef PARAVANE_VIRTQ_H
 #define PARAVANE_VIRTQ_H
@@ -75,8 +75,9 @@ struct pv_virtq_counters {
 /*
  * pv_virtq_alloc - make the queue of index; after negotiation, before start
  *
- * The size is the largest power of two that is neither above vp_size nor above
- * what the device takes. Errors: ENXIO the device has no such queue; EINVAL its
+ * The ring is packed where that was negotiated, and split otherwise. The size is
+ * the largest that is neither above vp_size nor above what the device takes; of
+ * a split ring the largest power of two. Errors: ENXIO the device has no such queue; EINVAL its
  * size is above what the ring allows (32768), params make no sense, the index
  * has a queue already, or the device is started; ENOMEM. *vqp is the new queue,
  * until pv_virtq_free. Context: thread. (Basic Facilities of a Virtio Device /
@@ -111,6 +112,16 @@ int pv_virtq_enqueue(struct pv_virtq *, const struct pv_piece *,
     unsigned int nout, unsigned int nin, void *cookie);
 
 /*
+ * pv_virtq_enqueue_batch - add n chains of one piece each, cookies[i] with
+ * pieces[i]: all that the device reads, or all that it writes (in is not 0)
+ *
+ * *taken is how many were added, from the first on; the error is about the next
+ * one, and of the kinds of pv_virtq_enqueue. 0: all were. Context: any.
+ */
+int pv_virtq_enqueue_batch(struct pv_virtq *, const struct pv_piece *,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken);
+
+/*
  * pv_virtq_publish - show the device all that was enqueued, and notify it if it
  * asked for that. Returns 1 if it was notified, 0 if not, without enqueued
  * chains does nothing. Context: any.
@@ -127,6 +138,16 @@ int pv_virtq_publish(struct pv_virtq *);
 int pv_virtq_dequeue(struct pv_virtq *, struct pv_used *);
 
 /*
+ * pv_virtq_dequeue_batch - take up to n used chains
+ *
+ * *taken is how many were, and not 0 without an error, which are those of
+ * pv_virtq_dequeue: a violation behind good chains is told by the next call.
+ * Context: any.
+ */
+int pv_virtq_dequeue_batch(struct pv_virtq *, struct pv_used *, unsigned int n,
+    unsigned int *taken);
+
+/*
  * pv_virtq_pending - whether pv_virtq_dequeue would find something (or the
  * device is broken). Context: any.
  */
@@ -140,16 +161,53 @@ int pv_virtq_pending(struct pv_virtq *);
  *	again at the end, whether or not it disabled. At start it is enabled.
  * pv_virtq_intr_delay - as enable, but only after n more chains were used, at
  *	most what is outstanding. Without EVENT_IDX as enable.
+ * pv_virtq_moderate - as delay, for as many chains as traffic lets one wait for,
+ *	at most most. While each call finds that all which was waited for has
+ *	come, the next delay is longer by half; when less has come (a poll or a
+ *	timer was first) it is 1 again. No timer stands behind it: who must not
+ *	miss the chains of a flow that pauses polls now and then, as one does
+ *	for lost interrupts.
  * Context: any.
  */
 void pv_virtq_intr_disable(struct pv_virtq *);
 int pv_virtq_intr_enable(struct pv_virtq *);
 int pv_virtq_intr_delay(struct pv_virtq *, unsigned int n);
+int pv_virtq_moderate(struct pv_virtq *, unsigned int most);
+
+/*
+ * pv_virtq_reset - stop this queue alone, while the device goes on with others
+ *
+ * From here on the queue takes nothing (ENOBUFS), and nothing is used; what it
+ * has is given back by pv_virtq_drain. pv_virtq_resize then may, and
+ * pv_virtq_reenable does, bring it into use again, also at once.
+ * Errors: ENOTSUP RING_RESET is not in use; EINVAL the device is not started, or
+ * the queue is stopped; EIO the device is broken; ETIMEDOUT the device did not
+ * confirm, and now is broken: it still has the buffers. Context: thread.
+ * (Basic Facilities of a Virtio Device / Virtqueues / Virtqueue Reset)
+ */
+int pv_virtq_reset(struct pv_virtq *);
+
+/*
+ * pv_virtq_resize - another size for a queue that is stopped and drained, chosen
+ * as by pv_virtq_alloc
+ *
+ * Allocates. Errors: EBUSY it is not stopped, or not drained; EINVAL the size is
+ * no ring's; ENOMEM. On error it is as before. Context: thread.
+ */
+int pv_virtq_resize(struct pv_virtq *, unsigned int size);
+
+/*
+ * pv_virtq_reenable - after pv_virtq_reset and a complete drain: the queue is
+ * empty and in use again. Errors: EBUSY it is not stopped, or not drained; EIO
+ * the device is broken, or does not take the queue, which then stays stopped.
+ * Context: thread.
+ */
+int pv_virtq_reenable(struct pv_virtq *);
 
 /*
  * pv_virtq_drain - take back what the device has not used, one cookie a call
  *
- * After pv_virtio_stop. Returns a cookie, or NULL when there are no more. If
+ * After pv_virtio_stop, or pv_virtq_reset. Returns a cookie, or NULL when there are no more. If
  * the reset was confirmed POST syncs are done and the buffer is the caller's;
  * if not (pv_virtq_lost) the buffer must never be used or unmapped again.
  * Context: thread.

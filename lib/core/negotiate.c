@@ -15,33 +15,46 @@
 	PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_VERSION_1) |		\
 	PV_F_BIT(PV_F_ACCESS_PLATFORM) |				\
 	PV_F_BIT(PV_F_ORDER_PLATFORM) |					\
-	PV_F_BIT(PV_F_NOTIFICATION_DATA) | PV_F_BIT(PV_F_RING_RESET))
+	PV_F_BIT(PV_F_NOTIFICATION_DATA) |				\
+	PV_F_BIT(PV_F_NOTIF_CONFIG_DATA) | PV_F_BIT(PV_F_RING_RESET))
 
-static const struct pv_ladder_step no_step;
-
-static const struct pv_ladder_step core_ladder[] = {
-	{ .ls_drop = PV_F_BIT(PV_F_NOTIFICATION_DATA) |
-	    PV_F_BIT(PV_F_RING_RESET) },
-	{ .ls_drop = PV_F_BIT(PV_F_NOTIFICATION_DATA) |
-	    PV_F_BIT(PV_F_RING_RESET) | PV_F_BIT(PV_F_INDIRECT_DESC) |
-	    PV_F_BIT(PV_F_EVENT_IDX) },
+/* Steps of the core's own, after the driver's: each also leaves these. */
+static const uint64_t core_ladder[] = {
+	PV_F_BIT(PV_F_RING_PACKED),
+	PV_F_BIT(PV_F_IN_ORDER) | PV_F_BIT(PV_F_NOTIFICATION_DATA) |
+	    PV_F_BIT(PV_F_NOTIF_CONFIG_DATA) | PV_F_BIT(PV_F_RING_RESET),
+	PV_F_BIT(PV_F_INDIRECT_DESC) | PV_F_BIT(PV_F_EVENT_IDX),
 };
 
 #define NCORE_LADDER	(sizeof(core_ladder) / sizeof(core_ladder[0]))
 
-/* Step 0 is the whole wish. NULL: there are no more. */
-static const struct pv_ladder_step *
-ladder_step(const struct pv_feature_table *ft, unsigned int step)
+/*
+ * Step 0 is the whole wish. Those of the core that would leave nothing of what
+ * the device has are passed over. False: there are no more.
+ */
+static bool
+ladder_step(const struct pv_virtio *dev, unsigned int *step,
+    struct pv_ladder_step *ls)
 {
-	if (step == 0)
-		return &no_step;
-	step--;
-	if (step < ft->ft_nladder)
-		return &ft->ft_ladder[step];
-	step -= ft->ft_nladder;
-	if (step < NCORE_LADDER)
-		return &core_ladder[step];
-	return NULL;
+	const struct pv_feature_table *ft = dev->vd_table;
+	unsigned int i, n = *step - 1;
+
+	memset(ls, 0, sizeof(*ls));
+	if (*step == 0)
+		return true;
+	if (n < ft->ft_nladder) {
+		*ls = ft->ft_ladder[n];
+		return true;
+	}
+	n -= ft->ft_nladder;
+	for (i = 0; i < NCORE_LADDER; i++) {
+		ls->ls_drop |= core_ladder[i];
+		if (i < n || (core_ladder[i] & dev->vd_ng.ng_offered) == 0)
+			continue;
+		*step += i - n;
+		return true;
+	}
+	return false;
 }
 
 static uint64_t
@@ -153,6 +166,20 @@ check_required(struct pv_virtio *dev, uint64_t features)
 	return ENOTSUP;
 }
 
+/* What the transport has the means for. */
+static uint64_t
+carried(const struct pv_virtio *dev)
+{
+	const struct pv_transport_ops *ops = dev->vd_ops;
+	uint64_t features = ~PV_F_BIT(PV_F_NOTIF_CONFIG_DATA);
+
+	if (ops->to_features_carried != NULL)
+		features = ops->to_features_carried(dev->vd_transport);
+	if (ops->to_queue_reset == NULL)
+		features &= ~PV_F_BIT(PV_F_RING_RESET);
+	return features;
+}
+
 /* What this try accepts, judged by table, port, step and the driver's check. */
 static int
 choose(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
@@ -165,6 +192,7 @@ choose(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
 	features = record_begin(dev,
 	    dev->vd_ops->to_features_read(dev->vd_transport));
 	drop_mask(dev, &features, dev->vd_denied, PV_WHY_DENIED);
+	drop_mask(dev, &features, ~carried(dev), PV_WHY_TRANSPORT);
 	drop_mask(dev, &features, ls->ls_drop, PV_WHY_REFUSED);
 	drop_dependents(dev, &features);
 	if (ft->ft_check != NULL) {
@@ -173,7 +201,7 @@ choose(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
 			return error;
 		features &= dev->vd_ng.ng_offered;
 	}
-	add_mask(dev, &features, ls->ls_add);
+	add_mask(dev, &features, ls->ls_add & carried(dev));
 	drop_dependents(dev, &features);
 	*chosen = features;
 	return check_required(dev, features);
@@ -235,9 +263,9 @@ int
 pv_virtio_negotiate(struct pv_virtio *dev, const struct pv_feature_table *ft,
     void *sc)
 {
-	const struct pv_ladder_step *ls;
+	struct pv_ladder_step ls;
 	unsigned int step = 0, unsteady = 0;
-	bool refused;
+	bool refused, more;
 	int error = ENOTSUP;
 
 	/* A reset would take the vectors of a device that still runs. */
@@ -245,8 +273,8 @@ pv_virtio_negotiate(struct pv_virtio *dev, const struct pv_feature_table *ft,
 		pv_virtio_stop(dev);
 	memset(&dev->vd_ng, 0, sizeof(dev->vd_ng));
 	dev->vd_table = ft;
-	while ((ls = ladder_step(ft, step)) != NULL) {
-		error = try_step(dev, ls, sc, &refused);
+	while ((more = ladder_step(dev, &step, &ls))) {
+		error = try_step(dev, &ls, sc, &refused);
 		if (error == 0)
 			return 0;
 		if (refused) {
@@ -258,7 +286,7 @@ pv_virtio_negotiate(struct pv_virtio *dev, const struct pv_feature_table *ft,
 		if (error != EAGAIN || ++unsteady == UNSTEADY_TRIES)
 			break;
 	}
-	if (error == ENOTSUP && ls == NULL)
+	if (error == ENOTSUP && !more)
 		virtio_log(dev, PV_LOG_ERROR, "every feature set was refused");
 	pv_virtio_fail(dev);
 	return error;

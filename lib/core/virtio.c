@@ -3,6 +3,7 @@
  * The life of a device (General Initialization And Device Operation), its
  * interrupts, and the latch.
  */
+#include "await.h"
 #include "mem.h"
 #include "virtio_var.h"
 #include "virtq_var.h"
@@ -45,23 +46,17 @@ virtio_may_log(struct pv_virtio *dev)
 	return true;
 }
 
-/*
- * Reset is asynchronous (Device Reset): the device is quiet once the status
- * reads 0, and not before.
- */
-static int
-reset_wait(struct pv_virtio *dev)
+int
+virtio_await(int (*look)(void *), void *arg)
 {
 	uint64_t start = pv_kern_uptime_ns();
 	unsigned int looks;
-	uint8_t status;
+	int error;
 
 	for (looks = 0; looks < RESET_MAXLOOKS; looks++) {
-		status = status_read(dev);
-		if (status == 0)
-			return 0;
-		if (status == STATUS_GONE)
-			return EIO;
+		error = look(arg);
+		if (error != EAGAIN)
+			return error;
 		if (pv_kern_uptime_ns() - start >= RESET_TIMEOUT_NS)
 			break;
 		if (looks < RESET_SPINS)
@@ -72,6 +67,20 @@ reset_wait(struct pv_virtio *dev)
 	return ETIMEDOUT;
 }
 
+/*
+ * Reset is asynchronous (Device Reset): the device is quiet once the status
+ * reads 0, and not before.
+ */
+static int
+reset_look(void *arg)
+{
+	uint8_t status = status_read(arg);
+
+	if (status == 0)
+		return 0;
+	return status == STATUS_GONE ? EIO : EAGAIN;
+}
+
 int
 virtio_reset(struct pv_virtio *dev)
 {
@@ -80,7 +89,7 @@ virtio_reset(struct pv_virtio *dev)
 	__atomic_store_n(&dev->vd_started, 0, __ATOMIC_RELEASE);
 	dev->vd_nresets++;
 	dev->vd_ops->to_status_write(dev->vd_transport, 0);
-	error = reset_wait(dev);
+	error = virtio_await(reset_look, dev);
 	dev->vd_lost = error != 0;
 	if (error) {
 		virtio_log(dev, PV_LOG_ERROR, "%s", error == EIO ?
@@ -117,26 +126,30 @@ pv_virtio_set_callbacks(struct pv_virtio *dev,
 	dev->vd_cb_arg = arg;
 }
 
+int
+virtio_enable_queue(struct pv_virtio *dev, unsigned int queue)
+{
+	struct pv_queue_place place;
+	int error;
+
+	virtq_place(dev->vd_queues[queue], &place);
+	error = dev->vd_ops->to_queue_enable(dev->vd_transport, queue, &place);
+	if (error)
+		virtio_log(dev, PV_LOG_ERROR,
+		    "queue %u can't be enabled: error %d", queue, error);
+	return error;
+}
+
 static int
 start_queues(struct pv_virtio *dev)
 {
-	struct pv_queue_place place;
 	unsigned int i;
-	int error;
+	int error = 0;
 
-	for (i = 0; i < dev->vd_nqueues; i++) {
-		if (dev->vd_queues[i] == NULL)
-			continue;
-		virtq_place(dev->vd_queues[i], &place);
-		error = dev->vd_ops->to_queue_enable(dev->vd_transport, i,
-		    &place);
-		if (error) {
-			virtio_log(dev, PV_LOG_ERROR,
-			    "queue %u can't be enabled: error %d", i, error);
-			return error;
-		}
-	}
-	return 0;
+	for (i = 0; i < dev->vd_nqueues && error == 0; i++)
+		if (dev->vd_queues[i] != NULL)
+			error = virtio_enable_queue(dev, i);
+	return error;
 }
 
 /* A legacy device may keep a queue's place over a reset. */

@@ -34,6 +34,9 @@ virtio_is_legacy(const struct pv_virtio *dev)
  */
 int virtio_reset(struct pv_virtio *);
 
+/* Tell the device where a queue is, and have it use it; logs what fails. */
+int virtio_enable_queue(struct pv_virtio *, unsigned int queue);
+
 /* Status bits added to those that are set. */
 void virtio_status_add(struct pv_virtio *, uint8_t);
 

@@ -134,14 +134,15 @@ virtq_alloc_tables(struct pv_virtq *vq)
 }
 
 static void
-virtq_free_private(struct pv_virtq *vq)
+virtq_free_memory(struct pv_virtq *vq, bool lost)
 {
 	unsigned int size = virtq_size(vq);
 
+	pv_dmamem_release(&vq->vq_mem, lost);
+	pv_dmamem_release(&vq->vq_tablemem, lost);
 	pv_kern_free(vq->vq_saved, size * vq->vq_savedlen);
 	pv_kern_free(vq->vq_entries, size * sizeof(*vq->vq_entries));
 	pv_kern_free(vq->vq_tables, size * sizeof(*vq->vq_tables));
-	pv_kern_free(vq, sizeof(*vq));
 }
 
 static int
@@ -158,32 +159,64 @@ virtq_alloc_private(struct pv_virtq *vq)
 	return 0;
 }
 
-static struct pv_virtq *
-virtq_new(struct pv_virtio *dev, unsigned int index,
-    const struct pv_virtq_params *vp, unsigned int size)
+/* All memory of a queue of this size, which is then as after a reset. */
+static int
+virtq_alloc_memory(struct pv_virtq *vq, unsigned int size)
 {
-	struct pv_virtq *vq;
-	unsigned int maxsegs = vp->vp_maxsegs;
+	unsigned int maxsegs = vq->vq_wantsegs;
+	int error;
 
-	vq = pv_kern_alloc(sizeof(*vq));
-	if (vq == NULL)
-		return NULL;
 	/* A chain is no longer than its queue, in a table or not. */
 	if (maxsegs > size)
 		maxsegs = size;
 	if (maxsegs > RING_MAXTABLE)
 		maxsegs = RING_MAXTABLE;
+	memset(&vq->vq_mem, 0, sizeof(vq->vq_mem));
+	memset(&vq->vq_tablemem, 0, sizeof(vq->vq_tablemem));
+	vq->vq_tables = NULL;
+	vq->vq_mask = (uint16_t)(size - 1);
+	vq->vq_maxsegs = (uint16_t)maxsegs;
+	error = virtq_alloc_private(vq);
+	if (error == 0)
+		error = split_alloc(vq, size, virtio_is_legacy(vq->vq_dev));
+	if (error) {
+		virtq_free_memory(vq, false);
+		return error;
+	}
+	virtq_alloc_tables(vq);
+	virtq_take_features(vq);
+	split_reset(vq);
+	return 0;
+}
+
+static struct pv_virtq *
+virtq_new(struct pv_virtio *dev, unsigned int index,
+    const struct pv_virtq_params *vp)
+{
+	struct pv_virtq *vq;
+
+	vq = pv_kern_alloc(sizeof(*vq));
+	if (vq == NULL)
+		return NULL;
 	vq->vq_dev = dev;
 	vq->vq_dmat = dev->vd_dmat;
 	vq->vq_index = index;
-	vq->vq_mask = (uint16_t)(size - 1);
 	vq->vq_maxpieces = (uint16_t)vp->vp_maxpieces;
-	vq->vq_maxsegs = (uint16_t)maxsegs;
+	vq->vq_wantsegs = vp->vp_maxsegs;
 	vq->vq_policy = (uint8_t)vp->vp_policy;
 	vq->vq_name = vp->vp_name;
 	vq->vq_intr = vp->vp_intr;
 	vq->vq_arg = vp->vp_arg;
 	return vq;
+}
+
+/* What the device has for this queue; 0: no such queue, or not one for us. */
+static unsigned int
+virtq_device_max(const struct pv_virtio *dev, unsigned int index)
+{
+	if (index >= dev->vd_ops->to_queue_count(dev->vd_transport))
+		return 0;
+	return dev->vd_ops->to_queue_max(dev->vd_transport, index);
 }
 
 int
@@ -197,26 +230,19 @@ pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
 	error = virtq_check(dev, index, vp);
 	if (error)
 		return error;
-	if (index >= dev->vd_ops->to_queue_count(dev->vd_transport))
-		return ENXIO;
-	max = dev->vd_ops->to_queue_max(dev->vd_transport, index);
+	max = virtq_device_max(dev, index);
 	if (max == 0)
 		return ENXIO;
 	if (max > RING_MAXSIZE)
 		return EINVAL;
-	vq = virtq_new(dev, index, vp, virtq_choose_size(max, vp->vp_size));
+	vq = virtq_new(dev, index, vp);
 	if (vq == NULL)
 		return ENOMEM;
-	error = virtq_alloc_private(vq);
-	if (error == 0)
-		error = split_alloc(vq, virtq_size(vq), virtio_is_legacy(dev));
+	error = virtq_alloc_memory(vq, virtq_choose_size(max, vp->vp_size));
 	if (error) {
-		virtq_free_private(vq);
+		pv_kern_free(vq, sizeof(*vq));
 		return error;
 	}
-	virtq_alloc_tables(vq);
-	virtq_take_features(vq);
-	split_reset(vq);
 	dev->vd_queues[index] = vq;
 	if (dev->vd_nqueues <= index)
 		dev->vd_nqueues = index + 1;
@@ -243,9 +269,8 @@ pv_virtq_free(struct pv_virtq *vq)
 		    "reset not confirmed: %lu bytes of queue %s stay behind",
 		    (unsigned long)(vq->vq_mem.dm_size +
 		    vq->vq_tablemem.dm_size), vq->vq_name);
-	pv_dmamem_release(&vq->vq_mem, lost);
-	pv_dmamem_release(&vq->vq_tablemem, lost);
-	virtq_free_private(vq);
+	virtq_free_memory(vq, lost);
+	pv_kern_free(vq, sizeof(*vq));
 }
 
 void
@@ -258,6 +283,7 @@ virtq_place(const struct pv_virtq *vq, struct pv_queue_place *qp)
 	qp->qp_driver = addr + vq->vq_avail_off;
 	qp->qp_device = addr + vq->vq_used_off;
 	qp->qp_align = vq->vq_align;
+	qp->qp_packed = 0;
 }
 
 static void
@@ -347,6 +373,23 @@ pv_virtq_enqueue(struct pv_virtq *vq, const struct pv_piece *pieces,
 }
 
 int
+pv_virtq_enqueue_batch(struct pv_virtq *vq, const struct pv_piece *pieces,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+{
+	unsigned int i;
+	int error = 0;
+
+	for (i = 0; i < n; i++) {
+		error = pv_virtq_enqueue(vq, &pieces[i], in == 0, in != 0,
+		    cookies[i]);
+		if (error)
+			break;
+	}
+	*taken = i;
+	return error;
+}
+
+int
 pv_virtq_publish(struct pv_virtq *vq)
 {
 	if (vq->vq_posted == vq->vq_published ||
@@ -364,6 +407,22 @@ pv_virtq_dequeue(struct pv_virtq *vq, struct pv_used *us)
 	if (virtio_is_broken(vq->vq_dev))
 		return EIO;
 	return split_dequeue(vq, us);
+}
+
+int
+pv_virtq_dequeue_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken)
+{
+	unsigned int i;
+	int error = 0;
+
+	for (i = 0; i < n; i++) {
+		error = pv_virtq_dequeue(vq, &us[i]);
+		if (error)
+			break;
+	}
+	*taken = i;
+	return i > 0 ? 0 : error;
 }
 
 int
@@ -390,6 +449,131 @@ pv_virtq_intr_delay(struct pv_virtq *vq, unsigned int n)
 	return split_intr_enable(vq, n);
 }
 
+/*
+ * More of what is outstanding than three quarters is never waited for: the
+ * device would have nothing to do until we are there.
+ */
+int
+pv_virtq_moderate(struct pv_virtq *vq, unsigned int most)
+{
+	uint32_t used = (uint32_t)vq->vq_counters.qc_used;
+	uint32_t have = pv_virtq_outstanding(vq);
+	uint32_t delay = vq->vq_delay;
+
+	delay = used - vq->vq_delayed < delay ? 1 : delay + delay / 2 + 1;
+	if (delay > have - have / 4)
+		delay = have - have / 4;
+	if (delay > most)
+		delay = most;
+	vq->vq_delay = delay;
+	vq->vq_delayed = used;
+	return split_intr_enable(vq, delay);
+}
+
+/* Whether the device has nothing of it any more. */
+static bool
+virtq_is_quiet(const struct pv_virtq *vq)
+{
+	return !virtio_is_started(vq->vq_dev) ||
+	    (vq->vq_flags & VQ_STOPPED) != 0;
+}
+
+/* And nothing of the caller's is left in it. */
+static bool
+virtq_is_empty(const struct pv_virtq *vq)
+{
+	unsigned int i;
+
+	if (!virtq_is_quiet(vq) || vq->vq_dev->vd_lost)
+		return false;
+	for (i = 0; i < virtq_size(vq); i++)
+		if (vq->vq_entries[i].qe_cookie != NULL)
+			return false;
+	return true;
+}
+
+/* Nothing goes in any more, and nothing comes out but by drain. */
+static void
+virtq_shut(struct pv_virtq *vq)
+{
+	vq->vq_flags |= VQ_STOPPED;
+	vq->vq_nfree = 0;
+	vq->vq_used_seen = vq->vq_used_idx;
+}
+
+int
+pv_virtq_reset(struct pv_virtq *vq)
+{
+	struct pv_virtio *dev = vq->vq_dev;
+	int error;
+
+	if (!pv_virtio_has(dev, PV_F_RING_RESET))
+		return ENOTSUP;
+	if (virtio_is_broken(dev))
+		return EIO;
+	if (virtq_is_quiet(vq))
+		return EINVAL;
+	error = dev->vd_ops->to_queue_reset(dev->vd_transport, vq->vq_index);
+	if (error) {
+		pv_virtio_break(dev, "a queue's reset was not confirmed");
+		return error == ETIMEDOUT ? ETIMEDOUT : EIO;
+	}
+	virtq_shut(vq);
+	return 0;
+}
+
+int
+pv_virtq_resize(struct pv_virtq *vq, unsigned int size)
+{
+	struct pv_virtq was = *vq;
+	unsigned int max;
+	int error;
+
+	if (!virtq_is_empty(vq))
+		return EBUSY;
+	max = virtq_device_max(vq->vq_dev, vq->vq_index);
+	if (size > RING_MAXSIZE || max == 0 || max > RING_MAXSIZE)
+		return EINVAL;
+	error = virtq_alloc_memory(vq, virtq_choose_size(max, size));
+	if (error) {
+		*vq = was;
+		return error;
+	}
+	if (was.vq_flags & VQ_STOPPED)
+		virtq_shut(vq);
+	virtq_free_memory(&was, false);
+	return 0;
+}
+
+/* As new, in the memory that it has. */
+static void
+virtq_renew(struct pv_virtq *vq)
+{
+	virtq_take_features(vq);
+	vq->vq_drained = 0;
+	vq->vq_lost = 0;
+	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
+	    vq->vq_mem.dm_size - vq->vq_used_off,
+	    BUS_DMASYNC_POSTREAD | BUS_DMASYNC_POSTWRITE);
+	split_reset(vq);
+}
+
+int
+pv_virtq_reenable(struct pv_virtq *vq)
+{
+	struct pv_virtio *dev = vq->vq_dev;
+
+	if (virtio_is_broken(dev))
+		return EIO;
+	if ((vq->vq_flags & VQ_STOPPED) == 0 || !virtq_is_empty(vq))
+		return EBUSY;
+	virtq_renew(vq);
+	if (virtio_enable_queue(dev, vq->vq_index) == 0)
+		return 0;
+	virtq_shut(vq);
+	return EIO;
+}
+
 void *
 pv_virtq_drain(struct pv_virtq *vq)
 {
@@ -397,7 +581,7 @@ pv_virtq_drain(struct pv_virtq *vq)
 	void *cookie;
 	unsigned int i;
 
-	if (virtio_is_started(vq->vq_dev))
+	if (!virtq_is_quiet(vq))
 		return NULL;
 	if (vq->vq_dev->vd_lost)
 		vq->vq_lost = 1;
@@ -427,26 +611,14 @@ int
 pv_virtq_restart(struct pv_virtq *vq)
 {
 	struct pv_virtio *dev = vq->vq_dev;
-	unsigned int i;
 
-	if (virtio_is_started(dev) || dev->vd_lost)
+	if (virtio_is_started(dev) || !virtq_is_empty(vq))
 		return EBUSY;
-	for (i = 0; i < virtq_size(vq); i++)
-		if (vq->vq_entries[i].qe_cookie != NULL)
-			return EBUSY;
-	if (vq->vq_index >= dev->vd_ops->to_queue_count(dev->vd_transport) ||
-	    dev->vd_ops->to_queue_max(dev->vd_transport, vq->vq_index) <
-	    virtq_size(vq))
+	if (virtq_device_max(dev, vq->vq_index) < virtq_size(vq))
 		return EINVAL;
-	virtq_take_features(vq);
 	virtq_free_tables(vq);
 	virtq_alloc_tables(vq);
-	vq->vq_drained = 0;
-	vq->vq_lost = 0;
-	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
-	    vq->vq_mem.dm_size - vq->vq_used_off,
-	    BUS_DMASYNC_POSTREAD | BUS_DMASYNC_POSTWRITE);
-	split_reset(vq);
+	virtq_renew(vq);
 	return 0;
 }
 

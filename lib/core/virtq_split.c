@@ -420,6 +420,8 @@ split_refresh(struct pv_virtq *vq)
 {
 	uint16_t idx, n;
 
+	if (vq->vq_flags & VQ_STOPPED)
+		return EAGAIN;
 	idx = used_load16(vq, &vq->vq_used->ru_idx);
 	n = (uint16_t)(idx - vq->vq_used_idx);
 	if (n == 0)

@@ -78,6 +78,9 @@ struct pv_virtq {
 	unsigned int vq_index;
 	unsigned int vq_align;		/* legacy: of the used ring */
 	unsigned int vq_drained;	/* descriptors that drain has seen */
+	unsigned int vq_wantsegs;	/* vq_maxsegs, but for the size */
+	uint32_t vq_delay;		/* chains that moderate waits for, */
+	uint32_t vq_delayed;		/* from this many used on */
 	uint8_t vq_lost;
 	const char *vq_name;
 	void (*vq_intr)(void *);
@@ -89,6 +92,7 @@ struct pv_virtq {
 #define VQ_OUTER	0x04	/* ORDER_PLATFORM */
 #define VQ_NOTIFY_DATA	0x08
 #define VQ_COHERENT	0x10	/* the ring's own memory needs no sync */
+#define VQ_STOPPED	0x20	/* by pv_virtq_reset */
 
 static inline unsigned int
 virtq_size(const struct pv_virtq *vq)

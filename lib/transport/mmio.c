@@ -5,6 +5,7 @@
  */
 #include <paravane/mmio.h>
 
+#include "../core/await.h"
 #include "../core/mem.h"
 #include "text.h"
 
@@ -34,6 +35,7 @@
 #define MMIO_QUEUE_DESC		0x080		/* (2) low, then high */
 #define MMIO_QUEUE_DRIVER	0x090		/* (2) */
 #define MMIO_QUEUE_DEVICE	0x0a0		/* (2) */
+#define MMIO_QUEUE_RESET	0x0c0		/* (2), RING_RESET */
 #define MMIO_CONFIG_GENERATION	0x0fc		/* (2) */
 #define MMIO_CONFIG		0x100
 
@@ -230,6 +232,25 @@ mmio_queue_stop(void *v, unsigned int queue)
 	mmio_write(v, MMIO_QUEUE_PFN, 0);
 }
 
+/* MMIO Device Register Layout: both read 0 once the queue is quiet. */
+static int
+reset_look(void *v)
+{
+	uint32_t busy = mmio_read(v, MMIO_QUEUE_RESET);
+
+	if (busy == UINT32_MAX)
+		return EIO;
+	return busy != 0 || mmio_read(v, MMIO_QUEUE_READY) != 0 ? EAGAIN : 0;
+}
+
+static int
+mmio_queue_reset(void *v, unsigned int queue)
+{
+	mmio_write(v, MMIO_QUEUE_SEL, queue);
+	mmio_write(v, MMIO_QUEUE_RESET, 1);
+	return virtio_await(reset_look, v);
+}
+
 static void
 mmio_notify(void *v, unsigned int queue, uint32_t data)
 {
@@ -323,6 +344,7 @@ const struct pv_transport_ops pv_mmio_transport = {
 	.to_queue_max = mmio_queue_max,
 	.to_queue_enable = mmio_queue_enable,
 	.to_queue_stop = mmio_queue_stop,
+	.to_queue_reset = mmio_queue_reset,
 	.to_notify = mmio_notify,
 	.to_intr_setup = mmio_intr_setup,
 	.to_intr_teardown = mmio_intr_teardown,

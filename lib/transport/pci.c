@@ -3,6 +3,7 @@
  * Virtio Over PCI Bus: the operations, through the structures that pci_cap.c
  * found. Every field at its own width, 64-bit ones as two halves.
  */
+#include "../core/await.h"
 #include "pci_var.h"
 #include "text.h"
 
@@ -49,12 +50,28 @@ pci_features_write(void *v, uint64_t features)
 
 	pp->pp_notify_wide =
 	    (features & PV_F_BIT(PV_F_NOTIFICATION_DATA)) != 0;
+	pp->pp_notify_given =
+	    (features & PV_F_BIT(PV_F_NOTIF_CONFIG_DATA)) != 0;
 	window_write_4(&pp->pp_common, COMMON_DRIVER_FEATURE_SELECT, 0);
 	window_write_4(&pp->pp_common, COMMON_DRIVER_FEATURE,
 	    (uint32_t)features);
 	window_write_4(&pp->pp_common, COMMON_DRIVER_FEATURE_SELECT, 1);
 	window_write_4(&pp->pp_common, COMMON_DRIVER_FEATURE,
 	    (uint32_t)(features >> 32));
+}
+
+/* The fields of these are there only where the structure is long enough. */
+static uint64_t
+pci_features_carried(void *v)
+{
+	const struct pv_pci *pp = v;
+	uint64_t carried = UINT64_MAX;
+
+	if (pp->pp_common.pw_len < COMMON_QUEUE_NOTIF_CONFIG_DATA + 2)
+		carried &= ~PV_F_BIT(PV_F_NOTIF_CONFIG_DATA);
+	if (pp->pp_common.pw_len < COMMON_QUEUE_RESET + 2)
+		carried &= ~PV_F_BIT(PV_F_RING_RESET);
+	return carried;
 }
 
 static bool
@@ -162,7 +179,11 @@ find_doorbell(struct pv_pci *pp, unsigned int queue)
 		    (unsigned long long)off);
 		return EIO;
 	}
-	pp->pp_notify_off[queue] = pp->pp_notify.pw_off + off;
+	pp->pp_doorbells[queue].pd_off = pp->pp_notify.pw_off + off;
+	pp->pp_doorbells[queue].pd_data = (uint16_t)queue;
+	if (pp->pp_notify_given)
+		pp->pp_doorbells[queue].pd_data = window_read_2(
+		    &pp->pp_common, COMMON_QUEUE_NOTIF_CONFIG_DATA);
 	return 0;
 }
 
@@ -199,17 +220,44 @@ pci_queue_enable(void *v, unsigned int queue, const struct pv_queue_place *qp)
 	return 0;
 }
 
+/* queue_reset: both read 0 once the queue is quiet. */
+static int
+reset_look(void *v)
+{
+	struct pv_pci *pp = v;
+	uint16_t busy = window_read_2(&pp->pp_common, COMMON_QUEUE_RESET);
+
+	if (busy == 0xffff)
+		return EIO;
+	return busy != 0 || window_read_2(&pp->pp_common,
+	    COMMON_QUEUE_ENABLE) != 0 ? EAGAIN : 0;
+}
+
+static int
+pci_queue_reset(void *v, unsigned int queue)
+{
+	struct pv_pci *pp = v;
+	int error;
+
+	queue_select(pp, queue);
+	window_write_2(&pp->pp_common, COMMON_QUEUE_RESET, 1);
+	error = virtio_await(reset_look, pp);
+	return error ? error : pci_intr_restore(pp, queue);
+}
+
+/* What the device is to read for the queue's index takes that one's place. */
 static void
 pci_notify(void *v, unsigned int queue, uint32_t data)
 {
-	struct pv_pci *pp = v;
+	const struct pv_pci *pp = v;
+	const struct pv_pci_doorbell *pd = &pp->pp_doorbells[queue];
 
 	if (pp->pp_notify_wide)
 		bus_space_write_4(pp->pp_notify.pw_iot, pp->pp_notify.pw_ioh,
-		    pp->pp_notify_off[queue], data);
+		    pd->pd_off, (data & 0xffff0000u) | pd->pd_data);
 	else
 		bus_space_write_2(pp->pp_notify.pw_iot, pp->pp_notify.pw_ioh,
-		    pp->pp_notify_off[queue], (uint16_t)data);
+		    pd->pd_off, pd->pd_data);
 }
 
 static void
@@ -234,6 +282,7 @@ const struct pv_transport_ops pv_pci_transport = {
 	.to_status_write = pci_status_write,
 	.to_features_read = pci_features_read,
 	.to_features_write = pci_features_write,
+	.to_features_carried = pci_features_carried,
 	.to_config_read = pci_config_read,
 	.to_config_write = pci_config_write,
 	.to_config_generation = pci_config_generation,
@@ -241,6 +290,7 @@ const struct pv_transport_ops pv_pci_transport = {
 	.to_queue_count = pci_queue_count,
 	.to_queue_max = pci_queue_max,
 	.to_queue_enable = pci_queue_enable,
+	.to_queue_reset = pci_queue_reset,
 	.to_notify = pci_notify,
 	.to_intr_setup = pci_intr_setup,
 	.to_intr_teardown = pci_intr_teardown,

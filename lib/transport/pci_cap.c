@@ -239,8 +239,8 @@ read_queues(struct pv_pci *pp)
 	pp->pp_nqueues = n;
 	if (n == 0)
 		return 0;
-	pp->pp_notify_off = pv_kern_alloc(n * sizeof(*pp->pp_notify_off));
-	return pp->pp_notify_off == NULL ? ENOMEM : 0;
+	pp->pp_doorbells = pv_kern_alloc(n * sizeof(*pp->pp_doorbells));
+	return pp->pp_doorbells == NULL ? ENOMEM : 0;
 }
 
 static void
@@ -307,8 +307,8 @@ void
 pv_pci_detach(struct pv_pci *pp)
 {
 	pci_intr_teardown(pp);
-	pv_kern_free(pp->pp_notify_off,
-	    pp->pp_nqueues * sizeof(*pp->pp_notify_off));
-	pp->pp_notify_off = NULL;
+	pv_kern_free(pp->pp_doorbells,
+	    pp->pp_nqueues * sizeof(*pp->pp_doorbells));
+	pp->pp_doorbells = NULL;
 	unmap_bars(pp);
 }

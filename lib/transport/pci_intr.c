@@ -151,6 +151,16 @@ try_msix(struct pv_pci *pp, struct pv_virtio *dev, enum pv_intr_mode mode,
 	return error;
 }
 
+/* A queue has none after it was reset; what it had before is its own again. */
+int
+pci_intr_restore(struct pv_pci *pp, unsigned int queue)
+{
+	if (pp->pp_nvectors == 0)
+		return 0;
+	return set_vector(pp, COMMON_QUEUE_MSIX_VECTOR,
+	    vector_of(pp, pp->pp_mode, queue));
+}
+
 /* No vector: what a driver that gives MSI-X up writes. */
 static void
 forget_vectors(struct pv_pci *pp, unsigned int nqueues)

@@ -51,5 +51,6 @@ window_write_4(const struct pv_pci_window *pw, bus_size_t off, uint32_t val)
 enum pv_intr_mode pci_intr_setup(void *, struct pv_virtio *, unsigned int);
 void pci_intr_teardown(void *);
 unsigned int pci_intr_status(void *);
+int pci_intr_restore(struct pv_pci *, unsigned int queue);
 
 #endif

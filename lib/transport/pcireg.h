@@ -48,7 +48,9 @@
 #define COMMON_QUEUE_DESC		0x20	/* 64 */
 #define COMMON_QUEUE_DRIVER		0x28	/* 64 */
 #define COMMON_QUEUE_DEVICE		0x30	/* 64 */
-#define COMMON_LEN			0x38
+#define COMMON_LEN			0x38	/* these are always there */
+#define COMMON_QUEUE_NOTIF_CONFIG_DATA	0x38	/* 16; NOTIF_CONFIG_DATA */
+#define COMMON_QUEUE_RESET		0x3a	/* 16; RING_RESET */
 
 #define MSI_NO_VECTOR			0xffff
 

@@ -261,6 +261,7 @@ a_device_in_need_of_a_reset_took_nothing(void **state)
 {
 	(void)state;
 	ops.to_status_read = status_in_need;
+	rig.rg_offered |= PV_F_BIT(PV_F_EVENT_IDX);
 	needs_after = PV_STATUS_FEATURES_OK;
 	negotiate();
 	assert_int_equal(pv_virtio_negotiation(dev)->ng_tries, 2);

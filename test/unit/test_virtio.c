@@ -305,7 +305,7 @@ test_a_device_that_refuses_all_is_failed(void **state)
 	attach();
 	assert_int_equal(negotiate(), ENOTSUP);
 	assert_true(fd->fd_status & PV_STATUS_FAILED);
-	assert_int_equal(pv_virtio_negotiation(dev)->ng_tries, 5);
+	assert_int_equal(pv_virtio_negotiation(dev)->ng_tries, 4);
 	assert_int_equal(pv_virtio_features(dev), 0);
 	assert_true(port_logged("refused"));
 	finish();
