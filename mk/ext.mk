@@ -4,8 +4,11 @@
 # integer-only formatted output and input, number conversion, sorting), libfdt, lwIP, FatFs. Their
 # warnings are theirs. They are archives: only what is called is linked.
 
-# A leaf without a frame is still named, by the link register.
-EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -momit-leaf-frame-pointer -w
+EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -w
+
+# What never runs before the MMU is on, nor touches a device's registers: lwIP and FatFs read the
+# fields of packed structures with one instruction each, where they stand.
+EXT_UNALIGNED = $(filter-out -mstrict-align,$(EXTFLAGS))
 
 # Small, but for what each byte of the network's data goes through, and the start's walk of the tree.
 EXT_FAST := %/libfdt/fdt.c.o %/libfdt/fdt_ro.c.o %/memcpy.S.o %/memmove.S.o %/memset.c.o %/memcmp.c.o %/inet_chksum.c.o %/pbuf.c.o \
@@ -67,7 +70,7 @@ LWIP_FLAGS = $(if $(filter %/core/tcp_in.c,$<),-include guest/net/tcpfix.h)
 
 $(G)/lwip/%.c.o: $(LWIP)/%.c $(BUILD_FILES)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(EXTFLAGS) $(LWIP_FLAGS) $(EXT_OPTIMISE) -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(EXT_UNALIGNED) $(LWIP_FLAGS) $(EXT_OPTIMISE) -MD -MP -c -o $@ $<
 
 $(G)/liblwip.a: $(LWIP_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^
@@ -79,7 +82,7 @@ FATFS_FLAGS := -DFFCONF_H='"fatconf.h"' -Iguest/disk
 
 $(G)/fatfs/%.c.o: $(FATFS)/%.c $(BUILD_FILES) guest/disk/fatconf.h
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(EXTFLAGS) $(FATFS_FLAGS) $(EXT_OPTIMISE) -c -o $@ $<
+	$(Q)$(CC) $(EXT_UNALIGNED) $(FATFS_FLAGS) $(EXT_OPTIMISE) -c -o $@ $<
 
 $(G)/libfatfs.a: $(FATFS_OBJ)
 	$(call say,AR      $@)rm -f $@ && $(AR) rcs $@ $^

@@ -12,7 +12,7 @@ AR := llvm-ar
 NM := llvm-nm
 OBJCOPY := llvm-objcopy
 CC_FLAGS :=
-CC_SMALL := -Oz
+CC_SMALL := -Oz -mno-outline
 else ifeq ($(TOOLCHAIN),gcc)
 CC := aarch64-linux-gnu-gcc
 LD := aarch64-linux-gnu-ld
@@ -27,10 +27,11 @@ endif
 
 # What all code for the guest is compiled with, third parties' too: no SIMD register, landing pads
 # and signed return addresses, no unaligned access made by the compiler, frames that a backtrace
-# can walk.
-ARCH := -march=armv8-a -mgeneral-regs-only -mbranch-protection=standard -mstrict-align
+# can walk (a leaf without one is named by the program counter, its caller by the link register),
+# addresses that take one instruction, since all is within 1 MiB of all.
+ARCH := -march=armv8-a -mcmodel=tiny -mgeneral-regs-only -mbranch-protection=standard -mstrict-align
 CODEGEN := -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-pic -fno-pie \
-	-fno-stack-protector -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
+	-fno-stack-protector -fno-omit-frame-pointer -momit-leaf-frame-pointer \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-strict-aliasing \
 	-falign-functions=4 -ffunction-sections -fdata-sections -fmacro-prefix-map="$(CURDIR)/="
 
@@ -56,7 +57,10 @@ SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/us
 	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \
 	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
 	transport/pci_intr transport/pci transport/mmio device/gpu device/console)
-OPTIMISE = $(if $(filter $(SMALL),$@),$(CC_SMALL))
+OPTIMISE = $(if $(filter $(SMALL),$@),$(CC_SMALL)) $(if $(filter $(FAR),$@),-mcmodel=small)
+
+# But these name the end of the image.
+FAR := $(patsubst %,$(G)/guest/cpu/%.c.o,kmem selftest_vm thread vm)
 
 KCFLAGS := $(CODEGEN) $(CC_FLAGS) $(ARCH) $(INCLUDE)
 

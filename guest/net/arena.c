@@ -160,8 +160,7 @@ net_free(void *p)
 	if (p == NULL)
 		return;
 	if (!arena_has(p, 1) || !(arena.a_map[index_of(block)] & MAP_USED))
-		net_assert_failed("net_free: not allocated", __FILE__,
-		    __LINE__);
+		net_assert_failed(__LINE__);
 	order = arena.a_map[index_of(block)] & MAP_ORDER;
 	arena.a_map[index_of(block)] = 0;
 	arena.a_counters.ac_frees++;

@@ -75,9 +75,9 @@ net_stir(const void *bytes, size_t len)
 }
 
 _Noreturn void
-net_assert_failed(const char *what, const char *file, int line)
+net_assert_failed(int line)
 {
-	panic("lwIP: %s (%s:%d)", what, file, line);
+	panic("lwIP: assertion at line %d", line);
 }
 
 void

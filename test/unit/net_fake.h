@@ -53,9 +53,9 @@ net_random(void)
 }
 
 _Noreturn void
-net_assert_failed(const char *what, const char *file, int line)
+net_assert_failed(int line)
 {
-	printf("%s %s:%d\n", what, file, line);
+	printf("assertion at line %d\n", line);
 	abort();
 }
 

@@ -24,13 +24,15 @@
 #define lwip_htonl(x)	__builtin_bswap32(x)
 #define SMEMCPY(dst, src, len)	__builtin_memcpy(dst, src, len)
 
-/* lwIP states only what must hold whatever a peer sends: where that fails, memory is already wrong. */
-_Noreturn void	net_assert_failed(const char *what, const char *file,
-		    int line);
+/*
+ * lwIP states only what must hold whatever a peer sends: where that fails, memory is already wrong. The function is the
+ * backtrace's to tell; texts for all of them would be 8 KB.
+ */
+_Noreturn void	net_assert_failed(int line);
 void	net_diag(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 uint32_t net_random(void);
 
-#define LWIP_PLATFORM_ASSERT(x)	net_assert_failed(x, __FILE__, __LINE__)
+#define LWIP_PLATFORM_ASSERT(x)	net_assert_failed(__LINE__)
 #define LWIP_PLATFORM_DIAG(x)	do { net_diag x; } while (0)
 #define LWIP_RAND()		net_random()
 
