@@ -11,7 +11,7 @@ NATIVE_OPT ?= -O2
 N := $(B)/native
 
 # The machdep of native/ stands before the one that tests use.
-NATIVE_CFLAGS := -std=gnu11 $(NATIVE_OPT) -g -pthread -Iinclude -Iport/posix/native -iquote port/posix
+NATIVE_CFLAGS := -std=gnu11 $(NATIVE_OPT) -g -pthread -Iinclude -Iport/posix/native -iquote port/posix -iquote port/posix/native
 NATIVE_SRC := $(LIB_SRC) $(wildcard port/posix/native/*.c) $(filter-out port/posix/port%.c,$(wildcard port/posix/*.c))
 NATIVE_OBJ := $(patsubst %,$(N)/%.o,$(NATIVE_SRC))
 DEPS += $(NATIVE_OBJ:.o=.d)
@@ -25,3 +25,13 @@ $(N)/libparavane.a: $(NATIVE_OBJ)
 
 .PHONY: native
 native: $(N)/libparavane.a
+
+# Programs that the tests of vhost-user run against real back ends (test/port/vhost_*.t).
+VHOST_TEST := $(patsubst test/port/%.c,$(N)/%,$(wildcard test/port/vhost_*.c))
+DEPS += $(VHOST_TEST:$(N)/%=$(N)/test/port/%.c.d)
+
+$(VHOST_TEST): $(N)/%: $(N)/test/port/%.c.o $(N)/libparavane.a
+	$(call say,LD      $@)$(NATIVE) $(NATIVE_CFLAGS) -o $@ $^
+
+.PHONY: vhost-tests
+vhost-tests: $(VHOST_TEST)
