@@ -58,6 +58,7 @@ void findings_reset(void);
 				 * coherent memory */
 #define O_SEEN		0x8000	/* the device has read it since PREWRITE */
 
+#define O_FIELD		(O_POLLED | O_INDEX | O_EVENT | O_FLAGS)
 #define O_LOADED	(O_LINE | O_BOUNCE | O_COHERENT)
 
 struct chunk {

@@ -1205,15 +1205,19 @@ san_field(bus_addr_t addr, size_t len, enum port_field kind)
 	static const uint16_t own[] = {
 		[PORT_FIELD_POLLED] = O_POLLED, [PORT_FIELD_INDEX] = O_INDEX,
 		[PORT_FIELD_EVENT] = O_EVENT, [PORT_FIELD_FLAGS] = O_FLAGS,
+		[PORT_FIELD_NEXT] = O_POLLED | O_INDEX,
 	};
 	uintptr_t cpu = (uintptr_t)san_kva(addr, len);
 	struct chunk *ck;
 
-	order_field(cpu, len);
+	if (kind != PORT_FIELD_POLLED && kind != PORT_FIELD_NEXT)
+		order_field(cpu, len);
 	for (; cpu != 0 && len > 0; len--, cpu++) {
 		ck = chunk_find(cpu);
-		if (ck != NULL)
-			ck->ck_own[cpu % CHUNK] |= own[kind];
+		if (ck == NULL)
+			continue;
+		ck->ck_own[cpu % CHUNK] &= (uint16_t)~O_FIELD;
+		ck->ck_own[cpu % CHUNK] |= own[kind];
 	}
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A virtio device in the test's process: the device's side of features,
- * status, configuration and split rings, behind a fake PCI function or a fake
- * MMIO register block.
+ * status, configuration and rings, split and packed, behind a fake PCI function
+ * or a fake MMIO register block.
  *
  *	struct fake_dev fd;
  *	struct fake_pci fp;
@@ -26,6 +26,7 @@
 #include <paravane/pci.h>
 
 #include "holds.h"
+#include "packed.h"
 #include "port.h"
 #include "strict.h"
 
@@ -33,6 +34,8 @@
 #define FAKE_NO_VECTOR	0xffff	/* VIRTIO_MSI_NO_VECTOR */
 #define FAKE_MAXSEGS	1100
 #define FAKE_CONFIGLEN	256
+#define FAKE_SLOTS	256	/* of a packed ring that are kept an eye on */
+#define FAKE_TAKEN	256	/* chains that IN_ORDER keeps account of */
 
 struct fake_dev;
 
@@ -50,6 +53,21 @@ struct fake_depend {
 	uint8_t fp_bit;
 	uint64_t fp_all;
 	uint64_t fp_any;	/* 0: none */
+};
+
+/* With IN_ORDER: a chain that was taken, and perhaps is done. */
+struct fake_taken {
+	uint32_t ft_id, ft_len, ft_inlen;
+	uint16_t ft_ndescs;
+	uint8_t ft_done;
+};
+
+/* What only some queues need; one that has it once keeps it. */
+struct fake_more {
+	struct fake_more *fm_next;
+	const struct fake_queue *fm_queue;
+	uint64_t fm_slots[FAKE_SLOTS];	/* packed: what was in those taken */
+	struct fake_taken fm_taken[FAKE_TAKEN];
 };
 
 struct fake_queue {
@@ -75,7 +93,19 @@ struct fake_queue {
 	int fq_checked;			/* a full one after the index */
 	int fq_vector_unread;		/* written, and not read back */
 	int fq_told;			/* an interrupt was sent; fake_noticed */
+	uint16_t fq_notify_id;		/* with NOTIF_CONFIG_DATA */
+	unsigned int fq_resetting;	/* looks until a reset of it is done */
+	int fq_stopped;			/* it was reset, and not enabled since */
 	struct holds fq_holds;
+	/*
+	 * A packed ring's: fq_avail and fq_used count descriptors there, and so
+	 * do all fields that are compared with them.
+	 */
+	struct packed fq_packed;
+	int fq_all;			/* each descriptor is to be told of */
+	struct fake_more *fq_more;	/* packed, or IN_ORDER */
+	unsigned int fq_ntaken;		/* of fm_taken */
+	uint16_t fq_next;		/* split, IN_ORDER: the next head */
 };
 
 struct fake_dev {
@@ -93,6 +123,9 @@ struct fake_dev {
 	int fd_defer;			/* interrupts wait for fake_deliver */
 	int fd_lenient;			/* ring contents are not judged */
 	int fd_refuse_queues;		/* enabling one has no effect */
+	unsigned int fd_batch;		/* IN_ORDER: so many by one used entry
+					 * (0: as many as are done) */
+	unsigned int fd_queue_looks;	/* reads before a queue's reset is done */
 	uint64_t fd_maxseg;		/* bytes of one descriptor; 0: no limit */
 	int fd_legacy;			/* set by fake_mmio_init */
 	/*
@@ -110,6 +143,7 @@ struct fake_dev {
 	/* hooks; NULL: none */
 	void (*fd_notify)(struct fake_dev *, unsigned int queue);
 	void (*fd_reset)(struct fake_dev *);
+	void (*fd_queue_reset)(struct fake_dev *, unsigned int queue);
 	void (*fd_status_written)(struct fake_dev *, uint8_t);
 	void (*fd_config_reading)(struct fake_dev *, unsigned int off);
 	void (*fd_config_written)(struct fake_dev *, unsigned int off);
@@ -186,10 +220,8 @@ struct fake_chain {
 	int fc_indirect;
 	unsigned int fc_nout, fc_nin;
 	uint64_t fc_outlen, fc_inlen;	/* bytes */
-	struct {
-		bus_addr_t addr;
-		uint32_t len;
-	} fc_segs[FAKE_MAXSEGS];	/* outs, then ins */
+	struct ring_seg fc_segs[FAKE_MAXSEGS];	/* outs, then ins */
+	struct ring_seg fc_table;	/* packed: an indirect table, or none */
 	uint64_t fc_sum;		/* of its descriptors, if strict */
 	unsigned int fc_ndescs;
 	int fc_bad;			/* could not be followed */
@@ -204,13 +236,20 @@ size_t fake_chain_read(const struct fake_chain *, size_t off, void *,
 size_t fake_chain_write(const struct fake_chain *, size_t off, const void *,
     size_t len);
 
-/* Give a chain back, and interrupt if the driver wants that. */
+/*
+ * Give a chain back, and interrupt if the driver wants that. With IN_ORDER those
+ * that were taken before it come first; and until fd_batch are done, or
+ * fake_flush, none is given.
+ */
 void fake_push(struct fake_dev *, unsigned int queue,
     const struct fake_chain *, uint32_t len);
 
 /* The same without the interrupt. */
 void fake_give(struct fake_dev *, unsigned int queue,
     const struct fake_chain *, uint32_t len);
+
+/* With IN_ORDER: all that is done is given. */
+void fake_flush(struct fake_dev *, unsigned int queue);
 
 /*
  * The parts of fake_push, for devices that misbehave: any id and length into
@@ -247,6 +286,9 @@ struct fake_queue *fake_selected(struct fake_dev *);	/* NULL: no such queue */
 void fake_set_half(bus_addr_t *, int high, uint32_t val);
 void fake_owed(struct fake_dev *, unsigned int queue);
 void fake_queue_enable(struct fake_dev *, unsigned int queue);
+void fake_queue_clear(struct fake_queue *);
+uint32_t fake_queue_reset_read(struct fake_dev *);
+void fake_queue_reset_write(struct fake_dev *, uint32_t);
 void fake_doorbell(struct fake_dev *, uint32_t data);
 
 /*

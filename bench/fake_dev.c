@@ -13,6 +13,8 @@ fake_init(struct fake_dev *fd, unsigned int type, unsigned int nqueues)
 	unsigned int i;
 
 	port_hold_end(&fd->fd_holder);
+	for (i = 0; i < FAKE_MAXQUEUES; i++)
+		packed_end(&fd->fd_queues[i].fq_packed);
 	memset(fd, 0, sizeof(*fd));
 	fd->fd_type = type;
 	fd->fd_features = PV_F_BIT(PV_F_VERSION_1) |
@@ -23,6 +25,7 @@ fake_init(struct fake_dev *fd, unsigned int type, unsigned int nqueues)
 		fd->fd_queues[i].fq_size = 256;
 		fd->fd_queues[i].fq_vector = FAKE_NO_VECTOR;
 		fd->fd_queues[i].fq_notify_off = i;
+		fd->fd_queues[i].fq_notify_id = (uint16_t)(i ^ 0x5a0);
 	}
 }
 
@@ -65,18 +68,10 @@ reset(struct fake_dev *fd)
 	fd->fd_pending_config = 0;
 	for (i = 0; i < fd->fd_nqueues; i++) {
 		fq = &fd->fd_queues[i];
-		fq->fq_size = fq->fq_max;
-		fq->fq_ready = 0;
-		fq->fq_vector = FAKE_NO_VECTOR;
+		fake_queue_clear(fq);
 		/* A legacy device may keep the place: QueuePFN is not it. */
 		if (!fd->fd_legacy)
 			fq->fq_desc = fq->fq_driver = fq->fq_device = 0;
-		fq->fq_avail = fq->fq_used = fq->fq_signalled = 0;
-		fq->fq_no_notify = 0;
-		fq->fq_seen = fq->fq_rung = fq->fq_settled = 0;
-		fq->fq_ordered = fq->fq_checked = 0;
-		fq->fq_vector_unread = fq->fq_told = 0;
-		memset(&fq->fq_holds, 0, sizeof(fq->fq_holds));
 	}
 	port_hold_end(&fd->fd_holder);
 	if (fd->fd_reset != NULL)

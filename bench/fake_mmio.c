@@ -155,6 +155,13 @@ judge(struct fake_mmio *fm, bus_size_t off, unsigned int width,
 	fm->fm_stopping = 0;
 	if (!judge_access(off, width, kind))
 		return 0;
+	if (fq != NULL && fq->fq_resetting != 0 && kind == W && (off ==
+	    R_QUEUE_SIZE || off == R_QUEUE_READY || off == R_QUEUE_RESET ||
+	    (off >= R_QUEUE_DESC && off <= R_QUEUE_DEVICE + 4))) {
+		strict_broken(STRICT_QUEUE_RESET_AWAITED, "0x%x written",
+		    (unsigned int)off);
+		return 0;
+	}
 	if (fm->fm_version == 2 && fq != NULL && fq->fq_ready && kind == W &&
 	    (off == R_QUEUE_SIZE ||
 	    (off >= R_QUEUE_DESC && off <= R_QUEUE_DEVICE + 4)))
@@ -181,6 +188,9 @@ queue_read(struct fake_mmio *fm, bus_size_t off)
 	case R_QUEUE_READY:
 		only(fm, 2, off);
 		return fq == NULL ? 0 : (uint32_t)fq->fq_ready;
+	case R_QUEUE_RESET:
+		only(fm, 2, off);
+		return fake_queue_reset_read(fm->fm_dev);
 	default:
 		port_violation("register read 0x%x", (unsigned int)off);
 		return 0;
@@ -293,6 +303,9 @@ queue_write(struct fake_mmio *fm, bus_size_t off, uint32_t val)
 	case R_QUEUE_DEVICE:
 	case R_QUEUE_DEVICE + 4:
 		fake_set_half(&fq->fq_device, off & 4, val);
+		break;
+	case R_QUEUE_RESET:
+		fake_queue_reset_write(fm->fm_dev, val);
 		break;
 	default:
 		port_violation("register written 0x%x", (unsigned int)off);

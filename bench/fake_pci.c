@@ -29,7 +29,9 @@ enum {
 	C_QUEUE_DESC = 0x20,
 	C_QUEUE_DRIVER = 0x28,
 	C_QUEUE_DEVICE = 0x30,
-	C_END = 0x38
+	C_QUEUE_NOTIF_CONFIG_DATA = 0x38,
+	C_QUEUE_RESET = 0x3a,
+	C_END = 0x3c
 };
 
 /* How wide an access to a field is; 0: none begins there. */
@@ -53,6 +55,8 @@ static const uint8_t common_width[C_END] = {
 	[C_QUEUE_DRIVER + 4] = 4,
 	[C_QUEUE_DEVICE] = 4,
 	[C_QUEUE_DEVICE + 4] = 4,
+	[C_QUEUE_NOTIF_CONFIG_DATA] = 2,
+	[C_QUEUE_RESET] = 2,
 };
 
 static uint32_t
@@ -82,8 +86,15 @@ queue_field(struct fake_dev *fd, bus_size_t off)
 		return (uint32_t)(fq->fq_driver >> 32);
 	case C_QUEUE_DEVICE:
 		return (uint32_t)fq->fq_device;
-	default:
+	case C_QUEUE_DEVICE + 4:
 		return (uint32_t)(fq->fq_device >> 32);
+	case C_QUEUE_RESET:
+		return fake_queue_reset_read(fd);
+	default:
+		if (fake_has(fd, PV_F_NOTIF_CONFIG_DATA))
+			return fq->fq_notify_id;
+		strict_broken(STRICT_NOTIFY_DATA, "not negotiated");
+		return 0;
 	}
 }
 
@@ -157,13 +168,19 @@ queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 		    (unsigned int)off, fp->fp_dev->fd_queue_sel);
 		return;
 	}
+	if (fq->fq_resetting != 0) {
+		strict_broken(STRICT_QUEUE_RESET_AWAITED, "0x%x written",
+		    (unsigned int)off);
+		return;
+	}
 	if (fq->fq_ready && off != C_QUEUE_MSIX_VECTOR &&
-	    !(off == C_QUEUE_ENABLE && val == 0))
+	    off != C_QUEUE_RESET && !(off == C_QUEUE_ENABLE && val == 0))
 		strict_broken(STRICT_QUEUE_LATE, "field 0x%x, enabled",
 		    (unsigned int)off);
 	switch (off) {
 	case C_QUEUE_SIZE:
-		if (val == 0 || (val & (val - 1)) != 0)
+		if (val == 0 || (!fake_has(fp->fp_dev, PV_F_RING_PACKED) &&
+		    (val & (val - 1)) != 0))
 			strict_broken(STRICT_QUEUE_SIZE, "%u", val);
 		else if (!fp->fp_refuse_size)
 			fq->fq_size = val;
@@ -192,6 +209,9 @@ queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 	case C_QUEUE_DEVICE:
 	case C_QUEUE_DEVICE + 4:
 		fake_set_half(&fq->fq_device, off & 4, val);
+		break;
+	case C_QUEUE_RESET:
+		fake_queue_reset_write(fp->fp_dev, val);
 		break;
 	default:
 		strict_broken(STRICT_PCI_READ_ONLY, "0x%x", (unsigned int)off);
@@ -309,11 +329,48 @@ bar_read(void *v, bus_size_t off, unsigned int width)
 	return 0;
 }
 
+/* The queue that a doorbell's value names at this slot; or none. */
+static unsigned int
+rung(const struct fake_pci *fp, bus_size_t slot, uint32_t id)
+{
+	const struct fake_dev *fd = fp->fp_dev;
+	unsigned int i;
+
+	for (i = 0; i < fd->fd_nqueues; i++)
+		if ((fake_has(fd, PV_F_NOTIF_CONFIG_DATA) ?
+		    fd->fd_queues[i].fq_notify_id : i) == id)
+			break;
+	return fp->fp_multiplier == 0 || (i < fd->fd_nqueues &&
+	    fd->fd_queues[i].fq_notify_off == slot) ? i : UINT16_MAX;
+}
+
+static void
+doorbell(struct fake_pci *fp, bus_size_t off, unsigned int width, uint32_t val)
+{
+	bus_size_t slot;
+	unsigned int queue;
+
+	fake_access(fp->fp_dev);
+	if (!fake_pci_command(fp, FAKE_PCI_MASTER))
+		port_violation("a doorbell, and bus mastering is off");
+	if (width != (fake_has(fp->fp_dev, PV_F_NOTIFICATION_DATA) ? 4u : 2u)) {
+		strict_broken(STRICT_NOTIFY_WIDTH, "%u bytes", width);
+		return;
+	}
+	slot = fp->fp_multiplier == 0 ? 0 :
+	    (off - FAKE_PCI_NOTIFY) / fp->fp_multiplier;
+	queue = rung(fp, slot, val & 0xffff);
+	if (queue >= fp->fp_dev->fd_nqueues)
+		strict_broken(STRICT_NOTIFY_VALUE, "0x%x at slot %u",
+		    val & 0xffff, (unsigned int)slot);
+	else
+		fake_doorbell(fp->fp_dev, (val & 0xffff0000) | queue);
+}
+
 static void
 bar_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 {
 	struct fake_pci *fp = v;
-	bus_size_t slot;
 
 	if (off % width != 0)
 		strict_broken(STRICT_PCI_WIDTH, "0x%x written by %u bytes",
@@ -335,21 +392,7 @@ bar_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 		    "write 0x%x, %u bytes", (unsigned int)off, width);
 		return;
 	}
-	fake_access(fp->fp_dev);
-	if (!fake_pci_command(fp, FAKE_PCI_MASTER))
-		port_violation("a doorbell, and bus mastering is off");
-	if (width != (fake_has(fp->fp_dev, PV_F_NOTIFICATION_DATA) ? 4u : 2u)) {
-		strict_broken(STRICT_NOTIFY_WIDTH, "%u bytes", width);
-		return;
-	}
-	slot = fp->fp_multiplier == 0 ? 0 :
-	    (off - FAKE_PCI_NOTIFY) / fp->fp_multiplier;
-	if (fp->fp_multiplier != 0 && ((val & 0xffff) >= fp->fp_dev->fd_nqueues
-	    || fp->fp_dev->fd_queues[val & 0xffff].fq_notify_off != slot))
-		strict_broken(STRICT_NOTIFY_VALUE, "queue %u at slot %u",
-		    val & 0xffff, (unsigned int)slot);
-	else
-		fake_doorbell(fp->fp_dev, val);
+	doorbell(fp, off, width, val);
 }
 
 static void

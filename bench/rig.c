@@ -19,6 +19,12 @@ struct desc {
 	uint16_t next;
 };
 
+int
+rig_has(const struct rig *rg, unsigned int bit)
+{
+	return (rg->rg_accepted & PV_F_BIT(bit)) != 0;
+}
+
 static unsigned int
 properties(void *arg)
 {
@@ -50,6 +56,7 @@ reset(struct rig *rg)
 		rg->rg_queues[i].rq_avail = 0;
 		rg->rg_queues[i].rq_used = 0;
 		memset(&rg->rg_queues[i].rq_holds, 0, sizeof(struct holds));
+		packed_end(&rg->rg_queues[i].rq_packed);
 	}
 	port_hold_end(&rg->rg_holder);
 }
@@ -180,10 +187,26 @@ holds(void *arg, bus_addr_t addr, bus_size_t len)
 	unsigned int i;
 
 	for (i = 0; i < RIG_NQUEUES && what == NULL; i++, rq++)
-		if (rq->rq_enabled && !rg->rg_gone)
+		if (!rq->rq_enabled || rg->rg_gone)
+			continue;
+		else if (rig_has(rg, PV_F_RING_PACKED))
+			what = packed_holds(&rq->rq_packed, addr, len);
+		else
 			what = holds_what(&rq->rq_holds, &rq->rq_place,
 			    rq->rq_avail, addr, len);
 	return what;
+}
+
+static void
+split_fields(const struct pv_queue_place *qp)
+{
+	port_dma_field(qp->qp_driver, 2, PORT_FIELD_FLAGS);
+	port_dma_field(qp->qp_driver + 2, 2, PORT_FIELD_INDEX);
+	port_dma_field(qp->qp_driver + 4 + 2 * qp->qp_size, 2,
+	    PORT_FIELD_EVENT);
+	port_dma_field(qp->qp_device, 4, PORT_FIELD_POLLED);
+	port_dma_field(qp->qp_device + 4 + 8 * qp->qp_size, 2,
+	    PORT_FIELD_POLLED);
 }
 
 static int
@@ -194,13 +217,10 @@ queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
 	if (rg->rg_status & PV_STATUS_DRIVER_OK)
 		port_violation("queue %u enabled after DRIVER_OK", q);
 	rg->rg_queues[q].rq_place = *qp;
-	port_dma_field(qp->qp_driver, 2, PORT_FIELD_FLAGS);
-	port_dma_field(qp->qp_driver + 2, 2, PORT_FIELD_INDEX);
-	port_dma_field(qp->qp_driver + 4 + 2 * qp->qp_size, 2,
-	    PORT_FIELD_EVENT);
-	port_dma_field(qp->qp_device, 4, PORT_FIELD_POLLED);
-	port_dma_field(qp->qp_device + 4 + 8 * qp->qp_size, 2,
-	    PORT_FIELD_POLLED);
+	if (rig_has(rg, PV_F_RING_PACKED))
+		packed_begin(&rg->rg_queues[q].rq_packed, qp);
+	else
+		split_fields(qp);
 	rg->rg_queues[q].rq_enabled = 1;
 	rg->rg_holder.ph_what = holds;
 	rg->rg_holder.ph_arg = rg;
@@ -213,7 +233,8 @@ notify(void *arg, unsigned int q, uint32_t data)
 {
 	struct rig *rg = arg;
 
-	if (rg->rg_accepted & PV_F_BIT(PV_F_NOTIFICATION_DATA))
+	rg->rg_queues[q].rq_data = data;
+	if (rig_has(rg, PV_F_NOTIFICATION_DATA))
 		data &= 0xffff;
 	if (data != q)
 		port_violation("doorbell of queue %u with %u", q, data);
@@ -283,6 +304,8 @@ rig_new(struct rig *rg, unsigned int type)
 
 	bench_environment();
 	port_hold_end(&rg->rg_holder);
+	for (i = 0; i < RIG_NQUEUES; i++)
+		packed_end(&rg->rg_queues[i].rq_packed);
 	memset(rg, 0, sizeof(*rg));
 	rg->rg_offered = PV_F_BIT(PV_F_VERSION_1);
 	rg->rg_configlen = 64;
@@ -305,21 +328,21 @@ rig_init(struct rig *rg)
 }
 
 static void
-take_desc(struct rig_chain *rc, const struct desc *d)
+take_piece(struct rig_chain *rc, bus_addr_t addr, uint32_t len, int write)
 {
 	assert(rc->rc_nsegs < RIG_MAXSEGS);
-	if (d->len == 0)
+	if (len == 0)
 		port_violation("descriptor of no bytes");
-	if (d->flags & DESC_WRITE)
-		rc->rc_inlen += d->len;
+	if (write)
+		rc->rc_inlen += len;
 	else {
 		if (rc->rc_nout != rc->rc_nsegs)
 			port_violation("to be read after to be written");
 		rc->rc_nout++;
-		rc->rc_outlen += d->len;
+		rc->rc_outlen += len;
 	}
-	rc->rc_segs[rc->rc_nsegs].addr = d->addr;
-	rc->rc_segs[rc->rc_nsegs++].len = d->len;
+	rc->rc_segs[rc->rc_nsegs].addr = addr;
+	rc->rc_segs[rc->rc_nsegs++].len = len;
 }
 
 static int
@@ -353,9 +376,57 @@ take_chain(struct rig *rg, bus_addr_t table, unsigned int n, unsigned int i,
 				port_violation("indirect, not negotiated");
 			take_chain(rg, d.addr, d.len / sizeof(d), 0, rc);
 		} else
-			take_desc(rc, &d);
+			take_piece(rc, d.addr, d.len, d.flags & DESC_WRITE);
 		i = d.next;
 	} while (d.flags & DESC_NEXT);
+}
+
+static void
+take_packed(struct rig *rg, const struct packed_desc *d, struct rig_chain *rc)
+{
+	struct packed_desc in;
+	unsigned int i;
+
+	if (!(d->pd_flags & PACKED_INDIRECT)) {
+		take_piece(rc, d->pd_addr, d->pd_len,
+		    d->pd_flags & PACKED_WRITE);
+		return;
+	}
+	if (!rig_has(rg, PV_F_INDIRECT_DESC))
+		port_violation("indirect, not negotiated");
+	rc->rc_table = (struct ring_seg){ d->pd_addr, d->pd_len };
+	for (i = 0; i < d->pd_len / PACKED_LEN; i++) {
+		packed_load(d->pd_addr, i, &in);
+		take_piece(rc, in.pd_addr, in.pd_len,
+		    in.pd_flags & PACKED_WRITE);
+	}
+}
+
+static int
+packed_take(struct rig *rg, struct rig_queue *rq, struct rig_chain *rc)
+{
+	struct packed *pk = &rq->rq_packed;
+	struct packed_desc d;
+
+	if (!packed_next(pk, &d))
+		return 0;
+	memset(rc, 0, offsetof(struct rig_chain, rc_segs));
+	rc->rc_table = (struct ring_seg){ 0 };
+	take_packed(rg, &d, rc);
+	for (rc->rc_ndescs = 1; d.pd_flags & PACKED_NEXT; rc->rc_ndescs++) {
+		if (rc->rc_ndescs == pk->pk_size || !packed_follow(pk, &d)) {
+			port_violation("descriptor %u of a list is not "
+			    "available", rc->rc_ndescs);
+			return 0;
+		}
+		take_packed(rg, &d, rc);
+	}
+	rc->rc_head = d.pd_id;
+	packed_took(pk, d.pd_id, rc->rc_ndescs, rc->rc_segs, rc->rc_nsegs,
+	    &rc->rc_table);
+	if (rig_has(rg, PV_F_EVENT_IDX))
+		packed_ask(pk, PACKED_EVENT_DESC, &pk->pk_avail);
+	return 1;
 }
 
 int
@@ -367,6 +438,8 @@ rig_take(struct rig *rg, unsigned int queue, struct rig_chain *rc)
 
 	if (!rq->rq_enabled)
 		return 0;
+	if (rig_has(rg, PV_F_RING_PACKED))
+		return packed_take(rg, rq, rc);
 	if (port_dma_read(qp->qp_driver + 2, &idx, 2) ||
 	    wire16(idx) == rq->rq_avail)
 		return 0;
@@ -431,8 +504,9 @@ rig_used_index(struct rig *rg, unsigned int queue, uint16_t idx)
 	port_dma_write(rg->rg_queues[queue].rq_place.qp_device + 2, &idx, 2);
 }
 
-void
-rig_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len)
+static void
+split_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len,
+    unsigned int n)
 {
 	struct rig_queue *rq = &rg->rg_queues[queue];
 	uint32_t elem[2] = { wire32(id), wire32(len) };
@@ -440,7 +514,36 @@ rig_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len)
 	port_dma_write(rq->rq_place.qp_device + 4 +
 	    8 * (rq->rq_used % rq->rq_place.qp_size), elem, sizeof(elem));
 	holds_give(&rq->rq_holds, id);
-	rig_used_index(rg, queue, ++rq->rq_used);
+	rq->rq_used = (uint16_t)(rq->rq_used + n);
+	rig_used_index(rg, queue, rq->rq_used);
+}
+
+void
+rig_give_batch(struct rig *rg, unsigned int queue, const uint32_t *ids,
+    unsigned int n, uint32_t len)
+{
+	struct rig_queue *rq = &rg->rg_queues[queue];
+	struct packed *pk = &rq->rq_packed;
+	unsigned int i, ndescs = 0;
+
+	if (!rig_has(rg, PV_F_RING_PACKED)) {
+		for (i = 0; i + 1 < n; i++)
+			holds_give(&rq->rq_holds, ids[i]);
+		split_give(rg, queue, ids[n - 1], len, n);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		ndescs += packed_list(pk, ids[i]);
+	for (i = 0; i + 1 < n; i++)
+		packed_skip(pk, ids[i]);
+	packed_use(pk, ids[n - 1], len, ndescs != 0 ? ndescs : 1,
+	    len != 0 ? PACKED_WRITE : 0);
+}
+
+void
+rig_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len)
+{
+	rig_give_batch(rg, queue, &id, 1, len);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A device on a test's workbench: behind a transport of its own, with split
- * rings that it reads by device address alone, and every way to misbehave that
- * a test wants. What the device does with a queue is the test's: rg_notify.
+ * A device on a test's workbench: behind a transport of its own, with split or
+ * packed rings that it reads by device address alone, and every way to misbehave
+ * that a test wants. What the device does with a queue is the test's: rg_notify.
  */
 #ifndef RIG_H
 #define RIG_H
@@ -10,6 +10,7 @@
 #include <paravane/virtq.h>
 
 #include "holds.h"
+#include "packed.h"
 #include "port.h"
 
 #define RIG_NQUEUES	8
@@ -23,7 +24,9 @@ struct rig_queue {
 	uint16_t rq_avail;		/* next to take */
 	uint16_t rq_used;		/* next to give */
 	unsigned int rq_notified;
+	uint32_t rq_data;		/* of the last doorbell */
 	struct holds rq_holds;
+	struct packed rq_packed;	/* with RING_PACKED */
 };
 
 struct rig {
@@ -59,10 +62,9 @@ struct rig_chain {
 	unsigned int rc_nout;		/* segments; those to write follow */
 	uint32_t rc_outlen;		/* bytes */
 	uint32_t rc_inlen;
-	struct {
-		bus_addr_t addr;
-		uint32_t len;
-	} rc_segs[RIG_MAXSEGS];
+	struct ring_seg rc_segs[RIG_MAXSEGS];
+	unsigned int rc_ndescs;		/* of the ring, that it takes */
+	struct ring_seg rc_table;	/* the last indirect table */
 };
 
 /* A device of this type, VERSION_1 with rings of 64; not yet initialised. */
@@ -79,10 +81,23 @@ void rig_read(const struct rig_chain *, uint32_t off, void *, uint32_t len);
 void rig_write(const struct rig_chain *, uint32_t off, const void *,
     uint32_t len);
 
-/* Give a chain back; any id and length that a test cares for. */
+/*
+ * Give a chain back; any id and length that a test cares for. In a packed ring
+ * an id that names no chain moves on by one descriptor.
+ */
 void rig_give(struct rig *, unsigned int queue, uint32_t id, uint32_t len);
 
-/* Put any value into the used index. */
+/*
+ * IN_ORDER: these n chains, in the order in which they were taken, by one used
+ * entry, the last one's, of this length.
+ */
+void rig_give_batch(struct rig *, unsigned int queue, const uint32_t *ids,
+    unsigned int n, uint32_t len);
+
+/* Whether that feature was accepted. */
+int rig_has(const struct rig *, unsigned int bit);
+
+/* Put any value into the used index of a split ring. */
 void rig_used_index(struct rig *, unsigned int queue, uint16_t idx);
 
 /* An interrupt, if rg_intr; PV_INTR_*. */

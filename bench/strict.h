@@ -31,6 +31,11 @@
 #define L_INTR		L_QUEUES " / Used Buffer Notification Suppression"
 #define L_BELL		L_QUEUES " / Available Buffer Notification Suppression"
 #define L_SUPPLY	L_QUEUES " / Supplying Buffers to The Device"
+#define L_PACKED	"Basic Facilities of a Virtio Device / Packed Virtqueues"
+#define L_P_TABLE	L_PACKED " / The Virtqueue Descriptor Table"
+#define L_P_LIST	L_PACKED " / Scatter-Gather Support"
+#define L_P_EVENT	L_PACKED " / Event Suppression Structure Format"
+#define L_RING_RESET	L_QUEUES " / Virtqueue Reset / Virtqueue Reset"
 #define L_PCI		"Virtio Transport Options / Virtio Over PCI Bus"
 #define L_PCI_FIND	L_PCI " / PCI Device Discovery"
 #define L_PCI_LAYOUT	L_PCI " / PCI Device Layout"
@@ -149,6 +154,24 @@ X(BARRIER_INDEX, "barrier-index", L_SUPPLY " / Updating idx", 1,	      \
 	"a barrier stands before the index")				      \
 X(BARRIER_NOTIFY, "barrier-notify", L_SUPPLY " / Notifying The Device", 1,    \
 	"a barrier stands between the index and the look at the device's wish") \
+X(ORDER_NEXT, "order-next", L_TABLE, 2,					      \
+	"with IN_ORDER descriptors are taken in the order of the table")      \
+X(RING_INITIAL, "ring-initial", L_PACKED, 0,				      \
+	"a packed ring begins as zeros")				      \
+X(LIST_PARTIAL, "list-partial", L_P_LIST, 6,				      \
+	"the first descriptor of a list is available last")		      \
+X(INDIRECT_FLAGS, "indirect-flags", L_P_TABLE " / Indirect Descriptors", 2,   \
+	"descriptors of a packed ring's table have no flag but WRITE")	      \
+X(ID_TWICE, "id-twice", L_P_TABLE, 0,					      \
+	"an id is one list's until that is used")			      \
+X(EVENT_FLAGS, "event-flags", L_P_EVENT, 0,				      \
+	"event suppression has known flags, and an offset in the ring")	      \
+X(QUEUE_RESET, "queue-reset", L_RING_RESET, 0,				      \
+	"a queue is reset by 1, if that was negotiated, while it is enabled") \
+X(QUEUE_RESET_AWAITED, "queue-reset-awaited", L_RING_RESET, 1,		      \
+	"a queue's reset is over when it reads 0, not before")		      \
+X(NOTIFY_DATA, "notify-data", L_PCI_COMMON, 0,				      \
+	"queue_notif_config_data is there if that was negotiated")	      \
 X(QUEUE_LIFE, "queue-life", L_INIT, 1,					      \
 	"queues are set up between FEATURES_OK and DRIVER_OK")		      \
 X(NOTIFY_VALUE, "notify-value", L_PCI_BELL, 3,				      \

@@ -301,7 +301,7 @@ judge_full_order(const struct access *ac)
 	    chunk_find(unchecked) == NULL)
 		return;
 	/* Flags that say "no interrupts" need nothing after them. */
-	if (unchecked_kind == O_FLAGS && *(const uint8_t *)unchecked != 0)
+	if (unchecked_kind == O_FLAGS && *(const uint8_t *)unchecked == 1)
 		return;
 	unchecked = 0;
 	about_cpu(ac->ac_addr, &ab);
@@ -380,20 +380,32 @@ judge_index(const struct access *ac)
 	npending = 0;
 }
 
+/* What of it asks for a full barrier: flags before all else. */
+static void
+note_unchecked(const struct access *ac, uint16_t kind)
+{
+	size_t k;
+
+	for (k = 0; k < ac->ac_len; k++)
+		if (ac->ac_ck->ck_own[ac->ac_i + k] & kind) {
+			unchecked = ac->ac_addr + k;
+			unchecked_kind = kind;
+			return;
+		}
+}
+
 static void
 on_store_coherent(const struct access *ac)
 {
-	const uint16_t fields = O_INDEX | O_EVENT | O_FLAGS;
 
 	/* Long ones clear memory, before there are fields in it. */
 	if (ac->ac_len > MAXOLD)
 		return;
 	if (any_own(ac, O_INDEX))
 		judge_index(ac);
-	if (any_own(ac, fields)) {
-		unchecked = ac->ac_addr;
-		unchecked_kind = ac->ac_ck->ck_own[ac->ac_i] & fields;
-	}
+	note_unchecked(ac, O_INDEX);
+	note_unchecked(ac, O_EVENT);
+	note_unchecked(ac, O_FLAGS);
 	order_store(ac->ac_addr, ac->ac_len);
 }
 

@@ -113,7 +113,10 @@ enum port_field {
 				 * before it */
 	PORT_FIELD_EVENT,	/* driver to device: asks to be told; the driver
 				 * then looks once more */
-	PORT_FIELD_FLAGS	/* the same, where it is 0 */
+	PORT_FIELD_FLAGS,	/* the same, where it is not 1 */
+	PORT_FIELD_NEXT		/* both sides': to be read again and again, and
+				 * what the driver stores there next shows what
+				 * it stored before (flags in a packed ring) */
 };
 
 /*
@@ -138,6 +141,7 @@ extern const struct port_bus port_plain_bus;
 extern const struct port_bus *port_bus;		/* in use */
 void port_bus_use(const struct port_bus *);
 
+/* A field has one kind: the last that was said. */
 void port_dma_field(bus_addr_t, size_t, enum port_field);
 
 /*

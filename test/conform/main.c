@@ -108,6 +108,23 @@ good_driver(enum stand_kind kind, uint64_t deny, const char *name)
 }
 
 static void
+good_packed_driver(uint64_t features, const char *name)
+{
+	static struct raw r;
+	int good;
+
+	raw_new(&r, STAND_PCI, PV_TYPE_ENTROPY, 1);
+	strict_begin();
+	packed_good_driver(&r, features);
+	fake_judge(r.r_fd, 1);
+	raw_end(&r);
+	good = strict_last == STRICT_NRULES && port.po_violations == 0;
+	if (!good)
+		say();
+	result(good, name, "none");
+}
+
+static void
 all_shown(const struct planted *const *lists, unsigned int nlists)
 {
 	unsigned char shown[STRICT_NRULES] = { 0 };
@@ -127,7 +144,7 @@ main(void)
 {
 	static const struct planted *const lists[] = {
 		planted_core, planted_ring, planted_transport, planted_device,
-		planted_blk,
+		planted_blk, planted_packed,
 	};
 	const unsigned int n = sizeof(lists) / sizeof(lists[0]);
 	const struct planted *pl;
@@ -137,6 +154,10 @@ main(void)
 	good_driver(STAND_MMIO, 0, "good_driver_mmio");
 	good_driver(STAND_LEGACY, 0, "good_driver_legacy");
 	good_driver(STAND_PCI, PV_F_BIT(PV_F_EVENT_IDX), "good_driver_flags");
+	good_packed_driver(0, "good_driver_packed");
+	good_packed_driver(PV_F_BIT(PV_F_IN_ORDER), "good_driver_in_order");
+	good_packed_driver(PV_F_BIT(PV_F_NOTIFICATION_DATA),
+	    "good_driver_data");
 	for (i = 0; i < n; i++)
 		for (pl = lists[i]; pl->pl_name != NULL; pl++)
 			run(pl);

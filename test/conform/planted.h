@@ -22,5 +22,9 @@ extern const struct planted planted_ring[];
 extern const struct planted planted_transport[];
 extern const struct planted planted_device[];
 extern const struct planted planted_blk[];
+extern const struct planted planted_packed[];
+
+/* A driver of a packed ring of which nothing is to be reported. */
+void packed_good_driver(struct raw *, uint64_t features);
 
 #endif
