@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * This project's virtqueues, by their public functions. The transport is the
+ * least that one can be: a device that agrees to all that is asked.
+ */
+#include <err.h>
+#include <string.h>
+
+#include <paravane/virtq.h>
+
+#include "ring.h"
+#include "shmem.h"
+
+#define MEMORY	(512u << 20)
+
+static struct shmem memory;
+static struct pv_virtio device;
+static struct pv_virtq *queues[QUEUES_MAX];
+static struct pv_piece piece;
+static unsigned int nout, nin;
+
+/* The device as its transport shows it. */
+static struct {
+	const struct work *de_work;
+	struct ring *de_rings;
+	uint64_t de_features;
+	uint8_t de_status;
+} dev;
+
+static unsigned int
+properties(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static uint8_t
+status_read(void *arg)
+{
+	(void)arg;
+	return dev.de_status;
+}
+
+static void
+status_write(void *arg, uint8_t status)
+{
+	(void)arg;
+	dev.de_status = status;
+}
+
+static uint64_t
+features_read(void *arg)
+{
+	uint64_t features = PV_F_BIT(PV_F_VERSION_1) |
+	    PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC);
+
+	(void)arg;
+	if (dev.de_work->wk_packed)
+		features |= PV_F_BIT(PV_F_RING_PACKED);
+	if (dev.de_work->wk_in_order)
+		features |= PV_F_BIT(PV_F_IN_ORDER);
+	return features;
+}
+
+static void
+features_write(void *arg, uint64_t features)
+{
+	(void)arg;
+	dev.de_features = features;
+}
+
+static int
+config_read(void *arg, unsigned int off, unsigned int width, uint32_t *val)
+{
+	(void)arg;
+	(void)off;
+	(void)width;
+	(void)val;
+	return ERANGE;
+}
+
+static int
+config_write(void *arg, unsigned int off, unsigned int width, uint32_t val)
+{
+	(void)arg;
+	(void)off;
+	(void)width;
+	(void)val;
+	return ERANGE;
+}
+
+static uint32_t
+config_generation(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static unsigned int
+config_size(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static unsigned int
+queue_count(void *arg)
+{
+	(void)arg;
+	return dev.de_work->wk_queues;
+}
+
+static unsigned int
+queue_max(void *arg, unsigned int queue)
+{
+	(void)arg;
+	(void)queue;
+	return dev.de_work->wk_size;
+}
+
+static int
+queue_enable(void *arg, unsigned int queue, const struct pv_queue_place *qp)
+{
+	struct ring *rg = &dev.de_rings[queue];
+
+	(void)arg;
+	rg->rg_size = qp->qp_size;
+	rg->rg_desc = shmem_kva(&memory, qp->qp_desc, 1);
+	rg->rg_driver = shmem_kva(&memory, qp->qp_driver, 1);
+	rg->rg_device = shmem_kva(&memory, qp->qp_device, 1);
+	rg->rg_wrap = true;
+	return 0;
+}
+
+static void
+notify(void *arg, unsigned int queue, uint32_t data)
+{
+	(void)arg;
+	(void)queue;
+	(void)data;
+}
+
+static enum pv_intr_mode
+intr_setup(void *arg, struct pv_virtio *virtio, unsigned int nqueues)
+{
+	(void)arg;
+	(void)virtio;
+	(void)nqueues;
+	return PV_INTR_MODE_POLL;
+}
+
+static void
+intr_teardown(void *arg)
+{
+	(void)arg;
+}
+
+static unsigned int
+intr_status(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+describe(void *arg, char *buf, size_t len)
+{
+	(void)arg;
+	if (len > 0)
+		buf[0] = '\0';
+}
+
+static const struct pv_transport_ops transport = {
+	.to_name = "perf",
+	.to_properties = properties,
+	.to_status_read = status_read,
+	.to_status_write = status_write,
+	.to_features_read = features_read,
+	.to_features_write = features_write,
+	.to_config_read = config_read,
+	.to_config_write = config_write,
+	.to_config_generation = config_generation,
+	.to_config_size = config_size,
+	.to_queue_count = queue_count,
+	.to_queue_max = queue_max,
+	.to_queue_enable = queue_enable,
+	.to_notify = notify,
+	.to_intr_setup = intr_setup,
+	.to_intr_teardown = intr_teardown,
+	.to_intr_status = intr_status,
+	.to_describe = describe,
+};
+
+/* One buffer, of so many segments: it may be with the device many times. */
+static int
+make_buffer(const struct work *wk)
+{
+	bus_size_t len = (bus_size_t)wk->wk_segments * BUFFER_LEN;
+	void *data = shmem_alloc(&memory, (size_t)len, 4096);
+
+	if (data == NULL)
+		return ENOMEM;
+	nin = wk->wk_in ? 1 : 0;
+	nout = 1 - nin;
+	piece.pc_len = len;
+	return bus_dmamap_create(&memory.sm_tag, len, (int)wk->wk_segments,
+	    BUFFER_LEN, 0, 0, &piece.pc_map) ||
+	    bus_dmamap_load(&memory.sm_tag, piece.pc_map, data, len, NULL, 0);
+}
+
+static const char *
+make_queues(const struct work *wk)
+{
+	struct pv_virtq_params vp = {
+		.vp_name = "perf", .vp_size = wk->wk_size, .vp_maxpieces = 1,
+		.vp_maxsegs = wk->wk_segments, .vp_policy = PV_VIRTQ_REFUSE
+	};
+	unsigned int i;
+
+	for (i = 0; i < wk->wk_queues; i++) {
+		if (pv_virtq_alloc(&device, i, &vp, &queues[i]) != 0)
+			return "a queue can't be made";
+		if (pv_virtq_size(queues[i]) != wk->wk_size)
+			return "a queue has another size";
+	}
+	return NULL;
+}
+
+/* Polling; and the device asks for no doorbell. */
+static void
+quiet(const struct work *wk, struct ring *rg, struct pv_virtq *vq)
+{
+	pv_virtq_intr_disable(vq);
+	if (wk->wk_packed)
+		*(uint32_t *)rg->rg_device = 1u << 16;	/* disabled */
+	/* split: avail_event stays where it was passed long ago */
+}
+
+static const char *
+ours_open(const struct work *wk, struct ring *rings)
+{
+	static const struct pv_feature_table table;
+	const char *why;
+	unsigned int i;
+
+	dev.de_work = wk;
+	dev.de_rings = rings;
+	if (shmem_init(&memory, 1, MEMORY) != 0 || make_buffer(wk) != 0)
+		return "no memory";
+	if (pv_virtio_init(&device, &transport, NULL, PV_TYPE_ENTROPY,
+	    &memory.sm_tag, "perf0", NULL, NULL) != 0 ||
+	    pv_virtio_negotiate(&device, &table, NULL) != 0)
+		return "the device can't be had";
+	if (wk->wk_packed && !pv_virtio_has(&device, PV_F_RING_PACKED))
+		return "packed rings are not negotiated";
+	if (wk->wk_in_order && !pv_virtio_has(&device, PV_F_IN_ORDER))
+		return "in order is not negotiated";
+	why = make_queues(wk);
+	if (why == NULL && pv_virtio_start(&device) != 0)
+		why = "the device does not start";
+	for (i = 0; why == NULL && i < wk->wk_queues; i++)
+		quiet(wk, &rings[i], queues[i]);
+	return why;
+}
+
+static unsigned int
+ours_put(unsigned int queue, unsigned int n)
+{
+	struct pv_virtq *vq = queues[queue];
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (pv_virtq_enqueue(vq, &piece, nout, nin, &piece) != 0)
+			break;
+	pv_virtq_publish(vq);
+	return i;
+}
+
+static unsigned int
+ours_get(unsigned int queue, unsigned int n)
+{
+	struct pv_virtq *vq = queues[queue];
+	struct pv_used us;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (pv_virtq_dequeue(vq, &us) != 0)
+			break;
+	return i;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct driver ours = {
+		.dr_name = "paravane",
+		.dr_open = ours_open,
+		.dr_put = ours_put,
+		.dr_get = ours_get
+	};
+
+	return ring_main(argc, argv, &ours);
+}
