@@ -16,7 +16,9 @@
 static struct shmem memory;
 static struct pv_virtio device;
 static struct pv_virtq *queues[QUEUES_MAX];
-static struct pv_piece piece;
+static struct pv_piece pieces[BATCH_MAX];
+static void *cookies[BATCH_MAX];
+static struct pv_used used[BATCH_MAX];
 static unsigned int nout, nin;
 
 /* The device as its transport shows it. */
@@ -191,21 +193,28 @@ static const struct pv_transport_ops transport = {
 	.to_describe = describe,
 };
 
-/* One buffer, of so many segments: it may be with the device many times. */
+/* All buffers lie in the same memory, of so many segments. */
 static int
-make_buffer(const struct work *wk)
+make_buffers(const struct work *wk)
 {
 	bus_size_t len = (bus_size_t)wk->wk_segments * BUFFER_LEN;
 	void *data = shmem_alloc(&memory, (size_t)len, 4096);
+	unsigned int i;
 
-	if (data == NULL)
-		return ENOMEM;
 	nin = wk->wk_in ? 1 : 0;
 	nout = 1 - nin;
-	piece.pc_len = len;
-	return bus_dmamap_create(&memory.sm_tag, len, (int)wk->wk_segments,
-	    BUFFER_LEN, 0, 0, &piece.pc_map) ||
-	    bus_dmamap_load(&memory.sm_tag, piece.pc_map, data, len, NULL, 0);
+	if (data == NULL || bus_dmamap_create(&memory.sm_tag, len,
+	    (int)wk->wk_segments, BUFFER_LEN, 0, 0, &pieces[0].pc_map) != 0 ||
+	    bus_dmamap_load(&memory.sm_tag, pieces[0].pc_map, data, len, NULL,
+	    0) != 0)
+		return ENOMEM;
+	for (i = 0; i < BATCH_MAX; i++) {
+		pieces[i] = (struct pv_piece){
+			.pc_map = pieces[0].pc_map, .pc_len = len
+		};
+		cookies[i] = &pieces[i];
+	}
+	return 0;
 }
 
 static const char *
@@ -245,7 +254,7 @@ ours_open(const struct work *wk, struct ring *rings)
 
 	dev.de_work = wk;
 	dev.de_rings = rings;
-	if (shmem_init(&memory, 1, MEMORY) != 0 || make_buffer(wk) != 0)
+	if (shmem_init(&memory, 1, MEMORY) != 0 || make_buffers(wk) != 0)
 		return "no memory";
 	if (pv_virtio_init(&device, &transport, NULL, PV_TYPE_ENTROPY,
 	    &memory.sm_tag, "perf0", NULL, NULL) != 0 ||
@@ -267,26 +276,27 @@ static unsigned int
 ours_put(unsigned int queue, unsigned int n)
 {
 	struct pv_virtq *vq = queues[queue];
-	unsigned int i;
+	unsigned int taken = 0;
 
-	for (i = 0; i < n; i++)
-		if (pv_virtq_enqueue(vq, &piece, nout, nin, &piece) != 0)
-			break;
+	if (n == 1)
+		taken = pv_virtq_enqueue(vq, pieces, nout, nin, cookies[0]) == 0;
+	else
+		pv_virtq_enqueue_batch(vq, pieces, cookies, n, (int)nin,
+		    &taken);
 	pv_virtq_publish(vq);
-	return i;
+	return taken;
 }
 
 static unsigned int
 ours_get(unsigned int queue, unsigned int n)
 {
 	struct pv_virtq *vq = queues[queue];
-	struct pv_used us;
-	unsigned int i;
+	unsigned int taken = 0;
 
-	for (i = 0; i < n; i++)
-		if (pv_virtq_dequeue(vq, &us) != 0)
-			break;
-	return i;
+	if (n == 1)
+		return pv_virtq_dequeue(vq, used) == 0;
+	pv_virtq_dequeue_batch(vq, used, n, &taken);
+	return taken;
 }
 
 int
