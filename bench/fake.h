@@ -128,6 +128,7 @@ struct fake_dev {
 	unsigned int fd_queue_looks;	/* reads before a queue's reset is done */
 	uint64_t fd_maxseg;		/* bytes of one descriptor; 0: no limit */
 	int fd_legacy;			/* set by fake_mmio_init */
+	int fd_pci;			/* and by fake_pci_init */
 	/*
 	 * Judge all that strict.h names, behave as the specification allows at
 	 * its worst, and know what the configuration and features are.

@@ -462,6 +462,7 @@ fake_pci_init(struct fake_pci *fp, struct fake_dev *fd)
 	set32(fp, reg + 16, fp->fp_multiplier);
 	fd->fd_signal = signal;
 	fd->fd_transport = fp;
+	fd->fd_pci = 1;
 }
 
 void

@@ -11,6 +11,8 @@ static const struct property qemu[] = {
 	    "virtio: Used Buffer Notification Suppression" },
 	{ Q_RESIZE, "the window changes its size", "QEMU: hw/display/virtio-gpu" },
 	{ Q_RING_RESET, "RING_RESET is offered", "QEMU 7.2: hw/virtio" },
+	{ Q_PACKED, "packed rings are offered, with packed=on",
+	    "QEMU: hw/virtio" },
 };
 
 /*
@@ -97,6 +99,13 @@ static const struct property strict[] = {
 	{ Q_NEEDS_RESET, "a device may ask for a reset at any time",
 	    "Device Status Field" },
 	{ Q_RING_RESET, "RING_RESET is offered", "Virtqueue Reset" },
+	{ Q_PACKED, "packed rings are offered", "Packed Virtqueues" },
+	{ Q_IN_ORDER, "IN_ORDER is offered, and one used entry may speak for "
+	    "many", "Virtqueues / In-order use of descriptors" },
+	{ Q_SHUFFLE, "without it buffers are used in any order", "Virtqueues" },
+	{ Q_NOTIFY_DATA, "NOTIFICATION_DATA is offered, and on PCI "
+	    "NOTIF_CONFIG_DATA with other numbers than the queues'",
+	    "Driver Notifications" },
 };
 
 #define P(name, text, offers) \

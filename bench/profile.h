@@ -39,6 +39,9 @@ enum quirk {
 	Q_STATUS_ASTRAY,	/* a failed read has its status at its front */
 	Q_WIDTHS,		/* registers take their own width alone */
 	Q_PACKED,		/* packed rings are offered */
+	Q_IN_ORDER,		/* buffers are used in order, in batches */
+	Q_NOTIFY_DATA,		/* doorbells say more, and other numbers */
+	Q_SHUFFLE,		/* buffers are used in any order */
 	Q_NQUIRKS
 };
 

@@ -60,6 +60,28 @@ forget(struct vdev *vd)
 {
 	while (vd->vd_nkept > 0)
 		free(vd->vd_kept[--vd->vd_nkept].fc);
+	while (vd->vd_nlater > 0)
+		free(vd->vd_later[--vd->vd_nlater].fc);
+}
+
+static void
+forget_queue(struct vdev *vd, unsigned int queue)
+{
+	unsigned int i = 0;
+
+	while (i < vd->vd_nkept)
+		if (vd->vd_kept[i].queue == queue) {
+			free(vd->vd_kept[i].fc);
+			vd->vd_kept[i] = vd->vd_kept[--vd->vd_nkept];
+		} else
+			i++;
+	for (i = 0; i < vd->vd_nlater;)
+		if (vd->vd_later[i].queue == queue) {
+			free(vd->vd_later[i].fc);
+			vd->vd_later[i] = vd->vd_later[--vd->vd_nlater];
+		} else
+			i++;
+	vd->vd_due[queue] = 0;
 }
 
 static void
@@ -102,6 +124,7 @@ static void
 interrupt(struct vdev *vd, unsigned int queue)
 {
 	vd->vd_due[queue] = 0;
+	fake_flush(vd->vd_dev, queue);
 	if (vdev_has(vd, Q_LOSE) && ++vd->vd_nintr % 7 == 0) {
 		vd->vd_nlost++;
 		vd->vd_dev->fd_queues[queue].fq_silent = 1;
@@ -112,15 +135,47 @@ interrupt(struct vdev *vd, unsigned int queue)
 	fake_interrupt(vd->vd_dev, queue, 0);
 }
 
+/* Given back; with the interrupt at once, or after some more. */
+static void
+give(struct vdev *vd, unsigned int queue, const struct fake_chain *fc,
+    uint32_t len)
+{
+	fake_give(vd->vd_dev, queue, fc, len);
+	if ((!vdev_has(vd, Q_COALESCE) && vd->vd_dev->fd_batch == 0) ||
+	    ++vd->vd_due[queue] == 4)
+		interrupt(vd, queue);
+}
+
+static void
+give_later(struct vdev *vd, unsigned int i)
+{
+	struct fake_chain *fc = vd->vd_later[i].fc;
+	unsigned int queue = vd->vd_later[i].queue;
+	uint32_t len = vd->vd_later[i].len;
+
+	vd->vd_later[i] = vd->vd_later[--vd->vd_nlater];
+	give(vd, queue, fc, len);
+	free(fc);
+}
+
 void
 vdev_push(struct vdev *vd, unsigned int queue, const struct fake_chain *fc,
     uint32_t len)
 {
-	struct fake_dev *fd = vd->vd_dev;
+	const struct fake_dev *fd = vd->vd_dev;
 
-	fake_give(fd, queue, fc, len);
-	if (!vdev_has(vd, Q_COALESCE) || ++vd->vd_due[queue] == 4)
-		interrupt(vd, queue);
+	/* What comes to be filled has an order: that of what filled it. */
+	if (!vdev_has(vd, Q_SHUFFLE) || fake_has(fd, PV_F_IN_ORDER) ||
+	    (queue == 0 && type_of(fd->fd_type)->vt_fills)) {
+		give(vd, queue, fc, len);
+		return;
+	}
+	if (vd->vd_nlater == VDEV_LATER)
+		give_later(vd, vdev_random(vd, VDEV_LATER));
+	vd->vd_later[vd->vd_nlater].queue = queue;
+	vd->vd_later[vd->vd_nlater].len = len;
+	vd->vd_later[vd->vd_nlater].fc = malloc(sizeof(*fc));
+	*vd->vd_later[vd->vd_nlater++].fc = *fc;
 }
 
 void
@@ -128,6 +183,8 @@ vdev_flush(struct vdev *vd)
 {
 	unsigned int i;
 
+	while (vd->vd_nlater > 0)
+		give_later(vd, vdev_random(vd, vd->vd_nlater));
 	for (i = 0; i < vd->vd_dev->fd_nqueues; i++)
 		if (vd->vd_due[i] != 0)
 			interrupt(vd, i);
@@ -145,6 +202,16 @@ on_reset(struct fake_dev *fd)
 		type_of(fd->fd_type)->vt_reset(vd);
 }
 
+static void
+on_queue_reset(struct fake_dev *fd, unsigned int queue)
+{
+	struct vdev *vd = fd->fd_data;
+
+	forget_queue(vd, queue);
+	if (type_of(fd->fd_type)->vt_queue_reset != NULL)
+		type_of(fd->fd_type)->vt_queue_reset(vd, queue);
+}
+
 static uint64_t
 offered(const struct vdev *vd, uint64_t leave)
 {
@@ -158,8 +225,13 @@ offered(const struct vdev *vd, uint64_t leave)
 		f |= B(RING_PACKED) & ~leave;
 	if (vdev_has(vd, Q_RING_RESET))
 		f |= B(RING_RESET) & ~leave;
+	if (vdev_has(vd, Q_IN_ORDER))
+		f |= B(IN_ORDER) & ~leave;
+	if (vdev_has(vd, Q_NOTIFY_DATA))
+		f |= (B(NOTIFICATION_DATA) |
+		    (fd->fd_pci ? B(NOTIF_CONFIG_DATA) : 0)) & ~leave;
 	if (vdev_has(vd, Q_UNKNOWN))
-		f |= TOMORROW | B(RING_PACKED) | B(IN_ORDER) | B(SR_IOV);
+		f |= TOMORROW | B(SR_IOV);
 	if (fd->fd_legacy)
 		f = (f & UINT32_MAX & ~B(VERSION_1)) | (B(ANY_LAYOUT) & ~leave);
 	else
@@ -180,6 +252,7 @@ vdev_init(struct vdev *vd, struct fake_dev *fd, const struct profile *pr,
 	fd->fd_data = vd;
 	fd->fd_notify = work;
 	fd->fd_reset = on_reset;
+	fd->fd_queue_reset = on_queue_reset;
 	fd->fd_strict = vdev_has(vd, Q_STRICT);
 	fd->fd_known = RINGS | vt->vt_known;
 	fd->fd_should = B(ACCESS_PLATFORM) | B(ORDER_PLATFORM) | vt->vt_should;
@@ -188,7 +261,10 @@ vdev_init(struct vdev *vd, struct fake_dev *fd, const struct profile *pr,
 	fd->fd_depends = vt->vt_depends;
 	fd->fd_ndepends = vt->vt_ndepends;
 	if (vdev_has(vd, Q_RESET_SLOW))
-		fd->fd_reset_looks = 1 + vdev_random(vd, 5);
+		fd->fd_reset_looks = fd->fd_queue_looks =
+		    1 + vdev_random(vd, 5);
+	if (vdev_has(vd, Q_IN_ORDER))
+		fd->fd_batch = vdev_random(vd, 2) ? 0 : 1 + vdev_random(vd, 8);
 	fd->fd_features |= vt->vt_known;
 	vt->vt_init(vd);
 	fd->fd_features = offered(vd, leave);

@@ -25,6 +25,7 @@
 
 #define VDEV_MAXFRAME	70000
 #define VDEV_KEPT	512
+#define VDEV_LATER	4	/* used, and given back in any order */
 
 struct vdev;
 
@@ -112,6 +113,12 @@ struct vdev {
 		struct fake_chain *fc;
 	} vd_kept[VDEV_KEPT];		/* with vd_hold */
 	unsigned int vd_nkept;
+	struct {
+		unsigned int queue;
+		uint32_t len;
+		struct fake_chain *fc;
+	} vd_later[VDEV_LATER];
+	unsigned int vd_nlater;
 };
 
 /*
@@ -195,6 +202,7 @@ struct vdev_type {
 	void (*vt_take)(struct vdev *, unsigned int queue, struct fake_chain *);
 	void (*vt_idle)(struct vdev *);	/* all that came was taken */
 	void (*vt_reset)(struct vdev *);
+	void (*vt_queue_reset)(struct vdev *, unsigned int queue);
 };
 
 extern const struct vdev_type vdev_net_type, vdev_blk_type, vdev_gpu_type,

@@ -687,6 +687,20 @@ blk_reset(struct vdev *vd)
 	vd->vd_blk.vb_shrunk = 0;
 }
 
+static void
+blk_queue_reset(struct vdev *vd, unsigned int queue)
+{
+	struct vdev_blk *vb = &vd->vd_blk;
+	unsigned int i = 0;
+
+	while (i < vb->vb_nlate)
+		if (vb->vb_late[i]->bl_queue == queue) {
+			free(vb->vb_late[i]);
+			vb->vb_late[i] = vb->vb_late[--vb->vb_nlate];
+		} else
+			i++;
+}
+
 const struct vdev_type vdev_blk_type = {
 	.vt_type = PV_TYPE_BLK,
 	.vt_queues = 4,
@@ -701,4 +715,5 @@ const struct vdev_type vdev_blk_type = {
 	.vt_take = blk_take,
 	.vt_idle = blk_idle,
 	.vt_reset = blk_reset,
+	.vt_queue_reset = blk_queue_reset,
 };

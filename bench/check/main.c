@@ -48,7 +48,10 @@ static const char *const buses[BUS_N] = {
 #define NDRIVERS	(sizeof(drivers) / sizeof(drivers[0]))
 #define RING_BITS	(PV_F_BIT(PV_F_INDIRECT_DESC) | PV_F_BIT(PV_F_EVENT_IDX) | \
 			PV_F_BIT(PV_F_ACCESS_PLATFORM) |		\
-			PV_F_BIT(PV_F_ORDER_PLATFORM) | PV_F_BIT(PV_F_RING_RESET))
+			PV_F_BIT(PV_F_ORDER_PLATFORM) | PV_F_BIT(PV_F_RING_RESET) | \
+			PV_F_BIT(PV_F_IN_ORDER) |			\
+			PV_F_BIT(PV_F_NOTIFICATION_DATA) |		\
+			PV_F_BIT(PV_F_NOTIF_CONFIG_DATA))
 
 static struct {
 	const char *driver, *transport, *profile;

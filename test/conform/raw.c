@@ -209,7 +209,11 @@ raw_avail(struct raw *r, unsigned int q, unsigned int head)
 void
 raw_kick(struct raw *r, unsigned int q)
 {
-	r->r_ops->to_notify(r->r_tr, q, q);
+	uint32_t data = q;
+
+	if (fake_has(r->r_fd, PV_F_NOTIFICATION_DATA))
+		data |= (uint32_t)r->r_queues[q].rq_idx << 16;
+	r->r_ops->to_notify(r->r_tr, q, data);
 }
 
 void
