@@ -354,6 +354,18 @@ X(GPU_FLUSH, "gpu-flush", L_GPU, 0,					      \
 	"a flush lies inside of its resource")				      \
 X(GPU_HELD, "gpu-held", L_GPU, 0,					      \
 	"backing stays until it is detached")				      \
+X(GPU_BLOB, "gpu-blob", L_GPU, 0,					      \
+	"a blob has a size, a kind that was negotiated, and its memory")      \
+X(GPU_MAP, "gpu-map", L_GPU, 0,						      \
+	"a blob of the host's is mapped once, inside of the region")	      \
+X(GPU_CURSOR, "gpu-cursor", L_GPU, 0,					      \
+	"a cursor is an image of 64 x 64, shown where there is a head")	      \
+X(GPU_CAPSET, "gpu-capset", L_GPU, 0,					      \
+	"capability sets are asked for by an index that there is")	      \
+X(GPU_CONTEXT, "gpu-context", L_GPU, 0,					      \
+	"a context exists, once, and a stream is as long as it says")	      \
+X(GPU_RING, "gpu-ring", L_GPU, 0,					      \
+	"a ring is one of 64, and its fences ascend")			      \
 X(GPU_EVENTS, "gpu-events", "Device Types / GPU Device / "		      \
 	"Device configuration layout", 0,				      \
 	"only events that were pending are cleared, nothing else is written")

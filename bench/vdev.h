@@ -65,8 +65,15 @@ struct vdev_blk {
 #define VDEV_MAXRES	16
 #define VDEV_MAXENTRIES	4096
 
+enum vdev_kind { VDEV_2D, VDEV_3D, VDEV_BLOB };
+
 struct vdev_resource {
 	uint32_t vr_id, vr_w, vr_h;
+	enum vdev_kind vr_kind;
+	uint32_t vr_format;
+	uint32_t vr_mem;		/* a blob's, and its size */
+	uint64_t vr_size;
+	int vr_mapped;
 	uint32_t *vr_pixels;
 	uint32_t vr_nentries;
 	struct {
@@ -75,14 +82,33 @@ struct vdev_resource {
 	} *vr_entries;
 };
 
+#define VDEV_HEADS	16
+#define VDEV_CONTEXTS	4
+#define VDEV_CAPSET	(PV_GPU_CAPSET_MAX - 96)	/* bytes of one */
+
 struct vdev_gpu {
+	/* set by the test at any time */
+	int vg_no_blob;			/* refuses to make any */
+	int vg_no_blob_scanout;		/* or to show one */
+
 	struct vdev_resource vg_res[VDEV_MAXRES];
 	struct {
 		uint32_t x, y, w, h, enabled, flags;
-	} vg_modes[16];
-	uint32_t vg_scanout_res;	/* shown on scanout 0 */
+	} vg_modes[VDEV_HEADS];
+	struct vdev_head {
+		uint32_t vh_res;	/* 0: off */
+		uint32_t vh_rect[4];
+		uint32_t vh_cursor;	/* its resource */
+		uint32_t vh_x, vh_y, vh_hot_x, vh_hot_y;
+	} vg_heads[VDEV_HEADS];
+	uint32_t vg_contexts[VDEV_CONTEXTS];
+	uint64_t vg_timelines[VDEV_CONTEXTS][PV_GPU_MAXRINGS];
 	uint32_t vg_flushed[4];
-	unsigned int vg_flushes, vg_commands;
+	unsigned int vg_flushes, vg_commands, vg_transfers;
+	unsigned int vg_streams, vg_moves;
+	uint8_t vg_stream[256];		/* the last that was submitted */
+	uint64_t vg_streamlen;
+	uint64_t vg_visible;		/* the host visible region */
 	uint8_t vg_edid[1024];
 };
 
@@ -181,6 +207,16 @@ void vdev_blk_got(struct vdev *, uint64_t sector, const uint8_t *, uint32_t n);
 /* A window of another size; the pixel that the host shows at x, y. */
 void vdev_gpu_resize(struct vdev *, uint32_t w, uint32_t h);
 uint32_t vdev_gpu_pixel(struct vdev *, uint32_t x, uint32_t y);
+
+/*
+ * The same of any head; how many heads, and capability sets, it has (before a
+ * driver is attached); a head of another size, or none with w 0.
+ */
+void vdev_gpu_heads(struct vdev *, unsigned int heads, unsigned int capsets);
+void vdev_gpu_head_resize(struct vdev *, unsigned int head, uint32_t w,
+    uint32_t h);
+uint32_t vdev_gpu_head_pixel(struct vdev *, unsigned int head, uint32_t x,
+    uint32_t y);
 
 /* Input; 0 if there is no buffer. A window of another size. */
 int vdev_console_input(struct vdev *, const void *, size_t);

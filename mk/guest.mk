@@ -56,7 +56,8 @@ SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/us
 	cpu/its cpu/itscmd cpu/msi cpu/gicv2 cpu/gicd cpu/cpu cpu/main cpu/trap cpu/vm cpu/pt \
 	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \
 	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
-	transport/pci_intr transport/pci transport/mmio device/gpu device/console)
+	transport/pci_intr transport/pci transport/mmio device/gpu device/gpu_fb device/gpu_edid \
+	device/gpu_cursor device/gpu_3d device/console)
 OPTIMISE = $(if $(filter $(SMALL),$@),$(CC_SMALL)) $(if $(filter $(FAR),$@),-mcmodel=small)
 
 # But these name the end of the image.

@@ -14,7 +14,9 @@ note_revoke(void *arg, unsigned int gen)
 }
 
 static const struct pv_gpu_callbacks callbacks = {
-	scene_note_changed, note_revoke, scene_note_broken
+	.gc_changed = scene_note_changed,
+	.gc_revoke = note_revoke,
+	.gc_broken = scene_note_broken,
 };
 
 static void
