@@ -37,6 +37,7 @@ struct vdev_net {
 	unsigned int vn_sent, vn_delivered, vn_commands;
 	unsigned int vn_wedged;		/* by a buffer too short */
 	int vn_promisc, vn_allmulti;
+	uint8_t vn_mac[6];		/* that it was told to filter by */
 };
 
 #define VDEV_BLK_SECTORS 256		/* that are kept, of any number */

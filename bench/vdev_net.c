@@ -205,12 +205,15 @@ static void
 take_command(struct vdev *vd, struct fake_chain *fc)
 {
 	const struct fake_dev *fd = vd->vd_dev;
-	uint8_t cmd[3] = { 0xff, 0xff, 0 }, ack = 0;
+	uint8_t cmd[8] = { 0xff, 0xff, 0 }, ack = 0;
 	size_t len;
 
 	len = fake_chain_read(fc, 0, cmd, sizeof(cmd));
 	vd->vd_net.vn_commands++;
-	if (len != 3 || fc->fc_inlen != 1 || cmd[0] != 0 || cmd[1] > 1 ||
+	if (len == 8 && fc->fc_inlen == 1 && cmd[0] == 1 && cmd[1] == 1 &&
+	    fake_has(fd, PV_NET_F_CTRL_MAC_ADDR))
+		memcpy(vd->vd_net.vn_mac, cmd + 2, 6);
+	else if (len != 3 || fc->fc_inlen != 1 || cmd[0] != 0 || cmd[1] > 1 ||
 	    !fake_has(fd, PV_NET_F_CTRL_RX)) {
 		strict_broken(STRICT_NET_CTRL, "class %u, command %u, %zu "
 		    "bytes", cmd[0], cmd[1], len);

@@ -102,8 +102,22 @@ peer(struct vdev *vd, const uint8_t *f, size_t len, void *arg)
 	}
 }
 
+static void
+note_rx(void *arg, unsigned int queue)
+{
+	(void)queue;
+	scene_note_0(arg);
+}
+
+static void
+note_tx(void *arg, unsigned int queue)
+{
+	(void)queue;
+	scene_note_1(arg);
+}
+
 static const struct pv_net_callbacks callbacks = {
-	scene_note_0, scene_note_1, scene_note_changed, scene_note_broken
+	note_rx, note_tx, scene_note_changed, scene_note_broken
 };
 
 static int
@@ -130,7 +144,7 @@ post_all(struct scene *sc)
 		rb.rb_piece.pc_len = rx[i].nb_pb->pb_len;
 		rb.rb_va = rx[i].nb_pb->pb_va;
 		rb.rb_cookie = &rx[i];
-		error = pv_net_post(&net, &rb, 1, &done);
+		error = pv_net_post(&net, 0, &rb, 1, &done);
 		if (error == ENOBUFS && i > 3)
 			return 0;
 		if (error)
@@ -165,7 +179,7 @@ send_one(struct scene *sc, size_t len, int partial)
 		t.tx_csum_start = 34;
 		t.tx_csum_offset = 6;
 	}
-	error = pv_net_transmit(&net, &t, 1, &done);
+	error = pv_net_transmit(&net, 0, &t, 1, &done);
 	if (done)
 		tx[i].nb_out = 1;
 	MUST(sc, (error == 0) == (done == 1));
@@ -188,7 +202,7 @@ reclaim(struct scene *sc)
 	unsigned int i, done;
 	int error;
 
-	error = pv_net_reclaim(&net, cookies, NTX, &done);
+	error = pv_net_reclaim(&net, 0, cookies, NTX, &done);
 	for (i = 0; i < done; i++)
 		came_back(sc, tx, NTX, cookies[i]);
 	/* A driver that reclaims needs to be told of nothing. */
@@ -205,7 +219,7 @@ receive(struct scene *sc, unsigned int hdr_flags)
 	struct nbuf *nb;
 	size_t len = 0;
 
-	if (pv_net_receive(&net, r, 64, &done) != 0)
+	if (pv_net_receive(&net, 0, r, 64, &done) != 0)
 		MUST(sc, scene_gone(sc) || sc->sc_broken);
 	for (i = 0; i < done; i++) {
 		nb = r[i].rx_cookie;
@@ -248,7 +262,7 @@ traffic(struct scene *sc, unsigned int n, size_t least, size_t most)
 		scene_settle(sc);
 	}
 	WANT(sc, seen == before + n);
-	if (pv_net_tx_intr(&net, 1) || !scene_reliable(sc))
+	if (pv_net_tx_intr(&net, 0, 1) || !scene_reliable(sc))
 		scene_poll(sc);
 	WANT(sc, reclaim(sc) == 0);
 	for (i = 0; i < NTX; i++)
@@ -264,7 +278,7 @@ traffic(struct scene *sc, unsigned int n, size_t least, size_t most)
 		if (scene_reliable(sc))
 			WANT(sc, sc->sc_notes[0] > notes);
 		got += receive(sc, flags);
-		while (!scene_gone(sc) && pv_net_rx_intr(&net, 1))
+		while (!scene_gone(sc) && pv_net_rx_intr(&net, 0, 1))
 			got += receive(sc, flags);
 		vdev_net_got(vd, scene_gone(sc) || got == i + 1, 0, flags);
 		WANT(sc, got == i + 1);
@@ -279,9 +293,9 @@ drain(struct scene *sc)
 {
 	void *cookie;
 
-	while ((cookie = pv_net_drain_tx(&net)) != NULL)
+	while ((cookie = pv_net_drain_tx(&net, 0)) != NULL)
 		came_back(sc, tx, NTX, cookie);
-	while ((cookie = pv_net_drain_rx(&net)) != NULL)
+	while ((cookie = pv_net_drain_rx(&net, 0)) != NULL)
 		came_back(sc, rx, NRX, cookie);
 }
 
@@ -380,7 +394,7 @@ oversized(struct scene *sc)
 	WANT(sc, vdev_net_deliver(&sc->sc_vd, f, len, 0));
 	scene_poll(sc);
 	receive(sc, 0);
-	while (!scene_gone(sc) && pv_net_rx_intr(&net, 1))
+	while (!scene_gone(sc) && pv_net_rx_intr(&net, 0, 1))
 		receive(sc, 0);
 	/* Whole, or what fits: then it may look like a shorter one. */
 	WANT(sc, oversize == before + 1 ||
@@ -396,15 +410,16 @@ modes(struct scene *sc)
 	unsigned int i, before = sc->sc_vd.vd_net.vn_commands;
 
 	for (i = 0; i < 3; i++) {
-		WANT(sc, pv_net_set_rxmode(&net, (int)(i & 1), (int)(i >> 1)) == 0);
+		WANT(sc, pv_net_set_rxmode(&net, i) == 0);
 		fake_noticed(&sc->sc_st.st_fd, 2);
 		scene_settle(sc);
 	}
 	if (pv_virtio_has(sc->sc_dev, PV_NET_F_CTRL_RX)) {
 		WANT(sc, sc->sc_vd.vd_net.vn_commands == before + 6);
 		/* An address that the driver made: all frames are let in. */
-		WANT(sc, (sc->sc_vd.vd_net.vn_promisc != 0) !=
-		    (pv_virtio_has(sc->sc_dev, PV_NET_F_MAC) != 0));
+		WANT(sc, (sc->sc_vd.vd_net.vn_promisc != 0) ==
+		    (!pv_virtio_has(sc->sc_dev, PV_NET_F_MAC) &&
+		    !pv_virtio_has(sc->sc_dev, PV_NET_F_CTRL_MAC_ADDR)));
 		WANT(sc, sc->sc_vd.vd_net.vn_allmulti);
 	}
 out:	;

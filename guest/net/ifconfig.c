@@ -56,22 +56,23 @@ show_inet6(const struct net_if *ifp)
 static void
 show_counters(struct net_if *ifp)
 {
-	const struct pv_net_counters *nc = pv_net_counters(&ifp->if_net);
+	struct pv_net_counters nc;
 	const struct if_counters *ic = &ifp->if_counters;
 
+	pv_net_counters(&ifp->if_net, PV_NET_ALL_QUEUES, &nc);
 	tty_printf("\trx %llu frames %llu bytes, %llu above mtu, "
 	    "%llu errors, %llu dropped, %llu copied\n",
-	    (unsigned long long)nc->nc_rx_frames,
-	    (unsigned long long)nc->nc_rx_bytes,
-	    (unsigned long long)nc->nc_rx_oversize,
-	    (unsigned long long)nc->nc_rx_errors,
+	    (unsigned long long)nc.nc_rx_frames,
+	    (unsigned long long)nc.nc_rx_bytes,
+	    (unsigned long long)nc.nc_rx_oversize,
+	    (unsigned long long)nc.nc_rx_errors,
 	    (unsigned long long)ic->ic_rx_dropped,
 	    (unsigned long long)ic->ic_rx_copied);
 	tty_printf("\ttx %llu frames %llu bytes, %llu above mtu, "
 	    "%llu dropped, %llu full, %llu copied\n",
-	    (unsigned long long)nc->nc_tx_frames,
-	    (unsigned long long)nc->nc_tx_bytes,
-	    (unsigned long long)nc->nc_tx_toolong,
+	    (unsigned long long)nc.nc_tx_frames,
+	    (unsigned long long)nc.nc_tx_bytes,
+	    (unsigned long long)nc.nc_tx_toolong,
 	    (unsigned long long)ic->ic_tx_dropped,
 	    (unsigned long long)ic->ic_tx_full,
 	    (unsigned long long)ic->ic_tx_copied);

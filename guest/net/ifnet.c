@@ -42,7 +42,8 @@ tx_reclaim(struct net_if *ifp)
 	bool any = false;
 
 	do {
-		if (pv_net_reclaim(&ifp->if_net, cookies, IF_TXBATCH, &n) != 0)
+		if (pv_net_reclaim(&ifp->if_net, 0, cookies, IF_TXBATCH,
+		    &n) != 0)
 			break;
 		for (i = 0; i < n; i++)
 			tx_done(ifp, cookies[i]);
@@ -221,7 +222,7 @@ if_flush(struct net_if *ifp)
 		for (i = 0; i < n; i++)
 			batch[i] = ifp->if_tx[i].tf_tx;
 		taken = 0;
-		error = pv_net_transmit(&ifp->if_net, batch, n, &taken);
+		error = pv_net_transmit(&ifp->if_net, 0, batch, n, &taken);
 		ifp->if_outstanding += taken;
 		tx_shift(ifp, taken);
 		if (error == 0)
@@ -236,7 +237,7 @@ if_flush(struct net_if *ifp)
 			continue;
 		}
 		ifp->if_txintr = true;
-		if (pv_net_tx_intr(&ifp->if_net, 1) != 0)
+		if (pv_net_tx_intr(&ifp->if_net, 0, 1) != 0)
 			net_kick();
 		break;
 	}
@@ -279,7 +280,7 @@ if_raw(struct net_if *ifp, const void *frame, size_t len)
 	pbuf_free(p);
 	if (error)
 		return error;
-	error = pv_net_transmit(&ifp->if_net, &tf->tf_tx, 1, &taken);
+	error = pv_net_transmit(&ifp->if_net, 0, &tf->tf_tx, 1, &taken);
 	if (taken != 0)
 		ifp->if_outstanding++;
 	else
@@ -313,7 +314,7 @@ rx_post(struct net_if *ifp)
 		if (n == 0)
 			return;
 		taken = 0;
-		error = pv_net_post(&ifp->if_net, bufs, n, &taken);
+		error = pv_net_post(&ifp->if_net, 0, bufs, n, &taken);
 		rp->rp_posted += taken;
 		while (n > taken)
 			rxpool_put(bufs[--n].rb_cookie);
@@ -432,7 +433,7 @@ rx_poll(struct net_if *ifp)
 {
 	unsigned int i, n = 0;
 
-	if (pv_net_receive(&ifp->if_net, ifp->if_rx, ifp->if_nrx, &n) != 0)
+	if (pv_net_receive(&ifp->if_net, 0, ifp->if_rx, ifp->if_nrx, &n) != 0)
 		return false;
 	for (i = 0; i < n;)
 		i += rx_frame(ifp, &ifp->if_rx[i], n - i);
@@ -449,7 +450,7 @@ if_poll(struct net_if *ifp)
 		return false;
 	sent = tx_reclaim(ifp);
 	if (sent && ifp->if_txintr) {
-		pv_net_tx_intr(&ifp->if_net, 0);
+		pv_net_tx_intr(&ifp->if_net, 0, 0);
 		ifp->if_txintr = false;
 	}
 	if (sent && ifp->if_starved)
@@ -460,15 +461,16 @@ if_poll(struct net_if *ifp)
 bool
 if_intr(struct net_if *ifp, bool on)
 {
-	return ifp->if_running && pv_net_rx_intr(&ifp->if_net, on) != 0;
+	return ifp->if_running && pv_net_rx_intr(&ifp->if_net, 0, on) != 0;
 }
 
 /* The device's life */
 
 static void
-if_notify(void *arg)
+if_notify(void *arg, unsigned int queue)
 {
 	(void)arg;
+	(void)queue;
 	net_kick();
 }
 
@@ -582,11 +584,11 @@ if_begin(struct net_if *ifp)
 	rx_post(ifp);
 	/* Frames to IPv6's groups come to us; a device without a filter sends
 	 * all anyway. */
-	error = pv_net_set_rxmode(&ifp->if_net, 0, 1);
+	error = pv_net_set_rxmode(&ifp->if_net, PV_NET_MODE_ALLMULTI);
 	if (error)
 		klog(LOG_WARN, "%s: receive filter: error %d", ifp->if_name,
 		    error);
-	pv_net_tx_intr(&ifp->if_net, 0);
+	pv_net_tx_intr(&ifp->if_net, 0, 0);
 	ifp->if_running = true;
 	if_intr(ifp, true);
 	net_kick();
@@ -607,12 +609,12 @@ if_end(struct net_if *ifp)
 		tx_drop_first(ifp);
 	error = pv_net_stop(&ifp->if_net);
 	lost = error != 0;
-	while ((cookie = pv_net_drain_tx(&ifp->if_net)) != NULL) {
+	while ((cookie = pv_net_drain_tx(&ifp->if_net, 0)) != NULL) {
 		ifp->if_outstanding--;
 		if (!lost)
 			pbuf_free(cookie);
 	}
-	while ((cookie = pv_net_drain_rx(&ifp->if_net)) != NULL) {
+	while ((cookie = pv_net_drain_rx(&ifp->if_net, 0)) != NULL) {
 		if (rp == NULL)
 			continue;
 		rp->rp_posted--;

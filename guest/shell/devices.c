@@ -100,23 +100,24 @@ static void
 show_net(const struct virtio_dev *vg)
 {
 	struct pv_net *net = net_driver(vg->vg_driver.vd_net);
-	const struct pv_net_counters *nc = pv_net_counters(net);
+	struct pv_net_counters nc;
 	unsigned int column;
 	char buf[80];
 
+	pv_net_counters(net, PV_NET_ALL_QUEUES, &nc);
 	tty_printf("  net       %s\n", net_describe(vg->vg_driver.vd_net, buf,
 	    sizeof(buf)));
 	column = begin("frames");
 	tty_item(&column, INDENT, " out %llu (%llu bytes, %llu too long),",
-	    (unsigned long long)nc->nc_tx_frames,
-	    (unsigned long long)nc->nc_tx_bytes,
-	    (unsigned long long)nc->nc_tx_toolong);
+	    (unsigned long long)nc.nc_tx_frames,
+	    (unsigned long long)nc.nc_tx_bytes,
+	    (unsigned long long)nc.nc_tx_toolong);
 	tty_item(&column, INDENT, " in %llu (%llu bytes, %llu too long, "
 	    "%llu bad)",
-	    (unsigned long long)nc->nc_rx_frames,
-	    (unsigned long long)nc->nc_rx_bytes,
-	    (unsigned long long)nc->nc_rx_oversize,
-	    (unsigned long long)nc->nc_rx_errors);
+	    (unsigned long long)nc.nc_rx_frames,
+	    (unsigned long long)nc.nc_rx_bytes,
+	    (unsigned long long)nc.nc_rx_oversize,
+	    (unsigned long long)nc.nc_rx_errors);
 	tty_printf("\n");
 }
 

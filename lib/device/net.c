@@ -1,87 +1,78 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Network (Device Types / Network Device). The header of each frame lies in
- * the caller's buffer, so a frame is one piece of one map, both ways.
+ * Network (Device Types / Network Device): negotiation, queues, life. The
+ * header of each frame lies in the caller's buffer, so a frame is one piece of
+ * one map, both ways.
  */
-#include <paravane/net.h>
-
-#include "dev.h"
-#include "netreg.h"
+#include "net_var.h"
 
 #define NET_QUEUE_MAX		256	/* entries, if the port does not say */
 #define NET_CTRL_QUEUE		8
-#define NET_CTRL_TIMEOUT_NS	1000000000ULL
 #define NET_OVERHEAD		(NET_HDRLEN + PV_NET_ETHER_HDRLEN + \
 				    PV_NET_VLAN_TAGLEN)
-#define NET_MAXFRAME		65553U	/* 14 + 4 + what MTU can name */
-#define NET_ETHERTYPE_VLAN	0x8100
-
-/* A receive buffer that is the device's, or one of the frame in progress. */
-struct pv_net_slot {
-	struct pv_net_slot *sl_next;	/* free list */
-	const uint8_t *sl_va;
-	void *sl_cookie;
-	uint32_t sl_len;		/* what the device wrote */
-};
-
-/* Control queue memory, for the one command that can be under way. */
-#define CTRL_REQUEST		0		/* class, command, data */
-#define CTRL_ACK		DMA_LINE	/* written by the device */
-#define CTRL_SIZE		(2 * DMA_LINE)
 
 #define WANT(bit, depends) \
 	{ PV_NET_F_##bit, PV_FEATURE_WANTED, #bit, depends }
 #define NAME(bit) \
 	{ PV_NET_F_##bit, PV_FEATURE_NAMED, #bit, 0 }
 
+/*
+ * Feature bits / Feature bit requirements; and what we make of some: an address
+ * is set only where there are filters.
+ */
 static const struct pv_feature net_feature_list[] = {
 	WANT(CSUM, 0),
 	WANT(GUEST_CSUM, 0),
-	NAME(CTRL_GUEST_OFFLOADS),
+	WANT(CTRL_GUEST_OFFLOADS, NET_BIT(CTRL_VQ)),
 	WANT(MTU, 0),
 	WANT(MAC, 0),
 	NAME(GSO),
-	NAME(GUEST_TSO4),
-	NAME(GUEST_TSO6),
-	NAME(GUEST_ECN),
-	NAME(GUEST_UFO),
-	NAME(HOST_TSO4),
-	NAME(HOST_TSO6),
-	NAME(HOST_ECN),
-	NAME(HOST_UFO),
+	WANT(GUEST_TSO4, NET_BIT(GUEST_CSUM)),
+	WANT(GUEST_TSO6, NET_BIT(GUEST_CSUM)),
+	WANT(GUEST_ECN, NET_BIT(GUEST_CSUM)),
+	WANT(GUEST_UFO, NET_BIT(GUEST_CSUM)),
+	WANT(HOST_TSO4, NET_BIT(CSUM)),
+	WANT(HOST_TSO6, NET_BIT(CSUM)),
+	WANT(HOST_ECN, NET_BIT(CSUM)),
+	WANT(HOST_UFO, NET_BIT(CSUM)),
 	WANT(MRG_RXBUF, 0),
 	WANT(STATUS, 0),
 	WANT(CTRL_VQ, 0),
-	WANT(CTRL_RX, PV_F_BIT(PV_NET_F_CTRL_VQ)),
-	NAME(CTRL_VLAN),
-	NAME(CTRL_RX_EXTRA),
-	NAME(GUEST_ANNOUNCE),
-	NAME(MQ),
-	NAME(CTRL_MAC_ADDR),
-	NAME(VQ_NOTF_COAL),
-	NAME(NOTF_COAL),
-	NAME(GUEST_USO4),
-	NAME(GUEST_USO6),
-	NAME(HOST_USO),
-	NAME(HASH_REPORT),
-	NAME(GUEST_HDRLEN),
-	NAME(RSS),
+	WANT(CTRL_RX, NET_BIT(CTRL_VQ)),
+	WANT(CTRL_VLAN, NET_BIT(CTRL_VQ)),
+	WANT(CTRL_RX_EXTRA, NET_BIT(CTRL_RX)),
+	WANT(GUEST_ANNOUNCE, NET_BIT(CTRL_VQ) | NET_BIT(STATUS)),
+	WANT(MQ, NET_BIT(CTRL_VQ)),
+	WANT(CTRL_MAC_ADDR, NET_BIT(CTRL_RX)),
+	WANT(DEVICE_STATS, NET_BIT(CTRL_VQ)),
+	WANT(VQ_NOTF_COAL, NET_BIT(CTRL_VQ)),
+	WANT(NOTF_COAL, NET_BIT(CTRL_VQ)),
+	WANT(GUEST_USO4, NET_BIT(GUEST_CSUM)),
+	WANT(GUEST_USO6, NET_BIT(GUEST_CSUM)),
+	WANT(HOST_USO, NET_BIT(CSUM)),
+	WANT(HASH_REPORT, NET_BIT(CTRL_VQ)),
+	WANT(GUEST_HDRLEN, 0),
+	WANT(RSS, NET_BIT(CTRL_VQ)),
 	NAME(RSC_EXT),
 	NAME(STANDBY),
-	NAME(SPEED_DUPLEX),
+	WANT(SPEED_DUPLEX, 0),
 };
+
+#define NET_SEGMENTATION	(PV_NET_TSO | PV_NET_UDPSEG | PV_NET_LRO | \
+				    PV_NET_UDPLRO)
+#define NET_CONTROL		(NET_BIT(CTRL_VQ) | NET_BIT(CTRL_RX))
 
 /*
  * A device that refuses may insist on an MTU that we would rather not take
- * (Apple's refuses all sets without it). After that: what is known to carry
- * traffic there.
+ * (Apple's refuses all sets without it), or take segmentations in some sets
+ * only. After that: what is known to carry traffic there.
  */
 static const struct pv_ladder_step net_ladder[] = {
-	{ 0, PV_F_BIT(PV_NET_F_MTU) },
-	{ PV_F_BIT(PV_NET_F_CSUM) | PV_F_BIT(PV_NET_F_GUEST_CSUM) |
-	    PV_F_BIT(PV_NET_F_MRG_RXBUF) | PV_F_BIT(PV_NET_F_STATUS) |
-	    PV_F_BIT(PV_NET_F_CTRL_VQ) | PV_F_BIT(PV_NET_F_CTRL_RX),
-	    PV_F_BIT(PV_NET_F_MTU) },
+	{ 0, NET_BIT(MTU) },
+	{ NET_SEGMENTATION, NET_BIT(MTU) },
+	{ NET_SEGMENTATION | NET_CONTROL | NET_BIT(CSUM) |
+	    NET_BIT(GUEST_CSUM) | NET_BIT(MRG_RXBUF) | NET_BIT(STATUS) |
+	    NET_BIT(SPEED_DUPLEX) | NET_BIT(GUEST_HDRLEN), NET_BIT(MTU) },
 };
 
 static int net_check(void *, struct pv_virtio *, uint64_t *, int);
@@ -96,46 +87,158 @@ static const struct pv_feature_table net_features = {
 
 /* Negotiation and configuration */
 
+/* Configuration that decides features, and where it goes. */
+struct net_field {
+	uint64_t nf_features;		/* it is there with any of these */
+	uint8_t nf_off;
+	uint8_t nf_width;
+	uint8_t nf_to;			/* in struct pv_net_limits */
+};
+
+#define FIELD(features, off, width, to) \
+	{ features, off, width, __builtin_offsetof(struct pv_net_limits, to) }
+
+static const struct net_field net_fields[] = {
+	FIELD(NET_BIT(MTU), NET_CFG_MTU, 2, nl_mtu),
+	FIELD(NET_BIT(MQ) | NET_BIT(RSS), NET_CFG_MAX_PAIRS, 2, nl_maxpairs),
+	FIELD(NET_BIT(RSS), NET_CFG_RSS_TABLE, 2, nl_table),
+	FIELD(NET_BIT(RSS) | NET_BIT(HASH_REPORT), NET_CFG_RSS_KEY, 1, nl_key),
+	FIELD(NET_BIT(RSS) | NET_BIT(HASH_REPORT), NET_CFG_HASH_TYPES, 4,
+	    nl_hash_types),
+};
+
+#define NFIELDS		(sizeof(net_fields) / sizeof(net_fields[0]))
+
+/*
+ * All of one generation. A field that was promised, but is not there, is 0; to
+ * find out which, each is read by itself. The MTU is of use even where its bit
+ * is denied: frames of it may come.
+ */
 static int
-net_read_mtu(struct pv_virtio *dev, unsigned int *mtu)
+net_read_limits(struct pv_virtio *dev, struct pv_net_limits *lim)
 {
-	uint16_t value = 0;
-	const struct pv_config_field field = { NET_CFG_MTU, 2, 1, &value };
+	const uint64_t features = dev->vd_ng.ng_offered &
+	    dev->vd_ng.ng_asked & (~dev->vd_denied | NET_BIT(MTU));
+	struct pv_config_field fields[NFIELDS];
+	unsigned int i, n = 0;
 	int error;
 
-	error = pv_virtio_config_read(dev, &field, 1);
-	if (error == 0)
-		*mtu = value;
-	return error;
+	memset(lim, 0, sizeof(*lim));
+	for (i = 0; i < NFIELDS; i++)
+		if (features & net_fields[i].nf_features)
+			fields[n++] = (struct pv_config_field){
+			    net_fields[i].nf_off, net_fields[i].nf_width, 1,
+			    (uint8_t *)lim + net_fields[i].nf_to };
+	error = n > 0 ? pv_virtio_config_read(dev, fields, n) : 0;
+	if (error != ERANGE)
+		return error;
+	memset(lim, 0, sizeof(*lim));
+	for (i = 0; i < n; i++) {
+		error = pv_virtio_config_read(dev, &fields[i], 1);
+		if (error && error != ERANGE)
+			return error;
+	}
+	return 0;
+}
+
+/* The control queue is behind all pairs: too many, and it is out of reach. */
+static int
+net_pairs_valid(const struct pv_net *sc)
+{
+	unsigned int pairs = sc->sc_limits.nl_maxpairs;
+
+	return pairs > 0 && pairs <= NET_PAIRS_MAX &&
+	    pairs <= PV_NET_MAXPAIRS && !sc->sc_nomq;
 }
 
 /*
- * The MTU decides whether its bit is taken, so it is read before FEATURES_OK,
- * and must be the same after it.
+ * Apple's device takes all TSO or none, and has no MRG_RXBUF: where a device
+ * has TSO both ways but not that, sending goes only with receiving.
+ */
+static int
+net_tso_valid(const struct pv_virtio *dev, uint64_t features)
+{
+	const uint64_t guest = NET_BIT(GUEST_TSO4) | NET_BIT(GUEST_TSO6);
+	const uint64_t offered = dev->vd_ng.ng_offered;
+
+	return (offered & NET_BIT(MRG_RXBUF)) || (offered & guest) != guest ||
+	    (features & guest) == guest;
+}
+
+/* Leave what the device gives a value to that can't be, or what lacks a mate. */
+static void
+net_judge(const struct pv_net *sc, struct pv_virtio *dev, uint64_t *features)
+{
+	const struct pv_net_limits *lim = &sc->sc_limits;
+	const int mtu = lim->nl_mtu >= PV_NET_MINMTU &&
+	    lim->nl_mtu <= PV_NET_MAXMTU;
+	const int key = lim->nl_key >= PV_NET_MAXKEY;
+	const int pairs = net_pairs_valid(sc);
+	const int tso = net_tso_valid(dev, *features);
+	const struct {
+		unsigned int bit;
+		int valid;
+		enum pv_feature_why why;
+	} verdicts[] = {
+		{ PV_NET_F_MTU, mtu, PV_WHY_VALUE },
+		{ PV_NET_F_MQ, pairs, PV_WHY_VALUE },
+		{ PV_NET_F_RSS, pairs && key && lim->nl_table > 0,
+		    PV_WHY_VALUE },
+		{ PV_NET_F_HASH_REPORT, key, PV_WHY_VALUE },
+		{ PV_NET_F_HOST_TSO4, tso, PV_WHY_DEPENDS },
+		{ PV_NET_F_HOST_TSO6, tso, PV_WHY_DEPENDS },
+		{ PV_NET_F_HOST_ECN, tso && (*features &
+		    (NET_BIT(HOST_TSO4) | NET_BIT(HOST_TSO6))),
+		    PV_WHY_DEPENDS },
+		{ PV_NET_F_GUEST_ECN, (*features &
+		    (NET_BIT(GUEST_TSO4) | NET_BIT(GUEST_TSO6))) != 0,
+		    PV_WHY_DEPENDS },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+		if (!verdicts[i].valid)
+			pv_virtio_drop(dev, features, verdicts[i].bit,
+			    verdicts[i].why);
+}
+
+/* After FEATURES_OK: is all as it was, and is what we took there? */
+static int
+net_confirm(struct pv_net *sc, struct pv_virtio *dev, uint64_t features,
+    const struct pv_net_limits *lim)
+{
+	const unsigned int queues = 2u * lim->nl_maxpairs + 1;
+
+	if (memcmp(lim, &sc->sc_limits, sizeof(*lim)) != 0)
+		return EAGAIN;
+	if ((features & NET_BIT(MTU)) && lim->nl_mtu < PV_NET_MINMTU)
+		return ENOTSUP;
+	if ((features & (NET_BIT(MQ) | NET_BIT(RSS))) &&
+	    dev->vd_ops->to_queue_count(dev->vd_transport) < queues) {
+		sc->sc_nomq = 1;
+		return EAGAIN;
+	}
+	return 0;
+}
+
+/*
+ * Values that decide whether a bit is taken are read before FEATURES_OK, and
+ * must be the same after it.
  */
 static int
 net_check(void *arg, struct pv_virtio *dev, uint64_t *features, int confirmed)
 {
 	struct pv_net *sc = arg;
-	const uint64_t bit = PV_F_BIT(PV_NET_F_MTU);
-	unsigned int mtu = 0;
-	int error = 0;
+	struct pv_net_limits lim;
+	int error;
 
-	if (dev->vd_ng.ng_offered & dev->vd_ng.ng_asked & bit)
-		error = net_read_mtu(dev, &mtu);
-	if (error == ERANGE)
-		mtu = 0;		/* promised, but not there */
-	else if (error)
+	error = net_read_limits(dev, &lim);
+	if (error)
 		return error;
-	if (confirmed) {
-		if (mtu != sc->sc_devmtu)
-			return EAGAIN;
-		return (*features & bit) && mtu < PV_NET_MINMTU ? ENOTSUP : 0;
-	}
-	sc->sc_devmtu = mtu;
-	if ((*features & bit) &&
-	    (mtu < PV_NET_MINMTU || mtu > PV_NET_MAXMTU))
-		pv_virtio_drop(dev, features, PV_NET_F_MTU, PV_WHY_VALUE);
+	if (confirmed)
+		return net_confirm(sc, dev, *features, &lim);
+	sc->sc_limits = lim;
+	net_judge(sc, dev, features);
 	return 0;
 }
 
@@ -143,40 +246,87 @@ net_check(void *arg, struct pv_virtio *dev, uint64_t *features, int confirmed)
 static unsigned int
 net_rxmtu(const struct pv_net *sc)
 {
-	if (pv_virtio_has(sc->sc_dev, PV_NET_F_MTU))
-		return sc->sc_devmtu;
-	if (sc->sc_devmtu > PV_NET_MAXMTU &&
-	    !pv_virtio_has(sc->sc_dev, PV_NET_F_MRG_RXBUF))
-		return sc->sc_devmtu;
+	unsigned int mtu = sc->sc_limits.nl_mtu;
+
+	if (net_has(sc, PV_NET_F_MTU))
+		return mtu;
+	if (mtu > PV_NET_MAXMTU && !net_has(sc, PV_NET_F_MRG_RXBUF))
+		return mtu;
 	return sc->sc_mtu > PV_NET_ETHERMTU ? sc->sc_mtu : PV_NET_ETHERMTU;
 }
 
-static unsigned int
-net_buflen(unsigned int mtu)
+/* Whether frames come that were made of several. */
+static int
+net_coalesces(const struct pv_net *sc)
 {
-	if (mtu < PV_NET_MINRXBUF - NET_OVERHEAD)
-		return PV_NET_MINRXBUF;
-	return NET_OVERHEAD + mtu;
+	return (pv_virtio_features(sc->sc_dev) &
+	    (PV_NET_LRO | PV_NET_UDPLRO)) != 0;
+}
+
+/* (Network Device / Device Operation / Setting Up Receive Buffers) */
+static unsigned int
+net_buflen(const struct pv_net *sc, unsigned int mtu)
+{
+	unsigned int len = NET_OVERHEAD + mtu;
+
+	if (len < PV_NET_MINRXBUF)
+		len = PV_NET_MINRXBUF;
+	if (net_coalesces(sc) && !net_has(sc, PV_NET_F_MRG_RXBUF) &&
+	    len < NET_HDRLEN + PV_NET_MAXGSO)
+		len = NET_HDRLEN + PV_NET_MAXGSO;
+	if (net_has(sc, PV_NET_F_HASH_REPORT))
+		len += NET_HDRLEN_HASH - NET_HDRLEN;
+	return len;
+}
+
+static unsigned int
+net_hdrlen(const struct pv_net *sc)
+{
+	if (net_has(sc, PV_NET_F_HASH_REPORT))
+		return NET_HDRLEN_HASH;
+	return net_has(sc, PV_F_VERSION_1) ||
+	    net_has(sc, PV_NET_F_MRG_RXBUF) ? NET_HDRLEN : NET_HDRLEN_LEGACY;
 }
 
 static void
 net_set_sizes(struct pv_net *sc)
 {
-	struct pv_virtio *dev = sc->sc_dev;
-	int has = pv_virtio_has(dev, PV_NET_F_MTU);
+	const unsigned int mtu = sc->sc_limits.nl_mtu;
+	int has = net_has(sc, PV_NET_F_MTU);
 
-	sc->sc_hdrlen = pv_virtio_has(dev, PV_F_VERSION_1) ||
-	    pv_virtio_has(dev, PV_NET_F_MRG_RXBUF) ?
-	    NET_HDRLEN : NET_HDRLEN_LEGACY;
-	sc->sc_hdrapart = !pv_virtio_has(dev, PV_F_VERSION_1) &&
-	    !pv_virtio_has(dev, PV_F_ANY_LAYOUT);
-	sc->sc_hardmtu = has && sc->sc_devmtu < PV_NET_MAXMTU ?
-	    sc->sc_devmtu : PV_NET_MAXMTU;
+	sc->sc_hdrlen = net_hdrlen(sc);
+	sc->sc_hdrapart = !net_has(sc, PV_F_VERSION_1) &&
+	    !net_has(sc, PV_F_ANY_LAYOUT);
+	sc->sc_hardmtu = has && mtu < PV_NET_MAXMTU ? mtu : PV_NET_MAXMTU;
 	if (sc->sc_mtu == 0)
 		sc->sc_mtu = has ? sc->sc_hardmtu : PV_NET_ETHERMTU;
 	if (sc->sc_mtu > sc->sc_hardmtu)
 		sc->sc_mtu = sc->sc_hardmtu;
-	sc->sc_rxbuflen = net_buflen(net_rxmtu(sc));
+	sc->sc_rxbuflen = net_buflen(sc, net_rxmtu(sc));
+}
+
+static unsigned int
+net_least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+static void
+net_set_info(struct pv_net *sc)
+{
+	struct pv_net_info *ni = &sc->sc_info;
+	const struct pv_net_limits *lim = &sc->sc_limits;
+	int rss = net_has(sc, PV_NET_F_RSS);
+
+	ni->ni_offloads = pv_virtio_features(sc->sc_dev) & NET_GUEST_OFFLOADS;
+	ni->ni_rxmode = 0;
+	ni->ni_hash_types = 0;
+	ni->ni_table = rss ? net_least(lim->nl_table, PV_NET_MAXTABLE) : 0;
+	ni->ni_key = 0;
+	if (rss || net_has(sc, PV_NET_F_HASH_REPORT)) {
+		ni->ni_hash_types = lim->nl_hash_types & NET_HASH_TYPES;
+		ni->ni_key = PV_NET_MAXKEY;
+	}
 }
 
 /* Locally administered, for a device without an address of its own. */
@@ -191,7 +341,7 @@ net_make_mac(uint8_t *mac)
 		mac[i] = (uint8_t)(x >> (8 * i + 16));
 }
 
-static int
+int
 net_mac_valid(const uint8_t *mac)
 {
 	static const uint8_t zero[6];
@@ -199,36 +349,114 @@ net_mac_valid(const uint8_t *mac)
 	return (mac[0] & 1) == 0 && memcmp(mac, zero, 6) != 0;
 }
 
+/* Our address: the port's, the device's, or one that is made. */
+static void
+net_choose_mac(struct pv_net *sc, const uint8_t *mac)
+{
+	int valid = net_mac_valid(mac);
+
+	if (valid && (sc->sc_ctrl->nc_set & NET_SET_MAC) == 0)
+		memcpy(sc->sc_mac, mac, 6);
+	else if (!net_mac_valid(sc->sc_mac))
+		net_make_mac(sc->sc_mac);
+	sc->sc_macknown = valid && memcmp(sc->sc_mac, mac, 6) == 0;
+}
+
+/* What changes while the device runs; mac may be NULL. *status: the field. */
+static int
+net_read_live(struct pv_net *sc, uint8_t *mac, uint16_t *status)
+{
+	uint32_t speed = UINT32_MAX;
+	uint8_t duplex = PV_NET_DUPLEX_UNKNOWN;
+	struct pv_config_field fields[4];
+	unsigned int n = 0;
+	int error;
+
+	*status = NET_STATUS_LINK_UP;
+	if (mac != NULL && net_has(sc, PV_NET_F_MAC))
+		fields[n++] = (struct pv_config_field){ NET_CFG_MAC, 1, 6,
+		    mac };
+	if (net_has(sc, PV_NET_F_STATUS))
+		fields[n++] = (struct pv_config_field){ NET_CFG_STATUS, 2, 1,
+		    status };
+	if (net_has(sc, PV_NET_F_SPEED_DUPLEX)) {
+		fields[n++] = (struct pv_config_field){ NET_CFG_SPEED, 4, 1,
+		    &speed };
+		fields[n++] = (struct pv_config_field){ NET_CFG_DUPLEX, 1, 1,
+		    &duplex };
+	}
+	error = n > 0 ? pv_virtio_config_read(sc->sc_dev, fields, n) : 0;
+	if (error)
+		return error;
+	sc->sc_info.ni_speed = speed > NET_SPEED_MAX ? 0 : speed;
+	sc->sc_info.ni_duplex = duplex <= PV_NET_DUPLEX_FULL ? duplex :
+	    PV_NET_DUPLEX_UNKNOWN;
+	return 0;
+}
+
 static int
 net_read_config(struct pv_net *sc)
 {
 	uint8_t mac[6] = { 0 };
-	uint16_t status = NET_STATUS_LINK_UP;
-	struct pv_config_field fields[2];
-	unsigned int n = 0;
+	uint16_t status;
 	int error;
 
-	if (pv_virtio_has(sc->sc_dev, PV_NET_F_MAC))
-		fields[n++] = (struct pv_config_field){ NET_CFG_MAC, 1, 6,
-		    mac };
-	if (pv_virtio_has(sc->sc_dev, PV_NET_F_STATUS))
-		fields[n++] = (struct pv_config_field){ NET_CFG_STATUS, 2, 1,
-		    &status };
-	if (n > 0) {
-		error = pv_virtio_config_read(sc->sc_dev, fields, n);
-		if (error)
-			return error;
-	}
-	sc->sc_macknown = net_mac_valid(mac) != 0;
-	if (sc->sc_macknown)
-		memcpy(sc->sc_mac, mac, 6);
-	else if (!net_mac_valid(sc->sc_mac))
-		net_make_mac(sc->sc_mac);
+	error = net_read_live(sc, mac, &status);
+	if (error)
+		return error;
+	net_choose_mac(sc, mac);
 	sc->sc_link = (status & NET_STATUS_LINK_UP) != 0;
 	return 0;
 }
 
+int
+pv_net_changed(struct pv_net *sc)
+{
+	const struct pv_net_info before = sc->sc_info;
+	uint16_t status;
+	uint8_t link;
+	int changed = 0;
+
+	if (!sc->sc_running)
+		return 0;
+	if (net_read_live(sc, NULL, &status))
+		return -EIO;
+	link = (status & NET_STATUS_LINK_UP) != 0;
+	if (link != sc->sc_link) {
+		sc->sc_link = link;
+		sc->sc_info.ni_link_changes++;
+		changed |= PV_NET_CHANGED_LINK;
+	}
+	if (sc->sc_info.ni_speed != before.ni_speed ||
+	    sc->sc_info.ni_duplex != before.ni_duplex)
+		changed |= PV_NET_CHANGED_SPEED;
+	if ((status & NET_STATUS_ANNOUNCE) &&
+	    net_has(sc, PV_NET_F_GUEST_ANNOUNCE))
+		changed |= PV_NET_CHANGED_ANNOUNCE;
+	return changed;
+}
+
 /* Queues */
+
+static void
+net_rx_intr(void *arg)
+{
+	struct net_rxq *rq = arg;
+	struct pv_net *sc = rq->rq_sc;
+
+	if (sc->sc_cb.nc_rx != NULL)
+		sc->sc_cb.nc_rx(sc->sc_arg, rq->rq_index);
+}
+
+static void
+net_tx_intr(void *arg)
+{
+	struct net_txq *tq = arg;
+	struct pv_net *sc = tq->tq_sc;
+
+	if (sc->sc_cb.nc_tx != NULL)
+		sc->sc_cb.nc_tx(sc->sc_arg, tq->tq_index);
+}
 
 static unsigned int
 net_queue_size(unsigned int wanted)
@@ -244,41 +472,46 @@ net_segs(unsigned int len)
 }
 
 static int
-net_alloc_rx(struct pv_net *sc)
+net_alloc_rx(struct pv_net *sc, struct net_rxq *rq)
 {
-	struct pv_virtq_params params = {
+	const struct pv_virtq_params params = {
 		.vp_name = "rx",
 		.vp_size = net_queue_size(sc->sc_params.np_rxsize),
 		.vp_maxpieces = 2,
-		.vp_maxsegs = net_segs(sc->sc_rxbuflen) + 1,
+		.vp_maxsegs = sc->sc_rxsegs,
 		.vp_policy = PV_VIRTQ_REFUSE,
-		.vp_intr = sc->sc_cb.nc_rx,
-		.vp_arg = sc->sc_arg,
+		.vp_intr = net_rx_intr,
+		.vp_arg = rq,
 	};
 
-	/* Buffers may have become longer: more segments. */
-	if (sc->sc_rxq != NULL && sc->sc_rxsegs < params.vp_maxsegs)
-		pv_dev_queue_free(&sc->sc_rxq);
-	if (sc->sc_rxq == NULL)
-		sc->sc_rxsegs = params.vp_maxsegs;
-	return pv_dev_queue(sc->sc_dev, NET_RXQ, &params, &sc->sc_rxq);
+	return pv_dev_queue(sc->sc_dev, PV_NET_RXQ(rq->rq_index), &params,
+	    &rq->rq_vq);
 }
 
 static int
-net_alloc_tx(struct pv_net *sc)
+net_alloc_tx(struct pv_net *sc, struct net_txq *tq)
 {
 	const struct pv_virtq_params params = {
 		.vp_name = "tx",
 		.vp_size = net_queue_size(sc->sc_params.np_txsize),
 		.vp_maxpieces = PV_NET_MAXPIECES + 1,
-		.vp_maxsegs = PV_NET_MAXPIECES + net_segs(NET_MAXFRAME),
+		.vp_maxsegs = PV_NET_MAXPIECES + net_segs(PV_NET_MAXGSO),
 		/* Nothing is posted to be written: some devices say 12. */
 		.vp_policy = PV_VIRTQ_CLAMP,
-		.vp_intr = sc->sc_cb.nc_tx,
-		.vp_arg = sc->sc_arg,
+		.vp_intr = net_tx_intr,
+		.vp_arg = tq,
 	};
 
-	return pv_dev_queue(sc->sc_dev, NET_TXQ, &params, &sc->sc_txq);
+	return pv_dev_queue(sc->sc_dev, PV_NET_TXQ(tq->tq_index), &params,
+	    &tq->tq_vq);
+}
+
+unsigned int
+net_ctrlq_index(const struct pv_net *sc)
+{
+	if (net_has(sc, PV_NET_F_MQ) || net_has(sc, PV_NET_F_RSS))
+		return 2u * sc->sc_limits.nl_maxpairs;
+	return NET_CTRLQ_SINGLE;
 }
 
 static int
@@ -292,85 +525,141 @@ net_alloc_ctrl(struct pv_net *sc)
 		.vp_policy = PV_VIRTQ_CLAMP,
 	};
 
-	if (!pv_virtio_has(sc->sc_dev, PV_NET_F_CTRL_VQ)) {
-		pv_dev_queue_free(&sc->sc_ctrlq);
+	if (!net_has(sc, PV_NET_F_CTRL_VQ))
 		return 0;
-	}
-	return pv_dev_queue(sc->sc_dev, NET_CTRLQ, &params, &sc->sc_ctrlq);
+	return pv_dev_queue(sc->sc_dev, net_ctrlq_index(sc), &params,
+	    &sc->sc_ctrlq);
 }
 
 /* The most buffers that a frame can take. */
 static unsigned int
-net_bufs_max(const struct pv_net *sc)
+net_bufs_max(const struct pv_net *sc, const struct net_rxq *rq)
 {
-	unsigned int n, size = pv_virtq_size(sc->sc_rxq);
+	unsigned int most = net_coalesces(sc) ? PV_NET_MAXGSO : NET_MAXFRAME;
 
-	if (!pv_virtio_has(sc->sc_dev, PV_NET_F_MRG_RXBUF))
+	if (!net_has(sc, PV_NET_F_MRG_RXBUF))
 		return 1;
-	n = (NET_HDRLEN + NET_MAXFRAME) / sc->sc_rxbuflen + 1;
-	return n < size ? n : size;
+	return net_least((sc->sc_hdrlen + most) / sc->sc_rxbuflen + 1,
+	    pv_virtq_size(rq->rq_vq));
 }
 
 static void
-net_free_slots(struct pv_net *sc)
+net_free_slots(struct net_rxq *rq)
 {
-	pv_kern_free(sc->sc_rxslots, sc->sc_nrxslots * sizeof(*sc->sc_rxslots));
-	pv_kern_free(sc->sc_frame, sc->sc_framemax * sizeof(*sc->sc_frame));
-	sc->sc_rxslots = sc->sc_rxfree = NULL;
-	sc->sc_frame = NULL;
-	sc->sc_nrxslots = sc->sc_framemax = 0;
-}
-
-static struct pv_net_slot *
-net_slot_get(struct pv_net *sc)
-{
-	struct pv_net_slot *slot = sc->sc_rxfree;
-
-	if (slot != NULL)
-		sc->sc_rxfree = slot->sl_next;
-	return slot;
-}
-
-static void *
-net_slot_put(struct pv_net *sc, struct pv_net_slot *slot)
-{
-	slot->sl_next = sc->sc_rxfree;
-	sc->sc_rxfree = slot;
-	return slot->sl_cookie;
+	pv_kern_free(rq->rq_slots, rq->rq_nslots * sizeof(*rq->rq_slots));
+	pv_kern_free(rq->rq_frame, rq->rq_framemax * sizeof(*rq->rq_frame));
+	rq->rq_slots = rq->rq_free = NULL;
+	rq->rq_frame = NULL;
+	rq->rq_nslots = rq->rq_framemax = 0;
 }
 
 static int
-net_alloc_slots(struct pv_net *sc)
+net_alloc_slots(struct pv_net *sc, struct net_rxq *rq)
 {
 	unsigned int i;
 
-	net_free_slots(sc);
-	sc->sc_nrxslots = pv_virtq_size(sc->sc_rxq);
-	sc->sc_framemax = net_bufs_max(sc);
-	sc->sc_rxslots = pv_kern_alloc(sc->sc_nrxslots *
-	    sizeof(*sc->sc_rxslots));
-	sc->sc_frame = pv_kern_alloc(sc->sc_framemax * sizeof(*sc->sc_frame));
-	if (sc->sc_rxslots == NULL || sc->sc_frame == NULL)
+	net_free_slots(rq);
+	rq->rq_nslots = pv_virtq_size(rq->rq_vq);
+	rq->rq_framemax = net_bufs_max(sc, rq);
+	rq->rq_slots = pv_kern_alloc(rq->rq_nslots * sizeof(*rq->rq_slots));
+	rq->rq_frame = pv_kern_alloc(rq->rq_framemax * sizeof(*rq->rq_frame));
+	if (rq->rq_slots == NULL || rq->rq_frame == NULL)
 		return ENOMEM;
-	for (i = 0; i < sc->sc_nrxslots; i++) {
-		sc->sc_rxslots[i].sl_next = sc->sc_rxfree;
-		sc->sc_rxfree = &sc->sc_rxslots[i];
+	for (i = 0; i < rq->rq_nslots; i++) {
+		rq->rq_slots[i].sl_next = rq->rq_free;
+		rq->rq_free = &rq->rq_slots[i];
 	}
 	return 0;
 }
 
+static void
+net_free_pairs(struct pv_net *sc)
+{
+	struct pv_net_pair *np;
+	unsigned int i;
+
+	for (i = 0; i < sc->sc_nqueues; i++) {
+		np = &sc->sc_pairs[i];
+		pv_dev_queue_free(&np->np_rx.rq_vq);
+		pv_dev_queue_free(&np->np_tx.tq_vq);
+		net_free_slots(&np->np_rx);
+	}
+	pv_kern_free(sc->sc_pairs, sc->sc_nqueues * sizeof(*sc->sc_pairs));
+	sc->sc_pairs = NULL;
+	sc->sc_nqueues = 0;
+}
+
 static int
-net_alloc(struct pv_net *sc)
+net_alloc_pairs(struct pv_net *sc, unsigned int pairs)
+{
+	unsigned int i;
+
+	sc->sc_pairs = pv_kern_alloc(pairs * sizeof(*sc->sc_pairs));
+	if (sc->sc_pairs == NULL)
+		return ENOMEM;
+	sc->sc_nqueues = pairs;
+	for (i = 0; i < pairs; i++) {
+		sc->sc_pairs[i].np_rx.rq_sc = sc;
+		sc->sc_pairs[i].np_tx.tq_sc = sc;
+		sc->sc_pairs[i].np_rx.rq_index = i;
+		sc->sc_pairs[i].np_tx.tq_index = i;
+	}
+	return 0;
+}
+
+/* How many pairs the port and the device agree to. */
+static unsigned int
+net_pairs_wanted(const struct pv_net *sc)
+{
+	unsigned int pairs = sc->sc_params.np_pairs;
+
+	if (pairs == 0 || !(net_has(sc, PV_NET_F_MQ) ||
+	    net_has(sc, PV_NET_F_RSS)))
+		return 1;
+	return net_least(pairs, sc->sc_limits.nl_maxpairs);
+}
+
+static int
+net_alloc_pair(struct pv_net *sc, struct pv_net_pair *np)
 {
 	int error;
 
-	error = net_alloc_rx(sc);
+	error = net_alloc_rx(sc, &np->np_rx);
 	if (error == 0)
-		error = net_alloc_tx(sc);
+		error = net_alloc_tx(sc, &np->np_tx);
+	if (error == 0)
+		error = net_alloc_slots(sc, &np->np_rx);
+	return error;
+}
+
+/*
+ * Queues stay as they are where they can. Buffers may have become longer, and
+ * then have more segments; there may be other pairs, and the control queue be
+ * elsewhere.
+ */
+static int
+net_alloc(struct pv_net *sc)
+{
+	unsigned int i, pairs = net_pairs_wanted(sc);
+	unsigned int segs = net_segs(sc->sc_rxbuflen) + 1;
+	int error = 0;
+
+	if (sc->sc_ctrlq != NULL && (pairs != sc->sc_nqueues ||
+	    !net_has(sc, PV_NET_F_CTRL_VQ) ||
+	    sc->sc_dev->vd_queues[net_ctrlq_index(sc)] != sc->sc_ctrlq))
+		pv_dev_queue_free(&sc->sc_ctrlq);
+	if (pairs != sc->sc_nqueues) {
+		net_free_pairs(sc);
+		error = net_alloc_pairs(sc, pairs);
+	}
+	for (i = 0; i < sc->sc_nqueues && segs > sc->sc_rxsegs; i++)
+		pv_dev_queue_free(&sc->sc_pairs[i].np_rx.rq_vq);
+	if (segs > sc->sc_rxsegs)
+		sc->sc_rxsegs = segs;
+	for (i = 0; i < pairs && error == 0; i++)
+		error = net_alloc_pair(sc, &sc->sc_pairs[i]);
 	if (error == 0)
 		error = net_alloc_ctrl(sc);
-	if (error == 0)
-		error = net_alloc_slots(sc);
 	return error;
 }
 
@@ -379,9 +668,65 @@ net_alloc(struct pv_net *sc)
 static int
 net_drained(const struct pv_net *sc)
 {
-	return (sc->sc_txq == NULL || pv_virtq_outstanding(sc->sc_txq) == 0) &&
-	    (sc->sc_rxq == NULL || pv_virtq_outstanding(sc->sc_rxq) == 0) &&
-	    sc->sc_nframe == 0;
+	const struct pv_net_pair *np;
+	unsigned int i;
+
+	for (i = 0; i < sc->sc_nqueues; i++) {
+		np = &sc->sc_pairs[i];
+		if ((np->np_rx.rq_vq != NULL &&
+		    pv_virtq_outstanding(np->np_rx.rq_vq) != 0) ||
+		    (np->np_tx.tq_vq != NULL &&
+		    pv_virtq_outstanding(np->np_tx.tq_vq) != 0) ||
+		    np->np_rx.rq_nframe != 0)
+			return 0;
+	}
+	return 1;
+}
+
+/* What the port has not asked for, as features to leave. */
+static uint64_t
+net_unwanted(const struct pv_net *sc)
+{
+	uint64_t leave = PV_NET_OPTIONAL & ~sc->sc_params.np_want;
+
+	if (sc->sc_params.np_pairs <= 1)
+		leave |= NET_BIT(MQ);
+	else
+		leave &= ~NET_BIT(RSS);
+	return leave;
+}
+
+static int
+net_negotiate(struct pv_net *sc)
+{
+	int error;
+
+	sc->sc_nomq = 0;
+	pv_virtio_deny(sc->sc_dev, sc->sc_dev->vd_denied |
+	    sc->sc_params.np_deny | net_unwanted(sc));
+	error = pv_virtio_negotiate(sc->sc_dev, &net_features, sc);
+	if (error)
+		return error;
+	net_set_sizes(sc);
+	net_set_info(sc);
+	return 0;
+}
+
+/* The device runs: tell it all that was set, and let frames go. */
+static int
+net_begin(struct pv_net *sc)
+{
+	unsigned int i;
+
+	for (i = 0; i < sc->sc_nqueues; i++)
+		pv_virtq_intr_disable(sc->sc_pairs[i].np_tx.tq_vq);
+	net_data_start(sc);
+	sc->sc_npairs = 1;
+	sc->sc_info.ni_maxpairs = sc->sc_nqueues;
+	sc->sc_running = 1;
+	net_ctrl_restore(sc);
+	sc->sc_info.ni_pairs = sc->sc_npairs;
+	return pv_virtio_broken(sc->sc_dev) != NULL ? EIO : 0;
 }
 
 int
@@ -393,33 +738,40 @@ pv_net_start(struct pv_net *sc)
 		return EBUSY;
 	if (sc->sc_dev->vd_lost)
 		return EIO;
-	pv_virtio_deny(sc->sc_dev,
-	    sc->sc_dev->vd_denied | sc->sc_params.np_deny);
-	error = pv_virtio_negotiate(sc->sc_dev, &net_features, sc);
+	error = net_negotiate(sc);
 	if (error)
 		return error;
-	net_set_sizes(sc);
 	error = net_read_config(sc);
 	if (error == 0)
 		error = net_alloc(sc);
 	if (error == 0)
 		error = pv_virtio_start(sc->sc_dev);
-	if (error)
-		goto fail;
-	pv_virtq_intr_disable(sc->sc_txq);
-	sc->sc_running = 1;
-	if (sc->sc_rxmode)
-		pv_net_set_rxmode(sc, sc->sc_promisc, sc->sc_allmulti);
-	if (pv_virtio_broken(sc->sc_dev) != NULL) {
-		error = EIO;
-		goto fail;
+	if (error == 0)
+		error = net_begin(sc);
+	if (error) {
+		pv_net_stop(sc);
+		pv_virtio_fail(sc->sc_dev);
 	}
-	return 0;
-
-fail:
-	pv_net_stop(sc);
-	pv_virtio_fail(sc->sc_dev);
 	return error;
+}
+
+static int
+net_alloc_memory(struct pv_net *sc)
+{
+	struct pv_net_ctrl *nc;
+	int error;
+
+	nc = pv_kern_alloc(sizeof(*nc));
+	if (nc == NULL)
+		return ENOMEM;
+	error = pv_dmamem_alloc(&nc->nc_mem, sc->sc_dev->vd_dmat, CTRL_SIZE,
+	    DMA_LINE, 1, 0, 0);
+	if (error) {
+		pv_kern_free(nc, sizeof(*nc));
+		return error;
+	}
+	sc->sc_ctrl = nc;
+	return 0;
 }
 
 int
@@ -436,15 +788,9 @@ pv_net_attach(struct pv_net *sc, struct pv_virtio *dev,
 		sc->sc_cb = *cb;
 	if (params != NULL)
 		sc->sc_params = *params;
-	sc->sc_ctrl = pv_kern_alloc(sizeof(*sc->sc_ctrl));
-	if (sc->sc_ctrl == NULL) {
-		error = ENOMEM;
-		goto fail;
-	}
-	error = pv_dmamem_alloc(sc->sc_ctrl, dev->vd_dmat, CTRL_SIZE, DMA_LINE,
-	    1, 0, 0);
+	error = net_alloc_memory(sc);
 	if (error)
-		goto free;
+		goto fail;
 	pv_dev_set_callbacks(dev, sc->sc_cb.nc_broken, sc->sc_cb.nc_changed,
 	    arg);
 	error = pv_net_start(sc);
@@ -454,9 +800,6 @@ pv_net_attach(struct pv_net *sc, struct pv_virtio *dev,
 
 detach:
 	pv_net_detach(sc);
-	goto fail;
-free:
-	pv_kern_free(sc->sc_ctrl, sizeof(*sc->sc_ctrl));
 fail:
 	pv_virtio_fail(dev);
 	return error;
@@ -465,36 +808,46 @@ fail:
 int
 pv_net_stop(struct pv_net *sc)
 {
+	struct net_rxq *rq;
+	unsigned int i;
 	int error;
 
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
-	sc->sc_rxmore = 0;
-	sc->sc_rxskip = 0;
+	for (i = 0; i < sc->sc_nqueues; i++) {
+		rq = &sc->sc_pairs[i].np_rx;
+		rq->rq_more = 0;
+		rq->rq_skip = 0;
+	}
 	pv_dev_queue_drain(sc->sc_ctrlq);
 	return error;
 }
 
 void *
-pv_net_drain_tx(struct pv_net *sc)
+pv_net_drain_tx(struct pv_net *sc, unsigned int queue)
 {
-	if (sc->sc_running || sc->sc_txq == NULL)
+	struct pv_virtq *vq;
+
+	if (sc->sc_running || queue >= sc->sc_nqueues)
 		return NULL;
-	return pv_virtq_drain(sc->sc_txq);
+	vq = sc->sc_pairs[queue].np_tx.tq_vq;
+	return vq == NULL ? NULL : pv_virtq_drain(vq);
 }
 
 void *
-pv_net_drain_rx(struct pv_net *sc)
+pv_net_drain_rx(struct pv_net *sc, unsigned int queue)
 {
-	struct pv_net_slot *slot;
+	struct net_slot *slot;
+	struct net_rxq *rq;
 
-	if (sc->sc_running || sc->sc_rxq == NULL)
+	if (sc->sc_running || queue >= sc->sc_nqueues)
 		return NULL;
-	if (sc->sc_nframe > 0)
-		slot = sc->sc_frame[--sc->sc_nframe];
+	rq = &sc->sc_pairs[queue].np_rx;
+	if (rq->rq_nframe > 0)
+		slot = rq->rq_frame[--rq->rq_nframe];
 	else
-		slot = pv_virtq_drain(sc->sc_rxq);
-	return slot == NULL ? NULL : net_slot_put(sc, slot);
+		slot = rq->rq_vq == NULL ? NULL : pv_virtq_drain(rq->rq_vq);
+	return slot == NULL ? NULL : net_slot_put(rq, slot);
 }
 
 int
@@ -504,469 +857,11 @@ pv_net_detach(struct pv_net *sc)
 
 	error = pv_net_stop(sc);
 	pv_dev_queue_free(&sc->sc_ctrlq);
-	pv_dev_queue_free(&sc->sc_txq);
-	pv_dev_queue_free(&sc->sc_rxq);
-	net_free_slots(sc);
+	net_free_pairs(sc);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	pv_dmamem_release(sc->sc_ctrl, error != 0);
+	pv_dmamem_release(&sc->sc_ctrl->nc_mem, error != 0);
 	pv_kern_free(sc->sc_ctrl, sizeof(*sc->sc_ctrl));
 	sc->sc_ctrl = NULL;
-	return error;
-}
-
-/* Frames */
-
-/* The longest frame that the current MTU allows. */
-static unsigned int
-net_frame_max(const struct pv_net *sc, int tagged)
-{
-	return PV_NET_ETHER_HDRLEN + sc->sc_mtu +
-	    (tagged ? PV_NET_VLAN_TAGLEN : 0);
-}
-
-static int
-net_frame_tagged(const uint8_t *frame)
-{
-	return (frame[12] << 8 | frame[13]) == NET_ETHERTYPE_VLAN;
-}
-
-/* Transmission */
-
-/* Whether the frame of tx carries a VLAN tag, as far as one can see. */
-static int
-net_tx_tagged(const struct pv_net *sc, const struct pv_net_tx *tx)
-{
-	const uint8_t *frame = (const uint8_t *)tx->tx_hdr + sc->sc_hdrlen;
-
-	return tx->tx_pieces[0].pc_len >= PV_NET_ETHER_HDRLEN &&
-	    net_frame_tagged(frame);
-}
-
-static int
-net_tx_check(const struct pv_net *sc, const struct pv_net_tx *tx,
-    uint32_t *frame_len)
-{
-	uint32_t len = 0;
-	unsigned int i;
-
-	if (tx->tx_npieces == 0 || tx->tx_hdr == NULL || tx->tx_cookie == NULL)
-		return EINVAL;
-	if (tx->tx_npieces > PV_NET_MAXPIECES)
-		return EFBIG;
-	for (i = 0; i < tx->tx_npieces; i++) {
-		if (tx->tx_pieces[i].pc_len > NET_MAXFRAME)
-			return EMSGSIZE;
-		len += (uint32_t)tx->tx_pieces[i].pc_len;
-	}
-	if (len > net_frame_max(sc, 0) &&
-	    (len > net_frame_max(sc, 1) || !net_tx_tagged(sc, tx)))
-		return EMSGSIZE;
-	if (len < PV_NET_ETHER_HDRLEN ||
-	    tx->tx_pieces[0].pc_off < sc->sc_hdrlen)
-		return EINVAL;
-	if ((tx->tx_flags & PV_NET_TX_CSUM) &&
-	    (!pv_virtio_has(sc->sc_dev, PV_NET_F_CSUM) ||
-	    (uint32_t)tx->tx_csum_start + tx->tx_csum_offset + 2 > len))
-		return EINVAL;
-	*frame_len = len;
-	return 0;
-}
-
-static void
-net_tx_header(const struct pv_net *sc, const struct pv_net_tx *tx)
-{
-	uint8_t *hdr = tx->tx_hdr;
-
-	memset(hdr, 0, sc->sc_hdrlen);
-	if (tx->tx_flags & PV_NET_TX_CSUM) {
-		hdr[NET_HDR_FLAGS] = NET_HDR_F_NEEDS_CSUM;
-		pv_dev_put16(hdr + NET_HDR_CSUM_START, tx->tx_csum_start);
-		pv_dev_put16(hdr + NET_HDR_CSUM_OFFSET, tx->tx_csum_offset);
-	}
-}
-
-static int
-net_tx_one(struct pv_net *sc, const struct pv_net_tx *tx)
-{
-	struct pv_piece pieces[PV_NET_MAXPIECES + 1];
-	struct pv_piece *piece = pieces;
-	uint32_t len;
-	unsigned int i;
-	int error;
-
-	error = net_tx_check(sc, tx, &len);
-	if (error)
-		return error;
-	net_tx_header(sc, tx);
-	*piece = tx->tx_pieces[0];
-	piece->pc_off -= sc->sc_hdrlen;
-	if (sc->sc_hdrapart) {
-		piece->pc_len = sc->sc_hdrlen;
-		*++piece = tx->tx_pieces[0];
-	} else
-		piece->pc_len += sc->sc_hdrlen;
-	for (i = 1; i < tx->tx_npieces; i++)
-		*++piece = tx->tx_pieces[i];
-	error = pv_virtq_enqueue(sc->sc_txq, pieces,
-	    (unsigned int)(piece - pieces) + 1, 0, tx->tx_cookie);
-	if (error)
-		return error;
-	sc->sc_counters.nc_tx_frames++;
-	sc->sc_counters.nc_tx_bytes += len;
-	return 0;
-}
-
-int
-pv_net_transmit(struct pv_net *sc, const struct pv_net_tx *tx, unsigned int n,
-    unsigned int *accepted)
-{
-	int error = 0;
-
-	*accepted = 0;
-	if (!sc->sc_running)
-		return ENETDOWN;
-	while (*accepted < n) {
-		error = net_tx_one(sc, &tx[*accepted]);
-		if (error)
-			break;
-		++*accepted;
-	}
-	if (error == EMSGSIZE)
-		sc->sc_counters.nc_tx_toolong++;
-	if (*accepted > 0)
-		pv_virtq_publish(sc->sc_txq);
-	return error;
-}
-
-int
-pv_net_reclaim(struct pv_net *sc, void **cookies, unsigned int n,
-    unsigned int *done)
-{
-	struct pv_used used;
-	int error;
-
-	*done = 0;
-	if (!sc->sc_running)
-		return ENETDOWN;
-	while (*done < n) {
-		error = pv_virtq_dequeue(sc->sc_txq, &used);
-		if (error)
-			return error == EAGAIN ? 0 : error;
-		cookies[(*done)++] = used.us_cookie;
-	}
-	return 0;
-}
-
-/* Reception */
-
-static int
-net_post_one(struct pv_net *sc, const struct pv_net_rxbuf *rb)
-{
-	struct pv_piece pieces[2] = { rb->rb_piece, rb->rb_piece };
-	struct pv_net_slot *slot;
-	int error;
-
-	if (rb->rb_piece.pc_len < sc->sc_rxbuflen || rb->rb_va == NULL ||
-	    rb->rb_cookie == NULL)
-		return EINVAL;
-	slot = net_slot_get(sc);
-	if (slot == NULL)
-		return ENOBUFS;
-	slot->sl_va = rb->rb_va;
-	slot->sl_cookie = rb->rb_cookie;
-	if (sc->sc_hdrapart) {
-		pieces[0].pc_len = sc->sc_hdrlen;
-		pieces[1].pc_off += sc->sc_hdrlen;
-		pieces[1].pc_len -= sc->sc_hdrlen;
-	}
-	error = pv_virtq_enqueue(sc->sc_rxq, pieces, 0,
-	    sc->sc_hdrapart ? 2 : 1, slot);
-	if (error)
-		net_slot_put(sc, slot);
-	return error;
-}
-
-int
-pv_net_post(struct pv_net *sc, const struct pv_net_rxbuf *rb, unsigned int n,
-    unsigned int *accepted)
-{
-	int error = 0;
-
-	*accepted = 0;
-	if (!sc->sc_running)
-		return ENETDOWN;
-	while (*accepted < n) {
-		error = net_post_one(sc, &rb[*accepted]);
-		if (error)
-			break;
-		++*accepted;
-	}
-	if (*accepted > 0)
-		pv_virtq_publish(sc->sc_rxq);
-	return error;
-}
-
-/*
- * The first buffer of a frame says in how many the frame lies. They are all
- * used already, or will be at once; so they are among those outstanding. What
- * can't be is made an empty frame, which is an error further on.
- */
-static void
-net_rx_first(struct pv_net *sc, struct pv_net_slot *slot)
-{
-	unsigned int bufs;
-
-	if (slot->sl_len < sc->sc_hdrlen) {
-		slot->sl_len = 0;
-		return;
-	}
-	pv_dev_copy_once(sc->sc_rxhdr, slot->sl_va, sc->sc_hdrlen);
-	if (!pv_virtio_has(sc->sc_dev, PV_NET_F_MRG_RXBUF))
-		return;
-	bufs = pv_dev_get16(sc->sc_rxhdr + NET_HDR_NUM_BUFFERS);
-	if (bufs == 0 || bufs - 1 > pv_virtq_outstanding(sc->sc_rxq))
-		slot->sl_len = 0;
-	else if (bufs > sc->sc_framemax) {
-		slot->sl_len = 0;
-		sc->sc_rxskip = bufs - 1;
-	} else
-		sc->sc_rxmore = bufs - 1;
-}
-
-/* Take a used buffer into the frame in progress. */
-static int
-net_rx_take(struct pv_net *sc)
-{
-	struct pv_net_slot *slot;
-	struct pv_used used;
-	int error;
-
-	error = pv_virtq_dequeue(sc->sc_rxq, &used);
-	if (error)
-		return error;
-	slot = used.us_cookie;
-	slot->sl_len = used.us_len;
-	if (sc->sc_rxskip > 0) {
-		sc->sc_rxskip--;
-		slot->sl_len = 0;
-	} else if (sc->sc_rxmore > 0)
-		sc->sc_rxmore--;
-	else
-		net_rx_first(sc, slot);
-	sc->sc_frame[sc->sc_nframe++] = slot;
-	return 0;
-}
-
-/* The length of the frame at hand, or 0 if it is none. */
-static uint32_t
-net_rx_length(const struct pv_net *sc)
-{
-	uint32_t len = sc->sc_frame[0]->sl_len;
-	unsigned int i;
-
-	if (len < sc->sc_hdrlen + PV_NET_ETHER_HDRLEN)
-		return 0;
-	len -= sc->sc_hdrlen;
-	for (i = 1; i < sc->sc_nframe; i++) {
-		if (sc->sc_frame[i]->sl_len == 0)
-			return 0;
-		len += sc->sc_frame[i]->sl_len;
-	}
-	return len;
-}
-
-/* Judge the header's offloads; false if they can't be. */
-static int
-net_rx_offloads(const struct pv_net *sc, struct pv_net_rx *rx, uint32_t len)
-{
-	uint8_t flags = sc->sc_rxhdr[NET_HDR_FLAGS];
-	int csum = pv_virtio_has(sc->sc_dev, PV_NET_F_GUEST_CSUM);
-
-	if (sc->sc_rxhdr[NET_HDR_GSO_TYPE] != NET_GSO_NONE)
-		return 0;
-	if (flags & NET_HDR_F_NEEDS_CSUM) {
-		rx->rx_csum_start =
-		    pv_dev_get16(sc->sc_rxhdr + NET_HDR_CSUM_START);
-		rx->rx_csum_offset =
-		    pv_dev_get16(sc->sc_rxhdr + NET_HDR_CSUM_OFFSET);
-		rx->rx_flags |= PV_NET_RX_CSUM_PARTIAL;
-		return csum && (uint32_t)rx->rx_csum_start +
-		    rx->rx_csum_offset + 2 <= len;
-	}
-	if (csum && (flags & NET_HDR_F_DATA_VALID))
-		rx->rx_flags |= PV_NET_RX_CSUM_VALID;
-	return 1;
-}
-
-static int
-net_rx_check(struct pv_net *sc, struct pv_net_rx *rx)
-{
-	const uint8_t *frame = sc->sc_frame[0]->sl_va + sc->sc_hdrlen;
-	uint32_t len;
-
-	memset(rx, 0, sizeof(*rx));
-	len = net_rx_length(sc);
-	if (len == 0 || !net_rx_offloads(sc, rx, len)) {
-		sc->sc_counters.nc_rx_errors++;
-		return 0;
-	}
-	if (len > net_frame_max(sc, net_frame_tagged(frame))) {
-		rx->rx_flags |= PV_NET_RX_OVERSIZE;
-		sc->sc_counters.nc_rx_oversize++;
-	}
-	sc->sc_counters.nc_rx_frames++;
-	sc->sc_counters.nc_rx_bytes += len;
-	return 1;
-}
-
-/* Give the frame at hand to the caller. */
-static void
-net_rx_give(struct pv_net *sc, struct pv_net_rx *rx)
-{
-	struct pv_net_slot *slot;
-	unsigned int i, n = sc->sc_nframe;
-	int good;
-
-	good = net_rx_check(sc, &rx[0]);
-	for (i = 0; i < n; i++) {
-		slot = sc->sc_frame[i];
-		if (!good || i > 0)
-			memset(&rx[i], 0, sizeof(rx[i]));
-		rx[i].rx_cookie = net_slot_put(sc, slot);
-		if (!good) {
-			rx[i].rx_flags = PV_NET_RX_ERROR;
-			continue;
-		}
-		rx[i].rx_off = i == 0 ? sc->sc_hdrlen : 0;
-		rx[i].rx_len = slot->sl_len - rx[i].rx_off;
-		if (i + 1 < n)
-			rx[i].rx_flags |= PV_NET_RX_MORE;
-	}
-	sc->sc_nframe = 0;
-}
-
-static int
-net_rx_whole(const struct pv_net *sc)
-{
-	return sc->sc_nframe > 0 && sc->sc_rxmore == 0;
-}
-
-int
-pv_net_receive(struct pv_net *sc, struct pv_net_rx *rx, unsigned int n,
-    unsigned int *done)
-{
-	unsigned int bufs;
-	int error;
-
-	*done = 0;
-	if (!sc->sc_running)
-		return ENETDOWN;
-	if (n < sc->sc_framemax)
-		return EINVAL;
-	for (;;) {
-		if (!net_rx_whole(sc)) {
-			if (*done == n)
-				return 0;
-			error = net_rx_take(sc);
-			if (error)
-				return error == EAGAIN ? 0 : error;
-			continue;
-		}
-		bufs = sc->sc_nframe;
-		if (bufs > n - *done)
-			return 0;
-		net_rx_give(sc, rx + *done);
-		*done += bufs;
-	}
-}
-
-/* Interrupts */
-
-int
-pv_net_rx_intr(struct pv_net *sc, int on)
-{
-	if (!sc->sc_running)
-		return 0;
-	if (!on) {
-		pv_virtq_intr_disable(sc->sc_rxq);
-		return 0;
-	}
-	return pv_virtq_intr_enable(sc->sc_rxq) || net_rx_whole(sc);
-}
-
-int
-pv_net_tx_intr(struct pv_net *sc, int on)
-{
-	if (!sc->sc_running)
-		return 0;
-	if (!on) {
-		pv_virtq_intr_disable(sc->sc_txq);
-		return 0;
-	}
-	return pv_virtq_intr_delay(sc->sc_txq,
-	    pv_virtq_outstanding(sc->sc_txq) * 3 / 4 + 1);
-}
-
-/* Control */
-
-/* One command with one byte of data. */
-static int
-net_ctrl(struct pv_net *sc, uint8_t class, uint8_t command, uint8_t data)
-{
-	const struct pv_piece pieces[3] = {
-		pv_dev_piece(sc->sc_ctrl, CTRL_REQUEST, NET_CTRL_HDRLEN),
-		pv_dev_piece(sc->sc_ctrl, CTRL_REQUEST + NET_CTRL_HDRLEN, 1),
-		pv_dev_piece(sc->sc_ctrl, CTRL_ACK, 1),
-	};
-	uint8_t *memory = sc->sc_ctrl->dm_kva;
-	struct pv_dev_wait wait;
-	struct pv_used used;
-	uint8_t ack = 0xff;
-	int error;
-
-	/* A command without an answer may still be read from there. */
-	if (pv_virtio_broken(sc->sc_dev) != NULL)
-		return EIO;
-	memory[CTRL_REQUEST] = class;
-	memory[CTRL_REQUEST + 1] = command;
-	memory[CTRL_REQUEST + NET_CTRL_HDRLEN] = data;
-	error = pv_virtq_enqueue(sc->sc_ctrlq, pieces, 2, 1, sc);
-	if (error)
-		return error;
-	pv_virtq_publish(sc->sc_ctrlq);
-	pv_dev_wait_begin(&wait, NET_CTRL_TIMEOUT_NS);
-	while ((error = pv_virtq_dequeue(sc->sc_ctrlq, &used)) == EAGAIN) {
-		if (pv_dev_wait(&wait)) {
-			pv_virtio_break(sc->sc_dev, "control queue: no answer");
-			return ETIMEDOUT;
-		}
-	}
-	if (error)
-		return error;
-	if (used.us_len >= 1)
-		pv_dev_copy_once(&ack, memory + CTRL_ACK, 1);
-	if (ack == NET_CTRL_OK)
-		return 0;
-	sc->sc_counters.nc_ctrl_errors++;
-	return EIO;
-}
-
-int
-pv_net_set_rxmode(struct pv_net *sc, int promisc, int allmulti)
-{
-	int error;
-
-	sc->sc_rxmode = 1;
-	sc->sc_promisc = promisc != 0;
-	sc->sc_allmulti = allmulti != 0;
-	if (!sc->sc_running || !pv_virtio_has(sc->sc_dev, PV_NET_F_CTRL_RX))
-		return 0;
-	/* A device can't pick out the frames for an address that we made. */
-	error = net_ctrl(sc, NET_CTRL_RX, NET_CTRL_RX_PROMISC,
-	    sc->sc_promisc || !sc->sc_macknown);
-	if (error == 0)
-		error = net_ctrl(sc, NET_CTRL_RX, NET_CTRL_RX_ALLMULTI,
-		    sc->sc_allmulti);
 	return error;
 }
 
@@ -975,34 +870,20 @@ pv_net_set_mtu(struct pv_net *sc, unsigned int mtu)
 {
 	if (mtu < PV_NET_MINMTU || mtu > sc->sc_hardmtu)
 		return EINVAL;
-	if (sc->sc_running && !pv_virtio_has(sc->sc_dev, PV_NET_F_MRG_RXBUF) &&
-	    net_buflen(mtu) > sc->sc_rxbuflen)
+	if (sc->sc_running && !net_has(sc, PV_NET_F_MRG_RXBUF) &&
+	    net_buflen(sc, mtu) > sc->sc_rxbuflen)
 		return EBUSY;
 	sc->sc_mtu = mtu;
 	return 0;
 }
 
-int
-pv_net_changed(struct pv_net *sc)
-{
-	uint16_t status = 0;
-	const struct pv_config_field field = { NET_CFG_STATUS, 2, 1,
-	    &status };
-	uint8_t link;
-
-	if (!sc->sc_running || !pv_virtio_has(sc->sc_dev, PV_NET_F_STATUS))
-		return 0;
-	if (pv_virtio_config_read(sc->sc_dev, &field, 1))
-		return -EIO;
-	link = (status & NET_STATUS_LINK_UP) != 0;
-	if (link == sc->sc_link)
-		return 0;
-	sc->sc_link = link;
-	sc->sc_counters.nc_link_changes++;
-	return 1;
-}
-
 /* What was negotiated */
+
+const struct pv_net_info *
+pv_net_info(const struct pv_net *sc)
+{
+	return &sc->sc_info;
+}
 
 unsigned int
 pv_net_hdrlen(const struct pv_net *sc)
@@ -1025,13 +906,14 @@ pv_net_rxbufs_max(const struct pv_net *sc)
 unsigned int
 pv_net_rx_size(const struct pv_net *sc)
 {
-	return sc->sc_nrxslots;
+	return sc->sc_nqueues == 0 ? 0 : sc->sc_pairs[0].np_rx.rq_nslots;
 }
 
 unsigned int
 pv_net_tx_size(const struct pv_net *sc)
 {
-	return sc->sc_txq == NULL ? 0 : pv_virtq_size(sc->sc_txq);
+	return sc->sc_nqueues == 0 || sc->sc_pairs[0].np_tx.tq_vq == NULL ? 0 :
+	    pv_virtq_size(sc->sc_pairs[0].np_tx.tq_vq);
 }
 
 unsigned int
@@ -1058,8 +940,40 @@ pv_net_mac(const struct pv_net *sc)
 	return sc->sc_mac;
 }
 
-const struct pv_net_counters *
-pv_net_counters(const struct pv_net *sc)
+static void
+net_count(const struct pv_net_pair *np, struct pv_net_counters *nc)
 {
-	return &sc->sc_counters;
+	nc->nc_tx_frames += np->np_tx.tq_frames;
+	nc->nc_tx_bytes += np->np_tx.tq_bytes;
+	nc->nc_tx_toolong += np->np_tx.tq_toolong;
+	nc->nc_tx_gso += np->np_tx.tq_gso;
+	nc->nc_rx_frames += np->np_rx.rq_frames;
+	nc->nc_rx_bytes += np->np_rx.rq_bytes;
+	nc->nc_rx_oversize += np->np_rx.rq_oversize;
+	nc->nc_rx_errors += np->np_rx.rq_errors;
+	nc->nc_rx_gso += np->np_rx.rq_gso;
+}
+
+void
+pv_net_counters(const struct pv_net *sc, unsigned int queue,
+    struct pv_net_counters *nc)
+{
+	unsigned int i;
+
+	memset(nc, 0, sizeof(*nc));
+	for (i = 0; i < sc->sc_nqueues; i++)
+		if (queue == i || queue == PV_NET_ALL_QUEUES)
+			net_count(&sc->sc_pairs[i], nc);
+}
+
+const struct pv_virtq_counters *
+pv_net_ring_counters(const struct pv_net *sc, unsigned int vq)
+{
+	const struct pv_virtq *q = NULL;
+
+	if (vq == PV_NET_CTRLQ)
+		q = sc->sc_ctrlq;
+	else if (vq / 2 < sc->sc_nqueues)
+		q = sc->sc_dev->vd_queues[vq];
+	return q == NULL ? NULL : pv_virtq_counters(q);
 }

@@ -91,7 +91,7 @@ net_post(void)
 	rb.rb_piece.pc_len = b->pb->pb_len;
 	rb.rb_va = b->pb->pb_va;
 	rb.rb_cookie = b;
-	if (pv_net_post(&net, &rb, 1, &done) == 0)
+	if (pv_net_post(&net, 0, &rb, 1, &done) == 0)
 		b->posted = 1;
 }
 
@@ -128,7 +128,7 @@ net_receive(void)
 	struct pv_net_rx rx[64];
 	unsigned int done, i;
 
-	pv_net_receive(&net, rx, draw(8) == 0 ? 1 : 64, &done);
+	pv_net_receive(&net, 0, rx, draw(8) == 0 ? 1 : 64, &done);
 	for (i = 0; i < done; )
 		i += net_frame(&rx[i], done - i);
 }
@@ -161,7 +161,7 @@ net_transmit(void)
 	b->pb->pb_va[hdrlen + 13] = 0;
 	tx.tx_hdr = b->pb->pb_va;
 	tx.tx_cookie = b;
-	if (pv_net_transmit(&net, &tx, 1, &done) == 0)
+	if (pv_net_transmit(&net, 0, &tx, 1, &done) == 0)
 		b->posted = 1;
 }
 
@@ -171,7 +171,7 @@ net_reclaim(void)
 	void *cookies[64];
 	unsigned int done, i;
 
-	pv_net_reclaim(&net, cookies, 64, &done);
+	pv_net_reclaim(&net, 0, cookies, 64, &done);
 	for (i = 0; i < done; i++)
 		returned(txbufs, cookies[i]);
 }
@@ -182,9 +182,9 @@ net_all_back(void)
 	unsigned int i;
 	void *cookie;
 
-	while ((cookie = pv_net_drain_tx(&net)) != NULL)
+	while ((cookie = pv_net_drain_tx(&net, 0)) != NULL)
 		returned(txbufs, cookie);
-	while ((cookie = pv_net_drain_rx(&net)) != NULL)
+	while ((cookie = pv_net_drain_rx(&net, 0)) != NULL)
 		returned(rxbufs, cookie);
 	for (i = 0; i < NBUFS; i++) {
 		must(!rxbufs[i].posted);
@@ -201,7 +201,7 @@ net_sane(void)
 	holds(RULE_RANGES, pv_net_mtu(&net) >= 68 &&
 	    pv_net_mtu(&net) <= pv_net_hardmtu(&net));
 	holds(RULE_RANGES, pv_net_rxbuf_len(&net) >= 1530 - 2 &&
-	    pv_net_rxbuf_len(&net) <= 65601);
+	    pv_net_rxbuf_len(&net) <= 65609);
 	holds(RULE_RANGES, (pv_net_mac(&net)[0] & 1) == 0);
 }
 
@@ -227,11 +227,11 @@ net_act(void)
 		pv_net_set_mtu(&net, draw(2) ? 68 + draw(2000) : strange());
 		break;
 	case 9:
-		pv_net_set_rxmode(&net, (int)draw(2), (int)draw(2));
+		pv_net_set_rxmode(&net, draw(64));
 		break;
 	case 10:
-		pv_net_rx_intr(&net, (int)draw(2));
-		pv_net_tx_intr(&net, (int)draw(2));
+		pv_net_rx_intr(&net, 0, (int)draw(2));
+		pv_net_tx_intr(&net, 0, (int)draw(2));
 		pv_virtio_poll(&rig.rg_dev);
 		break;
 	case 11:
@@ -271,11 +271,18 @@ net_detach(void)
 	hostile_held();
 }
 
+static void
+net_intr(void *arg, unsigned int queue)
+{
+	holds(RULE_RANGES, queue < pv_net_info(&net)->ni_maxpairs);
+	hostile_intr(arg);
+}
+
 void
 scene_net(void)
 {
 	static const struct pv_net_callbacks cb = {
-	    .nc_rx = hostile_intr, .nc_tx = hostile_intr,
+	    .nc_rx = net_intr, .nc_tx = net_intr,
 	    .nc_changed = hostile_intr, .nc_broken = hostile_broken };
 	unsigned int i;
 	int error;

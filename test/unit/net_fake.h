@@ -142,8 +142,6 @@ static struct {
 	int running, stop_error, broken, mtu_busy, refuse;
 } dev;
 
-static struct pv_net_counters counters;
-
 static void
 dev_reset(void)
 {
@@ -200,18 +198,20 @@ pv_net_detach(struct pv_net *sc)
 }
 
 void *
-pv_net_drain_tx(struct pv_net *sc)
+pv_net_drain_tx(struct pv_net *sc, unsigned int queue)
 {
 	(void)sc;
+	assert_int_equal(queue, 0);
 	if (dev.ndone > 0)
 		return dev.done[--dev.ndone];
 	return dev.nsent > 0 ? dev.sent[--dev.nsent] : NULL;
 }
 
 void *
-pv_net_drain_rx(struct pv_net *sc)
+pv_net_drain_rx(struct pv_net *sc, unsigned int queue)
 {
 	(void)sc;
+	assert_int_equal(queue, 0);
 	if (dev.nready > 0)
 		return dev.ready[--dev.nready].rx_cookie;
 	return dev.nposted > 0 ? dev.posted[--dev.nposted].rb_cookie : NULL;
@@ -243,12 +243,13 @@ gather(const struct pv_net_tx *tx, uint8_t *to)
 }
 
 int
-pv_net_transmit(struct pv_net *sc, const struct pv_net_tx *tx, unsigned int n,
-    unsigned int *accepted)
+pv_net_transmit(struct pv_net *sc, unsigned int queue,
+    const struct pv_net_tx *tx, unsigned int n, unsigned int *accepted)
 {
 	unsigned int i;
 
 	(void)sc;
+	assert_int_equal(queue, 0);
 	*accepted = 0;
 	dev.calls++;
 	if (dev.broken)
@@ -277,20 +278,22 @@ dev_complete(void)
 }
 
 int
-pv_net_reclaim(struct pv_net *sc, void **cookies, unsigned int n,
-    unsigned int *done)
+pv_net_reclaim(struct pv_net *sc, unsigned int queue, void **cookies,
+    unsigned int n, unsigned int *done)
 {
 	(void)sc;
+	assert_int_equal(queue, 0);
 	for (*done = 0; *done < n && dev.ndone > 0; ++*done)
 		cookies[*done] = dev.done[--dev.ndone];
 	return dev.broken ? EIO : 0;
 }
 
 int
-pv_net_post(struct pv_net *sc, const struct pv_net_rxbuf *b, unsigned int n,
-    unsigned int *accepted)
+pv_net_post(struct pv_net *sc, unsigned int queue,
+    const struct pv_net_rxbuf *b, unsigned int n, unsigned int *accepted)
 {
 	(void)sc;
+	assert_int_equal(queue, 0);
 	for (*accepted = 0; *accepted < n; ++*accepted) {
 		if (dev.nposted + dev.nready == RING)
 			return ENOBUFS;
@@ -331,10 +334,11 @@ dev_input(const void *frame, size_t len, unsigned int flags)
 }
 
 int
-pv_net_receive(struct pv_net *sc, struct pv_net_rx *rx, unsigned int n,
-    unsigned int *done)
+pv_net_receive(struct pv_net *sc, unsigned int queue, struct pv_net_rx *rx,
+    unsigned int n, unsigned int *done)
 {
 	(void)sc;
+	assert_int_equal(queue, 0);
 	*done = 0;
 	if (dev.broken)
 		return EIO;
@@ -353,17 +357,19 @@ pv_net_rxbufs_max(const struct pv_net *sc)
 }
 
 int
-pv_net_rx_intr(struct pv_net *sc, int on)
+pv_net_rx_intr(struct pv_net *sc, unsigned int queue, int on)
 {
 	(void)sc;
+	assert_int_equal(queue, 0);
 	(void)on;
 	return 0;
 }
 
 int
-pv_net_tx_intr(struct pv_net *sc, int on)
+pv_net_tx_intr(struct pv_net *sc, unsigned int queue, int on)
 {
 	(void)sc;
+	assert_int_equal(queue, 0);
 	(void)on;
 	return 0;
 }
@@ -426,11 +432,13 @@ pv_net_mac(const struct pv_net *sc)
 	return mac;
 }
 
-const struct pv_net_counters *
-pv_net_counters(const struct pv_net *sc)
+void
+pv_net_counters(const struct pv_net *sc, unsigned int queue,
+    struct pv_net_counters *nc)
 {
 	(void)sc;
-	return &counters;
+	(void)queue;
+	memset(nc, 0, sizeof(*nc));
 }
 
 int
@@ -454,11 +462,10 @@ pv_net_changed(struct pv_net *sc)
 }
 
 int
-pv_net_set_rxmode(struct pv_net *sc, int promisc, int allmulti)
+pv_net_set_rxmode(struct pv_net *sc, unsigned int mode)
 {
 	(void)sc;
-	(void)promisc;
-	(void)allmulti;
+	(void)mode;
 	return 0;
 }
 

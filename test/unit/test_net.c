@@ -20,6 +20,9 @@
 #define CTRLQ	2
 #define BIT(n)	PV_F_BIT(PV_NET_F_##n)
 
+#define PROMISC		PV_NET_MODE_PROMISC
+#define ALLMULTI	PV_NET_MODE_ALLMULTI
+
 #define NBUFS		16
 #define MAXFRAME	70000
 
@@ -42,16 +45,18 @@ static uint8_t ctrl_ack;
 static int ctrl_mute;
 
 static void
-note_rx(void *arg)
+note_rx(void *arg, unsigned int queue)
 {
 	(void)arg;
+	assert_int_equal(queue, 0);
 	nrx++;
 }
 
 static void
-note_tx(void *arg)
+note_tx(void *arg, unsigned int queue)
 {
 	(void)arg;
+	assert_int_equal(queue, 0);
 	ntx++;
 }
 
@@ -158,6 +163,15 @@ attach(void)
 	return pv_net_attach(&net, rig_init(&rig), &callbacks, NULL, NULL);
 }
 
+static const struct pv_net_counters *
+counters(void)
+{
+	static struct pv_net_counters nc;
+
+	pv_net_counters(&net, 0, &nc);
+	return &nc;
+}
+
 static int
 accepted(uint64_t bit)
 {
@@ -167,9 +181,9 @@ accepted(uint64_t bit)
 static void
 drain(void)
 {
-	while (pv_net_drain_tx(&net) != NULL)
+	while (pv_net_drain_tx(&net, 0) != NULL)
 		continue;
-	while (pv_net_drain_rx(&net) != NULL)
+	while (pv_net_drain_rx(&net, 0) != NULL)
 		continue;
 }
 
@@ -206,7 +220,7 @@ post(unsigned int n)
 		rb.rb_piece.pc_len = rxbufs[i]->pb_len;
 		rb.rb_va = rxbufs[i]->pb_va;
 		rb.rb_cookie = rxbufs[i];
-		assert_int_equal(pv_net_post(&net, &rb, 1, &done), 0);
+		assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), 0);
 		assert_int_equal(done, 1);
 	}
 }
@@ -245,7 +259,7 @@ receive(struct pv_net_rx *rx, unsigned int n)
 {
 	unsigned int done;
 
-	assert_int_equal(pv_net_receive(&net, rx, n, &done), 0);
+	assert_int_equal(pv_net_receive(&net, 0, rx, n, &done), 0);
 	return done;
 }
 
@@ -267,7 +281,7 @@ send(struct port_buf *pb, uint32_t len, unsigned int flags, unsigned int start,
 	};
 	int error;
 
-	error = pv_net_transmit(&net, &tx, 1, &done);
+	error = pv_net_transmit(&net, 0, &tx, 1, &done);
 	assert_int_equal(done, error == 0);
 	return error;
 }
@@ -278,7 +292,7 @@ reclaim(void)
 	void *cookies[64];
 	unsigned int done;
 
-	assert_int_equal(pv_net_reclaim(&net, cookies, 64, &done), 0);
+	assert_int_equal(pv_net_reclaim(&net, 0, cookies, 64, &done), 0);
 	return done;
 }
 
@@ -528,8 +542,8 @@ transmit_carries_header_and_frame(void **state)
 	assert_int_equal(peer[99], 0x5a);
 	assert_int_equal(peer_segs, 1);
 	assert_int_equal(reclaim(), 1);
-	assert_int_equal(net.sc_counters.nc_tx_frames, 1);
-	assert_int_equal(net.sc_counters.nc_tx_bytes, 100);
+	assert_int_equal(counters()->nc_tx_frames, 1);
+	assert_int_equal(counters()->nc_tx_bytes, 100);
 	port_buf_free(pb);
 	detach();
 }
@@ -549,7 +563,7 @@ transmit_refuses_frames_above_the_mtu(void **state)
 	assert_int_equal(send(pb, 0x10000, 0, 0, 0), EMSGSIZE);
 	assert_int_equal(send(pb, 0xffffffff, 0, 0, 0), EMSGSIZE);
 	assert_int_equal(peer_frames, 1);
-	assert_int_equal(net.sc_counters.nc_tx_toolong, 3);
+	assert_int_equal(counters()->nc_tx_toolong, 3);
 	assert_int_equal(reclaim(), 1);
 	/* With a VLAN tag there are four more. */
 	pb->pb_va[12 + 12] = 0x81;
@@ -620,19 +634,19 @@ transmit_judges_what_it_is_given(void **state)
 		pieces[i] = (struct pv_piece){ pb->pb_map, 12 + i, 20 };
 	tx.tx_hdr = pb->pb_va;
 	tx.tx_cookie = pb;
-	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EINVAL);
+	assert_int_equal(pv_net_transmit(&net, 0, &tx, 1, &done), EINVAL);
 	tx.tx_npieces = PV_NET_MAXPIECES + 1;
-	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EFBIG);
+	assert_int_equal(pv_net_transmit(&net, 0, &tx, 1, &done), EFBIG);
 	tx.tx_npieces = PV_NET_MAXPIECES;
-	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), 0);
+	assert_int_equal(pv_net_transmit(&net, 0, &tx, 1, &done), 0);
 	assert_int_equal(peer_len, 20 * PV_NET_MAXPIECES);
 	assert_int_equal(reclaim(), 1);
 	/* No room for the header before it. */
 	pieces[0].pc_off = 11;
-	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EINVAL);
+	assert_int_equal(pv_net_transmit(&net, 0, &tx, 1, &done), EINVAL);
 	/* Outside of its map. */
 	pieces[0].pc_off = 1990;
-	assert_int_equal(pv_net_transmit(&net, &tx, 1, &done), EINVAL);
+	assert_int_equal(pv_net_transmit(&net, 0, &tx, 1, &done), EINVAL);
 	port_buf_free(pb);
 	detach();
 }
@@ -657,12 +671,12 @@ transmit_rings_once_a_batch(void **state)
 		tx[i].tx_hdr = pb->pb_va + 128 * i;
 		tx[i].tx_cookie = pb;
 	}
-	assert_int_equal(pv_net_transmit(&net, tx, 80, &done), ENOBUFS);
+	assert_int_equal(pv_net_transmit(&net, 0, tx, 80, &done), ENOBUFS);
 	assert_int_equal(done, 64);
 	assert_int_equal(peer_frames, 64);
 	assert_int_equal(rig.rg_queues[TXQ].rq_notified, 1);
 	assert_int_equal(pv_net_stop(&net), 0);
-	for (i = 0; pv_net_drain_tx(&net) != NULL; i++)
+	for (i = 0; pv_net_drain_tx(&net, 0) != NULL; i++)
 		continue;
 	assert_int_equal(i, 64);
 	assert_int_equal(pv_net_detach(&net), 0);
@@ -680,8 +694,8 @@ transmit_on_a_stopped_device(void **state)
 	pb = port_buf_new(2000);
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(send(pb, 60, 0, 0, 0), ENETDOWN);
-	assert_int_equal(pv_net_post(&net, NULL, 0, &done), ENETDOWN);
-	assert_int_equal(pv_net_receive(&net, NULL, 0, &done), ENETDOWN);
+	assert_int_equal(pv_net_post(&net, 0, NULL, 0, &done), ENETDOWN);
+	assert_int_equal(pv_net_receive(&net, 0, NULL, 0, &done), ENETDOWN);
 	assert_int_equal(pv_net_detach(&net), 0);
 	port_buf_free(pb);
 }
@@ -700,7 +714,7 @@ transmit_used_with_a_length(void **state)
 	assert_true(rig_take(&rig, TXQ, &rc));
 	rig_give(&rig, TXQ, rc.rc_head, 0x53355885);
 	assert_int_equal(reclaim(), 1);
-	assert_int_equal(pv_virtq_counters(net.sc_txq)->qc_clamped, 1);
+	assert_int_equal(pv_net_ring_counters(&net, PV_NET_TXQ(0))->qc_clamped, 1);
 	assert_int_equal(nbroken, 0);
 	port_buf_free(pb);
 	detach();
@@ -781,8 +795,8 @@ receive_gives_the_frame_in_place(void **state)
 	assert_int_equal(rx[0].rx_len, 1514);
 	assert_int_equal(rx[0].rx_flags, 0);
 	assert_memory_equal(rxbufs[0]->pb_va + 12, p + 12, 1514);
-	assert_int_equal(net.sc_counters.nc_rx_frames, 1);
-	assert_int_equal(net.sc_counters.nc_rx_bytes, 1514);
+	assert_int_equal(counters()->nc_rx_frames, 1);
+	assert_int_equal(counters()->nc_rx_bytes, 1514);
 	detach();
 }
 
@@ -823,8 +837,8 @@ receive_counts_frames_above_the_mtu(void **state)
 	deliver(p, 12 + 1518);
 	assert_int_equal(receive(rx, 4), 1);
 	assert_int_equal(rx[0].rx_flags, 0);
-	assert_int_equal(net.sc_counters.nc_rx_oversize, 1);
-	assert_int_equal(net.sc_counters.nc_rx_frames, 2);
+	assert_int_equal(counters()->nc_rx_oversize, 1);
+	assert_int_equal(counters()->nc_rx_frames, 2);
 	detach();
 }
 
@@ -872,13 +886,13 @@ static void
 refused(const uint8_t *p, uint32_t len)
 {
 	struct pv_net_rx rx[64];
-	uint64_t errors = net.sc_counters.nc_rx_errors;
+	uint64_t errors = counters()->nc_rx_errors;
 
 	post(1);
 	deliver(p, len);
 	assert_int_equal(receive(rx, 64), 1);
 	is_error(rx, 1);
-	assert_int_equal(net.sc_counters.nc_rx_errors, errors + 1);
+	assert_int_equal(counters()->nc_rx_errors, errors + 1);
 }
 
 static void
@@ -956,10 +970,10 @@ hostile_length_above_what_was_posted(void **state)
 	post(2);
 	assert_true(rig_take(&rig, RXQ, &rc));
 	rig_give(&rig, RXQ, rc.rc_head, 0x53355885);
-	assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+	assert_int_equal(pv_net_receive(&net, 0, rx, 4, &done), EIO);
 	assert_int_equal(done, 0);
 	assert_int_equal(nbroken, 1);
-	assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+	assert_int_equal(pv_net_receive(&net, 0, rx, 4, &done), EIO);
 	assert_int_equal(nbroken, 1);
 	/* And it comes back. */
 	assert_int_equal(pv_net_stop(&net), 0);
@@ -986,7 +1000,7 @@ hostile_used_id(void **state)
 		post(2);
 		assert_true(rig_take(&rig, RXQ, &rc));
 		rig_give(&rig, RXQ, ids[i], 72);
-		assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+		assert_int_equal(pv_net_receive(&net, 0, rx, 4, &done), EIO);
 		assert_int_equal(pv_net_stop(&net), 0);
 		drain();
 		assert_int_equal(pv_net_start(&net), 0);
@@ -1009,7 +1023,7 @@ hostile_used_id_twice(void **state)
 	rig_write(&rc, 0, frame(60, 1), 72);
 	rig_give(&rig, RXQ, rc.rc_head, 72);
 	rig_give(&rig, RXQ, rc.rc_head, 72);
-	assert_int_equal(pv_net_receive(&net, rx, 4, &done), EIO);
+	assert_int_equal(pv_net_receive(&net, 0, rx, 4, &done), EIO);
 	assert_int_equal(done, 1);
 	assert_int_equal(rx[0].rx_len, 60);
 	detach();
@@ -1032,21 +1046,21 @@ post_judges_what_it_is_given(void **state)
 		rb[i].rb_cookie = pb;
 	}
 	rb[0].rb_piece.pc_len--;
-	assert_int_equal(pv_net_post(&net, rb, 1, &done), EINVAL);
+	assert_int_equal(pv_net_post(&net, 0, rb, 1, &done), EINVAL);
 	rb[0].rb_piece.pc_len++;
 	rb[0].rb_piece.pc_off++;
-	assert_int_equal(pv_net_post(&net, rb, 1, &done), EINVAL);
+	assert_int_equal(pv_net_post(&net, 0, rb, 1, &done), EINVAL);
 	rb[0].rb_piece.pc_off--;
 	rb[0].rb_va = NULL;
-	assert_int_equal(pv_net_post(&net, rb, 1, &done), EINVAL);
+	assert_int_equal(pv_net_post(&net, 0, rb, 1, &done), EINVAL);
 	rb[0].rb_va = pb->pb_va;
-	assert_int_equal(pv_net_post(&net, rb, 70, &done), ENOBUFS);
+	assert_int_equal(pv_net_post(&net, 0, rb, 70, &done), ENOBUFS);
 	assert_int_equal(done, 64);
 	assert_int_equal(pv_net_rx_size(&net), 64);
 	assert_int_equal(pv_net_tx_size(&net), 64);
 	assert_int_equal(rig.rg_queues[RXQ].rq_notified, 1);
 	pv_net_stop(&net);
-	for (i = 0; pv_net_drain_rx(&net) == pb; i++)
+	for (i = 0; pv_net_drain_rx(&net, 0) == pb; i++)
 		continue;
 	assert_int_equal(i, 64);
 	port_buf_free(pb);
@@ -1079,19 +1093,19 @@ interrupts_come_as_asked(void **state)
 		pb[i] = port_buf_new(200);
 		assert_int_equal(send(pb[i], 60, 0, 0, 0), 0);
 	}
-	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 0, 1), 0);
 	assert_int_equal(used_event(TXQ), 30);
-	assert_int_equal(pv_net_tx_intr(&net, 0), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 0, 0), 0);
 	post(4);
-	assert_int_equal(pv_net_rx_intr(&net, 0), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 0), 0);
 	deliver(frame(60, 1), 72);
-	assert_true(pv_net_rx_intr(&net, 1));
+	assert_true(pv_net_rx_intr(&net, 0, 1));
 	assert_int_equal(receive(rx, 4), 1);
-	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 1), 0);
 	assert_int_equal(used_event(RXQ), 1);
 	assert_int_equal(pv_net_stop(&net), 0);
-	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
-	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 1), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 0, 1), 0);
 	drain();
 	for (i = 0; i < 40; i++)
 		port_buf_free(pb[i]);
@@ -1121,7 +1135,7 @@ merged_frame_is_given_whole(void **state)
 	p = frame(4000, 3);
 	deliver(p, 1530);
 	assert_int_equal(receive(rx, 64), 0);
-	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 1), 0);
 	deliver(p + 1530, 1530);
 	assert_int_equal(receive(rx, 64), 0);
 	deliver(p + 3060, 4012 - 3060);
@@ -1135,7 +1149,7 @@ merged_frame_is_given_whole(void **state)
 	assert_int_equal(rx[2].rx_len, 4012 - 3060);
 	assert_int_equal(rx[2].rx_flags, 0);
 	assert_memory_equal(rxbufs[2]->pb_va, p + 3060, 4012 - 3060);
-	assert_int_equal(net.sc_counters.nc_rx_bytes, 4000);
+	assert_int_equal(counters()->nc_rx_bytes, 4000);
 	detach();
 }
 
@@ -1151,7 +1165,7 @@ merged_frame_waits_for_room_in_the_call(void **state)
 	attach_merging();
 	max = pv_net_rxbufs_max(&net);
 	assert_true(max < NBUFS);
-	assert_int_equal(pv_net_receive(&net, rx, max - 1, &n), EINVAL);
+	assert_int_equal(pv_net_receive(&net, 0, rx, max - 1, &n), EINVAL);
 	/* Small frames leave room for one buffer; the next frame has two. */
 	post(NBUFS);
 	for (i = 0; i + 1 < max; i++)
@@ -1160,10 +1174,10 @@ merged_frame_waits_for_room_in_the_call(void **state)
 	deliver(p, 1530);
 	deliver(p + 1530, 482);
 	assert_int_equal(receive(rx, max), max - 1);
-	assert_true(pv_net_rx_intr(&net, 1));
+	assert_true(pv_net_rx_intr(&net, 0, 1));
 	assert_int_equal(receive(rx, max), 2);
 	assert_int_equal(rx[0].rx_flags, PV_NET_RX_MORE);
-	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 1), 0);
 	detach();
 }
 
@@ -1180,7 +1194,7 @@ merged_frame_in_progress_is_drained(void **state)
 	assert_int_equal(receive((struct pv_net_rx[64]){ { 0 } }, 64), 0);
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_start(&net), EBUSY);
-	for (n = 0; pv_net_drain_rx(&net) != NULL; n++)
+	for (n = 0; pv_net_drain_rx(&net, 0) != NULL; n++)
 		continue;
 	assert_int_equal(n, 6);
 	assert_int_equal(pv_net_start(&net), 0);
@@ -1273,7 +1287,7 @@ rxmode_goes_over_the_control_queue(void **state)
 	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
 	assert_int_equal(attach(), 0);
 	assert_int_equal(nctrl, 0);
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC), 0);
 	assert_int_equal(nctrl, 2);
 	assert_memory_equal(ctrl_seen[0], "\0\0\1", 3);
 	assert_memory_equal(ctrl_seen[1], "\0\1\0", 3);
@@ -1283,8 +1297,8 @@ rxmode_goes_over_the_control_queue(void **state)
 	assert_int_equal(nctrl, 4);
 	assert_memory_equal(ctrl_seen[2], "\0\0\1", 3);
 	ctrl_ack = 1;
-	assert_int_equal(pv_net_set_rxmode(&net, 0, 1), EIO);
-	assert_int_equal(net.sc_counters.nc_ctrl_errors, 1);
+	assert_int_equal(pv_net_set_rxmode(&net, ALLMULTI), EIO);
+	assert_int_equal(pv_net_info(&net)->ni_ctrl_errors, 1);
 	assert_int_equal(nbroken, 0);
 	/* A refusal does not stand in the way of a start. */
 	assert_int_equal(pv_net_stop(&net), 0);
@@ -1299,7 +1313,7 @@ rxmode_without_the_feature_is_nothing(void **state)
 	rig.rg_offered |= BIT(CTRL_RX);
 	assert_int_equal(attach(), 0);
 	assert_false(accepted(BIT(CTRL_RX)));
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 1), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC | ALLMULTI), 0);
 	assert_int_equal(nctrl, 0);
 	detach();
 }
@@ -1314,10 +1328,10 @@ hostile_control_queue_never_answers(void **state)
 	assert_int_equal(attach(), 0);
 	ctrl_mute = 1;
 	start = port.po_now_ns;
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), ETIMEDOUT);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC), ETIMEDOUT);
 	assert_true(port.po_now_ns - start < 1100000000ull);
 	assert_int_equal(nbroken, 1);
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), EIO);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC), EIO);
 	/* The answer comes late, and changes nothing. */
 	ctrl_mute = 0;
 	ctrl_take(&rig);
@@ -1343,7 +1357,7 @@ link_follows_the_status(void **state)
 	assert_int_equal(pv_net_changed(&net), 1);
 	assert_int_equal(pv_net_link(&net), 0);
 	assert_int_equal(pv_net_changed(&net), 0);
-	assert_int_equal(net.sc_counters.nc_link_changes, 1);
+	assert_int_equal(pv_net_info(&net)->ni_link_changes, 1);
 	rig.rg_dev.vd_broken = 1;
 	assert_int_equal(pv_net_changed(&net), -EIO);
 	rig.rg_dev.vd_broken = 0;
@@ -1371,7 +1385,7 @@ address_of_the_device_or_a_local_one(void **state)
 		assert_int_equal(pv_net_mac(&net)[0], 2);
 		/* The device does not know it, and would filter by its own. */
 		nctrl = 0;
-		assert_int_equal(pv_net_set_rxmode(&net, 0, 1), 0);
+		assert_int_equal(pv_net_set_rxmode(&net, ALLMULTI), 0);
 		assert_int_equal(nctrl, 2);
 		assert_memory_equal(ctrl_seen[0], "\0\0\1", 3);
 		assert_memory_equal(ctrl_seen[1], "\0\1\1", 3);
@@ -1425,8 +1439,12 @@ seldom_bits_are_left(void **state)
 	assert_int_equal(attach(), 0);
 	assert_int_equal(rig.rg_accepted & 0xffffffu, BIT(CSUM) |
 	    BIT(GUEST_CSUM) | BIT(MTU) | BIT(MAC) | BIT(MRG_RXBUF) |
-	    BIT(STATUS) | BIT(CTRL_VQ) | BIT(CTRL_RX));
-	assert_int_equal(rig.rg_accepted >> 50, 0);
+	    BIT(STATUS) | BIT(CTRL_VQ) | BIT(CTRL_RX) |
+	    BIT(CTRL_GUEST_OFFLOADS) | BIT(CTRL_RX_EXTRA) |
+	    BIT(CTRL_MAC_ADDR));
+	assert_int_equal(rig.rg_accepted >> 50 << 50, BIT(DEVICE_STATS) |
+	    BIT(VQ_NOTF_COAL) | BIT(NOTF_COAL) | BIT(GUEST_HDRLEN) |
+	    BIT(SPEED_DUPLEX));
 	detach();
 }
 
@@ -1464,9 +1482,9 @@ detach_with_buffers_in_flight(void **state)
 	post(8);
 	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
 	assert_int_equal(pv_net_stop(&net), 0);
-	assert_ptr_equal(pv_net_drain_tx(&net), pb);
-	assert_null(pv_net_drain_tx(&net));
-	for (i = 0; pv_net_drain_rx(&net) != NULL; i++)
+	assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
+	assert_null(pv_net_drain_tx(&net, 0));
+	for (i = 0; pv_net_drain_rx(&net, 0) != NULL; i++)
 		continue;
 	assert_int_equal(i, 8);
 	assert_int_equal(pv_net_detach(&net), 0);
@@ -1491,7 +1509,7 @@ lost(void)
 	unsigned int i;
 
 	assert_int_equal(pv_net_stop(&net), ETIMEDOUT);
-	for (i = 0; pv_net_drain_rx(&net) != NULL; i++)
+	for (i = 0; pv_net_drain_rx(&net, 0) != NULL; i++)
 		continue;
 	assert_int_equal(i, 8);
 	assert_int_equal(pv_net_start(&net), EIO);
@@ -1637,7 +1655,7 @@ without_coherence(void **state)
 	rig.rg_offered |= BIT(MRG_RXBUF) | BIT(CTRL_VQ) | BIT(CTRL_RX) |
 	    PV_F_BIT(PV_F_INDIRECT_DESC) | PV_F_BIT(PV_F_EVENT_IDX);
 	assert_int_equal(attach(), 0);
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 1), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC | ALLMULTI), 0);
 	pb = port_buf_new(2000);
 	memset(pb->pb_va, 0x33, 2000);
 	assert_int_equal(send(pb, 1000, 0, 0, 0), 0);
@@ -1669,8 +1687,8 @@ nobody_needs_to_listen(void **state)
 	rig_config_changed(&rig);
 	pv_virtio_break(&rig.rg_dev, "test");
 	detach();
-	assert_null(pv_net_drain_tx(&net));
-	assert_null(pv_net_drain_rx(&net));
+	assert_null(pv_net_drain_tx(&net, 0));
+	assert_null(pv_net_drain_rx(&net, 0));
 	assert_int_equal(pv_net_tx_size(&net), 0);
 }
 
@@ -1762,12 +1780,12 @@ start_when_all_came_back(void **state)
 	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_start(&net), EBUSY);
-	assert_ptr_equal(pv_net_drain_tx(&net), pb);
+	assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
 	assert_int_equal(pv_net_start(&net), 0);
 	post(1);
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_start(&net), EBUSY);
-	assert_ptr_equal(pv_net_drain_rx(&net), rxbufs[0]);
+	assert_ptr_equal(pv_net_drain_rx(&net, 0), rxbufs[0]);
 	assert_int_equal(pv_net_start(&net), 0);
 	detach();
 	port_buf_free(pb);
@@ -1796,19 +1814,19 @@ a_frame_in_hand_is_drained_before_a_start(void **state)
 		    bufs[i]->pb_len };
 		rb.rb_va = bufs[i]->pb_va;
 		rb.rb_cookie = bufs[i];
-		assert_int_equal(pv_net_post(&net, &rb, 1, &done), 0);
+		assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), 0);
 	}
 	for (i = 0; i < MANY; i++)
 		deliver(frame(60, MANY / 2), 72);
 	assert_int_equal(receive(rx, max), MANY / 2);
-	assert_null(pv_net_drain_rx(&net));
-	assert_null(pv_net_drain_tx(&net));
-	assert_true(pv_net_rx_intr(&net, 1));
+	assert_null(pv_net_drain_rx(&net, 0));
+	assert_null(pv_net_drain_tx(&net, 0));
+	assert_true(pv_net_rx_intr(&net, 0, 1));
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_start(&net), EBUSY);
 	for (i = 0; i < MANY / 2; i++)
-		assert_non_null(pv_net_drain_rx(&net));
-	assert_null(pv_net_drain_rx(&net));
+		assert_non_null(pv_net_drain_rx(&net, 0));
+	assert_null(pv_net_drain_rx(&net, 0));
 	assert_int_equal(pv_net_start(&net), 0);
 	detach();
 	for (i = 0; i < MANY; i++)
@@ -1824,7 +1842,7 @@ transmit(struct pv_piece *pieces, unsigned int n, void *hdr, void *cookie)
 	};
 	unsigned int done;
 
-	return pv_net_transmit(&net, &tx, 1, &done);
+	return pv_net_transmit(&net, 0, &tx, 1, &done);
 }
 
 static void
@@ -1887,13 +1905,13 @@ reclaim_takes_what_there_is_room_for(void **state)
 	for (i = 0; i < 2; i++)
 		assert_int_equal(send(pb[i], 60, 0, 0, 0), 0);
 	for (i = 0; i < 2; i++) {
-		assert_int_equal(pv_net_reclaim(&net, &cookie, 1, &done), 0);
+		assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done), 0);
 		assert_int_equal(done, 1);
 		assert_ptr_equal(cookie, pb[i]);
 	}
 	assert_int_equal(pv_net_stop(&net), 0);
-	assert_int_equal(pv_net_reclaim(&net, &cookie, 1, &done), ENETDOWN);
-	assert_int_equal(pv_net_counters(&net)->nc_tx_frames, 2);
+	assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done), ENETDOWN);
+	assert_int_equal(counters()->nc_tx_frames, 2);
 	detach();
 	for (i = 0; i < 2; i++)
 		port_buf_free(pb[i]);
@@ -1910,7 +1928,7 @@ a_buffer_without_a_cookie_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(attach(), 0);
-	assert_int_equal(pv_net_post(&net, &rb, 1, &done), EINVAL);
+	assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), EINVAL);
 	detach();
 	port_buf_free(pb);
 }
@@ -1938,7 +1956,7 @@ hostile_header_cut_short(void **state)
 	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
 	assert_int_equal(rx[1].rx_flags, PV_NET_RX_ERROR);
 	assert_int_equal(rx[1].rx_len, 0);
-	assert_int_equal(pv_net_counters(&net)->nc_rx_errors, 2);
+	assert_int_equal(counters()->nc_rx_errors, 2);
 	detach();
 }
 
@@ -1989,20 +2007,20 @@ interrupts_are_turned_off_and_on(void **state)
 
 	(void)state;
 	assert_int_equal(attach(), 0);
-	assert_int_equal(pv_net_rx_intr(&net, 0), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 0), 0);
 	assert_int_equal(driver_flags(RXQ), 1);
-	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 1), 0);
 	assert_int_equal(driver_flags(RXQ), 0);
-	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 0, 1), 0);
 	assert_int_equal(driver_flags(TXQ), 0);
-	assert_int_equal(pv_net_tx_intr(&net, 0), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 0, 0), 0);
 	assert_int_equal(driver_flags(TXQ), 1);
 	post(1);
 	deliver(frame(60, 1), 72);
 	assert_int_equal(send(pb, 60, 0, 0, 0), 0);
 	assert_int_equal(pv_net_stop(&net), 0);
-	assert_int_equal(pv_net_rx_intr(&net, 1), 0);
-	assert_int_equal(pv_net_tx_intr(&net, 1), 0);
+	assert_int_equal(pv_net_rx_intr(&net, 0, 1), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 0, 1), 0);
 	detach();
 	port_buf_free(pb);
 }
@@ -2018,8 +2036,8 @@ a_command_that_hangs_stays_as_it_was(void **state)
 	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
 	assert_int_equal(attach(), 0);
 	ctrl_mute = 1;
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), ETIMEDOUT);
-	assert_int_equal(pv_net_set_rxmode(&net, 0, 0), EIO);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC), ETIMEDOUT);
+	assert_int_equal(pv_net_set_rxmode(&net, 0), EIO);
 	assert_int_equal(rig_take(&rig, CTRLQ, &rc), 1);
 	rig_read(&rc, 0, seen, 3);
 	assert_int_equal(seen[2], 1);
@@ -2035,7 +2053,7 @@ hostile_control_queue(void **state)
 	assert_int_equal(attach(), 0);
 	ctrl_mute = 1;
 	rig_give(&rig, CTRLQ, 77, 1);
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), EIO);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC), EIO);
 	assert_int_equal(nbroken, 1);
 	detach();
 }
@@ -2047,7 +2065,7 @@ a_stopped_device_is_not_asked(void **state)
 	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
 	assert_int_equal(attach(), 0);
 	assert_int_equal(pv_net_stop(&net), 0);
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 1), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC | ALLMULTI), 0);
 	rig_put16(&rig, 6, 0);
 	assert_int_equal(pv_net_changed(&net), 0);
 	assert_true(pv_net_link(&net));
@@ -2082,10 +2100,10 @@ an_answer_of_no_bytes_is_a_refusal(void **state)
 	(void)state;
 	rig.rg_offered |= BIT(CTRL_VQ) | BIT(CTRL_RX);
 	assert_int_equal(attach(), 0);
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC), 0);
 	rig.rg_notify = says_nothing;
-	assert_int_equal(pv_net_set_rxmode(&net, 1, 0), EIO);
-	assert_int_equal(pv_net_counters(&net)->nc_ctrl_errors, 1);
+	assert_int_equal(pv_net_set_rxmode(&net, PROMISC), EIO);
+	assert_int_equal(pv_net_info(&net)->ni_ctrl_errors, 1);
 	rig.rg_notify = notified;
 	detach();
 }
