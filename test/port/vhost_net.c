@@ -63,8 +63,15 @@ on_broken(void *arg, const char *why)
 	broken = 1;
 }
 
+static void
+no_queue(void *arg, unsigned int queue)
+{
+	(void)arg;
+	(void)queue;
+}
+
 static const struct pv_net_callbacks callbacks = {
-	.nc_rx = nothing, .nc_tx = nothing, .nc_changed = nothing,
+	.nc_rx = no_queue, .nc_tx = no_queue, .nc_changed = nothing,
 	.nc_broken = on_broken,
 };
 
@@ -144,7 +151,7 @@ post(struct buf *b)
 	};
 	unsigned int done;
 
-	pv_net_post(&net, &rb, 1, &done);
+	pv_net_post(&net, 0, &rb, 1, &done);
 }
 
 static void
@@ -162,7 +169,7 @@ reclaim(void)
 	void *cookies[64];
 	unsigned int i, n;
 
-	while (pv_net_reclaim(&net, cookies, 64, &n) == 0 && n > 0)
+	while (pv_net_reclaim(&net, 0, cookies, 64, &n) == 0 && n > 0)
 		for (i = 0; i < n; i++) {
 			((struct buf *)cookies[i])->b_next = txfree;
 			txfree = cookies[i];
@@ -187,7 +194,7 @@ transmit(void)
 	tx.tx_hdr = b->b_va + HDR - hdr;
 	tx.tx_cookie = b;
 	txfree = b->b_next;
-	if (pv_net_transmit(&net, &tx, 1, &done) != 0) {
+	if (pv_net_transmit(&net, 0, &tx, 1, &done) != 0) {
 		b->b_next = txfree;
 		txfree = b;
 		return 0;
@@ -205,7 +212,7 @@ receive(void)
 	struct pv_net_rx rx[64];
 	unsigned int i, n = 0, got = 0;
 
-	while (pv_net_receive(&net, rx, 64, &n) == 0 && n > 0) {
+	while (pv_net_receive(&net, 0, rx, 64, &n) == 0 && n > 0) {
 		for (i = 0; i < n; i++) {
 			struct buf *b = rx[i].rx_cookie;
 
@@ -232,11 +239,11 @@ drain(void)
 {
 	struct buf *b;
 
-	while ((b = pv_net_drain_tx(&net)) != NULL) {
+	while ((b = pv_net_drain_tx(&net, 0)) != NULL) {
 		b->b_next = txfree;
 		txfree = b;
 	}
-	while (pv_net_drain_rx(&net) != NULL)
+	while (pv_net_drain_rx(&net, 0) != NULL)
 		;
 	/* What was under way, either way, is lost. */
 	lost = sent - received;
@@ -285,7 +292,7 @@ rest(void)
 			pv_virtio_poll(&dev);
 		return;
 	}
-	if (pv_net_rx_intr(&net, 1))
+	if (pv_net_rx_intr(&net, 0, 1))
 		return;
 	error = vhost_wait(vh, 0, 200);
 	if (error == ENOTCONN && !broken)
