@@ -59,3 +59,17 @@ $(P)/ring/dpdk.c.o: perf/ring/dpdk.c mk/perf.mk mk/native.mk
 $(P)/ring-dpdk: $(P)/ring/dpdk.c.o $(RING_OBJ)
 	$(call say,LD      $@)$(NATIVE) -pthread -o $@ $^ -Wl,--as-needed $$(pkg-config --libs libdpdk) \
 		-Wl,--no-as-needed -lrte_net_virtio
+
+# On Linux, and as netload-host on this machine, for its end of the cable.
+$(P)/netload: perf/netload.c mk/perf.mk
+	$(call say,CC      $<)mkdir -p $(@D)
+	$(Q)aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) -static -o $@ $<
+
+$(P)/netload-host: perf/netload.c mk/perf.mk
+	$(call say,HOSTCC  $<)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 $(WARN) -o $@ $<
+
+# Frames for QEMU's stream back end.
+$(P)/netpeer: perf/netpeer.c mk/perf.mk
+	$(call say,HOSTCC  $<)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 $(WARN) -o $@ $<
