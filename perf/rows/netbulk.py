@@ -147,8 +147,8 @@ class Part(race.Part):
     def large_send(self, system, seconds):
         ms = int(seconds * 1000) + 400
         if system.name == race.OURS:
-            system.start(f"netbench net0 send size={SEGMENT} batch=32 tso "
-                         f"ms={ms}")
+            system.start(f"netbench net0 send size={SEGMENT} batch=32 "
+                         f"gso=1448 ms={ms}")
         else:
             system.start(f"netload tso eth0 {SEGMENT} 32 {ms}")
         with self.settled(system, 0):
@@ -157,7 +157,7 @@ class Part(race.Part):
     def large_receive(self, system, seconds):
         ms = int(seconds * 1000) + 400
         if system.name == race.OURS:
-            system.start(f"netbench net0 receive ms={ms + 300}")
+            system.start(f"netbench net0 recv ms={ms + 300}")
         feeder = subprocess.Popen([self.feeder, "feed", system.tap.name,
                                    str(SEGMENT), str(ms)])
         try:

@@ -151,7 +151,7 @@ class Part(race.Part):
         """QEMU holds frames enough all the time, but not for long after it."""
         meter = guests.Meter(system, RX)
         if system.name == race.OURS:
-            system.start("netbench net0 receive ms="
+            system.start("netbench net0 recv ms="
                          f"{int(seconds * 1000) + 1500}")
         sent = self.more(system, size, 0, meter)
         meter.until(lambda rate: rate > 1000)
@@ -186,7 +186,7 @@ class Part(race.Part):
 
     def receive_some(self, system, batch):
         if system.name == race.OURS:
-            system.start("netbench net0 receive ms=4000")
+            system.start("netbench net0 recv ms=4000")
         system.peer.start(f"burst {BYTES[64]} {batch} {GAP_US} "
                           f"{SOME // batch}")
         system.peer.sent()
