@@ -73,3 +73,8 @@ $(P)/netload-host: perf/netload.c mk/perf.mk
 $(P)/netpeer: perf/netpeer.c mk/perf.mk
 	$(call say,HOSTCC  $<)mkdir -p $(@D)
 	$(Q)gcc -std=gnu11 -O2 $(WARN) -o $@ $<
+
+# On Linux: flushes of a display.
+$(P)/drmload: perf/drmload.c mk/perf.mk
+	$(call say,CC      $<)mkdir -p $(@D)
+	$(Q)aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) -static -o $@ $<
