@@ -166,7 +166,7 @@ replay_complete(struct replay *rp, unsigned int queue,
 }
 
 static void
-fail(struct replay *rp, struct replay_request *rr, int error)
+give_up(struct replay *rp, struct replay_request *rr, int error)
 {
 	replay_forget(rp, rr);
 	rr->rr_br.br_error = error;
@@ -199,7 +199,7 @@ replay_stopped(struct replay *rp, int error)
 		rr = (struct replay_request *)(void *)br;
 		/* Done, well or not, if not for the stop itself. */
 		if (br->br_error != EIO)
-			fail(rp, rr, br->br_error);
+			give_up(rp, rr, br->br_error);
 		else
 			rr->rr_drained = 1;
 	}
@@ -211,7 +211,7 @@ replay_stopped(struct replay *rp, int error)
 		why = reason(rp, rr, error);
 		if (why != NULL) {
 			(*why)++;
-			fail(rp, rr, EIO);
+			give_up(rp, rr, EIO);
 		} else
 			n++;
 	}
@@ -247,7 +247,7 @@ replay_again(struct replay *rp)
 		if (error == EIO || error == ENXIO)
 			return error;
 		if (error) {
-			fail(rp, rr, error);
+			give_up(rp, rr, error);
 			continue;
 		}
 		rr->rr_drained = 0;
