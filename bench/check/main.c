@@ -20,24 +20,26 @@
 static const struct {
 	const char *name;
 	unsigned int type;
+	void (*play)(struct scene *);
 	uint64_t bits;			/* worth to be left, one at a time */
 } drivers[] = {
-	{ "net", PV_TYPE_NET, N(CSUM) | N(GUEST_CSUM) |
+	{ "net", PV_TYPE_NET, scene_net, N(CSUM) | N(GUEST_CSUM) |
 	    N(CTRL_GUEST_OFFLOADS) | N(MTU) | N(MAC) | N(GUEST_TSO4) |
 	    N(GUEST_TSO6) | N(GUEST_ECN) | N(GUEST_UFO) | N(HOST_TSO4) |
 	    N(HOST_TSO6) | N(HOST_ECN) | N(HOST_UFO) | N(MRG_RXBUF) |
 	    N(STATUS) | N(CTRL_VQ) | N(CTRL_RX) | N(CTRL_VLAN) |
 	    N(CTRL_RX_EXTRA) | N(GUEST_ANNOUNCE) | N(MQ) | N(CTRL_MAC_ADDR) |
 	    N(SPEED_DUPLEX) },
-	{ "blk", PV_TYPE_BLK, B(SIZE_MAX) | B(SEG_MAX) | B(GEOMETRY) |
+	{ "blk", PV_TYPE_BLK, scene_blk, B(SIZE_MAX) | B(SEG_MAX) | B(GEOMETRY) |
 	    B(BLK_SIZE) | B(SCSI) | B(FLUSH) | B(TOPOLOGY) | B(CONFIG_WCE) |
 	    B(MQ) | B(DISCARD) | B(WRITE_ZEROES) | B(LIFETIME) |
 	    B(SECURE_ERASE) },
-	{ "gpu", PV_TYPE_GPU, G(VIRGL) | G(EDID) | G(RESOURCE_UUID) |
+	{ "gpu", PV_TYPE_GPU, scene_gpu, G(VIRGL) | G(EDID) | G(RESOURCE_UUID) |
 	    G(RESOURCE_BLOB) | G(CONTEXT_INIT) },
-	{ "console", PV_TYPE_CONSOLE, C(SIZE) | C(MULTIPORT) |
+	{ "console", PV_TYPE_CONSOLE, scene_console, C(SIZE) | C(MULTIPORT) |
 	    C(EMERG_WRITE) },
-	{ "entropy", PV_TYPE_ENTROPY, 0 },
+	{ "entropy", PV_TYPE_ENTROPY, scene_entropy, 0 },
+	{ "queue", PV_TYPE_ENTROPY, scene_queue, 0 },
 };
 
 static const char *const transports[] = { "pci", "mmio", "legacy" };
@@ -73,12 +75,12 @@ clock_s(void)
 }
 
 static const char *
-driver_name(unsigned int type)
+driver_name(const struct run *rn)
 {
 	unsigned int i;
 
 	for (i = 0; i < NDRIVERS; i++)
-		if (drivers[i].type == type)
+		if (drivers[i].play == rn->rn_play)
 			return drivers[i].name;
 	return "?";
 }
@@ -88,7 +90,7 @@ again(const struct run *rn)
 {
 	printf("    build/bench --driver %s --transport %s --profile %s "
 	    "--seed %llu --leave 0x%llx --bus %s",
-	    driver_name(rn->rn_type), transports[rn->rn_kind],
+	    driver_name(rn), transports[rn->rn_kind],
 	    rn->rn_profile->pr_name, (unsigned long long)rn->rn_seed,
 	    (unsigned long long)rn->rn_leave, buses[rn->rn_bus]);
 	if (rn->rn_remove)
@@ -113,7 +115,7 @@ line(int good, const struct run *rn, const char *what, unsigned int n,
     double began)
 {
 	printf("%-7s %-8s %-7s %-8s %-9s %5u runs %6.2f s\n",
-	    good ? "ok" : "FAILED", driver_name(rn->rn_type),
+	    good ? "ok" : "FAILED", driver_name(rn),
 	    transports[rn->rn_kind], rn->rn_profile->pr_name, what, n,
 	    clock_s() - began);
 	fflush(stdout);
@@ -222,7 +224,8 @@ static void
 class(unsigned int d, enum stand_kind kind, const struct profile *pr)
 {
 	struct run rn = {
-		.rn_type = drivers[d].type, .rn_kind = kind, .rn_profile = pr
+		.rn_type = drivers[d].type, .rn_play = drivers[d].play,
+		.rn_kind = kind, .rn_profile = pr
 	};
 
 	if (opt.list) {
@@ -246,7 +249,7 @@ class(unsigned int d, enum stand_kind kind, const struct profile *pr)
 static void
 usage(FILE *to)
 {
-	fputs("usage: bench [--driver net|blk|gpu|console|entropy] "
+	fputs("usage: bench [--driver net|blk|gpu|console|entropy|queue] "
 	    "[--transport pci|mmio|legacy]\n"
 	    "             [--profile NAME] [--seed N] [--seeds N] [--verbose]\n"
 	    "             [--leave MASK] [--bus NAME] [--remove N]\n"

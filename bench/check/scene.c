@@ -225,23 +225,7 @@ play(struct scene *sc)
 		MUST(sc, scene_gone(sc));
 		return;
 	}
-	switch (sc->sc_run->rn_type) {
-	case PV_TYPE_NET:
-		scene_net(sc);
-		break;
-	case PV_TYPE_BLK:
-		scene_blk(sc);
-		break;
-	case PV_TYPE_GPU:
-		scene_gpu(sc);
-		break;
-	case PV_TYPE_CONSOLE:
-		scene_console(sc);
-		break;
-	default:
-		scene_entropy(sc);
-		break;
-	}
+	sc->sc_run->rn_play(sc);
 	fake_judge(&sc->sc_st.st_fd, !scene_gone(sc) &&
 	    sc->sc_run->rn_remove == 0);
 }

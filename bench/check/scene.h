@@ -26,8 +26,11 @@ enum scene_bus {
 	BUS_N
 };
 
+struct scene;
+
 struct run {
 	unsigned int rn_type;
+	void (*rn_play)(struct scene *);
 	enum stand_kind rn_kind;
 	const struct profile *rn_profile;
 	uint64_t rn_seed;
@@ -107,5 +110,6 @@ void scene_blk(struct scene *);
 void scene_gpu(struct scene *);
 void scene_console(struct scene *);
 void scene_entropy(struct scene *);
+void scene_queue(struct scene *);
 
 #endif
