@@ -42,6 +42,16 @@ status_read(void *arg)
 }
 
 static void
+queue_clear(struct rig_queue *rq)
+{
+	rq->rq_enabled = 0;
+	rq->rq_avail = 0;
+	rq->rq_used = 0;
+	memset(&rq->rq_holds, 0, sizeof(rq->rq_holds));
+	packed_end(&rq->rq_packed);
+}
+
+static void
 reset(struct rig *rg)
 {
 	unsigned int i;
@@ -52,11 +62,8 @@ reset(struct rig *rg)
 	rg->rg_status = 0;
 	rg->rg_accepted = 0;
 	for (i = 0; i < RIG_NQUEUES; i++) {
-		rg->rg_queues[i].rq_enabled = 0;
-		rg->rg_queues[i].rq_avail = 0;
-		rg->rg_queues[i].rq_used = 0;
-		memset(&rg->rg_queues[i].rq_holds, 0, sizeof(struct holds));
-		packed_end(&rg->rg_queues[i].rq_packed);
+		queue_clear(&rg->rg_queues[i]);
+		rg->rg_queues[i].rq_stopped = 0;
 	}
 	port_hold_end(&rg->rg_holder);
 }
@@ -214,8 +221,10 @@ queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
 {
 	struct rig *rg = arg;
 
-	if (rg->rg_status & PV_STATUS_DRIVER_OK)
+	if ((rg->rg_status & PV_STATUS_DRIVER_OK) &&
+	    !rg->rg_queues[q].rq_stopped)
 		port_violation("queue %u enabled after DRIVER_OK", q);
+	rg->rg_queues[q].rq_stopped = 0;
 	rg->rg_queues[q].rq_place = *qp;
 	if (rig_has(rg, PV_F_RING_PACKED))
 		packed_begin(&rg->rg_queues[q].rq_packed, qp);
@@ -225,6 +234,22 @@ queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
 	rg->rg_holder.ph_what = holds;
 	rg->rg_holder.ph_arg = rg;
 	port_hold(&rg->rg_holder);
+	return 0;
+}
+
+static int
+queue_reset(void *arg, unsigned int q)
+{
+	struct rig *rg = arg;
+
+	if (rg->rg_gone)
+		return EIO;
+	if (rg->rg_stuck)
+		return ETIMEDOUT;
+	if (!rg->rg_queues[q].rq_enabled)
+		port_violation("reset of queue %u, which is not enabled", q);
+	queue_clear(&rg->rg_queues[q]);
+	rg->rg_queues[q].rq_stopped = 1;
 	return 0;
 }
 
@@ -290,6 +315,7 @@ static const struct pv_transport_ops rig_ops = {
 	.to_queue_count = queue_count,
 	.to_queue_max = queue_max,
 	.to_queue_enable = queue_enable,
+	.to_queue_reset = queue_reset,
 	.to_notify = notify,
 	.to_intr_setup = intr_setup,
 	.to_intr_teardown = intr_teardown,

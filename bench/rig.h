@@ -21,6 +21,7 @@ struct rig_queue {
 	unsigned int rq_max;		/* entries; 0: there is none */
 	struct pv_queue_place rq_place;
 	int rq_enabled;
+	int rq_stopped;			/* reset, and not enabled since */
 	uint16_t rq_avail;		/* next to take */
 	uint16_t rq_used;		/* next to give */
 	unsigned int rq_notified;
