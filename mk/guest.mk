@@ -51,7 +51,7 @@ INCLUDE := -Iinclude -iquote guest/include -iquote guest/disk -Iguest/net -Igues
 SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/user/% \
 	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/usb/% $(G)/guest/cpu/selftest% \
 	$(patsubst %,$(G)/guest/%.c.o,virtio/selftest virtio/device virtio/driver virtio/bus \
-	console/selftest console/console console/log console/panic console/psf console/vcon \
+	console/bench console/selftest console/console console/log console/panic console/psf console/vcon \
 	net/selftest net/netstack net/ifconfig net/ping net/page net/resolve net/services \
 	cpu/its cpu/itscmd cpu/msi cpu/gicv2 cpu/gicd cpu/cpu cpu/main cpu/trap cpu/vm cpu/pt \
 	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \

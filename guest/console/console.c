@@ -34,6 +34,8 @@ static struct thread *lock_owner;
 static unsigned int lock_depth;
 static struct mutex lock_mutex;
 
+static const char *alone;		/* the only one that shows text */
+
 static int edit_active;
 static int edit_disturbed;
 static int text_midline;
@@ -102,7 +104,8 @@ text_copy(const struct console *con, char *buf, size_t size)
 static int
 offer(struct console *con, const char *buf, size_t n)
 {
-	size_t taken = con->con_write(con, buf, n);
+	int deaf = alone != NULL && strcmp(con->con_name, alone) != 0;
+	size_t taken = deaf ? n : con->con_write(con, buf, n);
 
 	con->con_pos += taken;
 	if (taken > 0)
@@ -239,6 +242,13 @@ console_wanted(const char *name)
 		if (strcmp(want, known[i]) == 0)
 			return strcmp(want, name) == 0;
 	return 1;
+}
+
+void
+console_alone(const char *name)
+{
+	console_drain();
+	alone = name;
 }
 
 void

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The text console on the display: the terminal, drawn into the framebuffer,
- * and what was drawn flushed. There is one.
+ * The text console on a display: on each head a terminal, drawn into its
+ * framebuffer, and what was drawn sent. There is one display that has it.
+ *
+ * Nothing waits for the device while there is text: two flushes of a head are
+ * under way at most, and what is drawn meanwhile is the next one.
  */
 
 #include <errno.h>
@@ -21,16 +24,18 @@ extern const unsigned char font_start[], font_end[];
 
 struct fbcon {
 	struct console	 fc_con;
-	struct pv_gpu	*fc_gpu;
+	struct pv_gpu	*fc_gpu;		/* NULL: this one is free */
+	unsigned int	 fc_head;
 	struct term	 fc_term;
 	void		*fc_mem;		/* the cells; NULL: none */
 	unsigned int	 fc_generation;		/* they are laid out for */
-	int		 fc_hidden;
+	uint64_t	 fc_fences[2];		/* of the last flushes */
 	int		 fc_panicked;
 	int		 fc_painted;		/* has drawn, and said so */
 };
 
-static struct fbcon fbcon;
+static struct fbcon fbcons[FBCON_HEADS];
+static int fbcon_hidden;
 static struct term_font fbcon_font;
 static struct term_map fbcon_map[PSF_MAP_MAX];
 
@@ -43,18 +48,16 @@ fbcon_load_font(void)
 	    &fbcon_font, fbcon_map);
 }
 
-/* Fit the terminal to the framebuffer as it is now. */
+/* Fit the terminal to a framebuffer. */
 static int
-fbcon_layout(struct fbcon *fc)
+fbcon_layout(struct fbcon *fc, const struct pv_gpu_geometry *gg)
 {
-	struct pv_gpu_geometry gg;
 	unsigned int cols, rows, scale;
 	size_t size;
 	void *mem;
 
-	pv_gpu_geometry(fc->fc_gpu, &gg);
-	fc->fc_generation = gg.gg_generation;
-	size = term_layout(&fbcon_font, gg.gg_width, gg.gg_height, &cols,
+	fc->fc_generation = gg->gg_generation;
+	size = term_layout(&fbcon_font, gg->gg_width, gg->gg_height, &cols,
 	    &rows, &scale);
 	if (size == 0)
 		return 0;	/* not even one character fits: draw nothing */
@@ -94,54 +97,102 @@ fbcon_damage(void *arg, unsigned int x, unsigned int y, unsigned int width,
 {
 	struct fbcon *fc = arg;
 
-	/* A display that fails shows nothing; there is nobody to tell. */
-	(void)pv_gpu_flush(fc->fc_gpu, x, y, width, height);
+	pv_gpu_damage(fc->fc_gpu, pv_gpu_head_fb(fc->fc_gpu, fc->fc_head), x,
+	    y, width, height);
+}
+
+/* No flush of ours is under way any more. */
+static void
+fbcon_settle(struct pv_gpu *gpu)
+{
+	struct fbcon *fc;
+
+	for (fc = fbcons; fc < fbcons + FBCON_HEADS; fc++)
+		if (fc->fc_gpu == gpu)
+			(void)pv_gpu_fence_wait(gpu, fc->fc_fences[1]);
+}
+
+/*
+ * Send what was drawn. A display that fails shows nothing; there is nobody to
+ * tell. In a panic nobody comes to see whether the device has it.
+ */
+static void
+fbcon_present(struct fbcon *fc, struct pv_gpu_fb *fb)
+{
+	uint64_t fence;
+
+	(void)pv_gpu_fence_wait(fc->fc_gpu, fc->fc_fences[0]);
+	while (pv_gpu_present(fc->fc_gpu, fb, &fence) == EBUSY)
+		fbcon_settle(fc->fc_gpu);
+	fc->fc_fences[0] = fc->fc_fences[1];
+	fc->fc_fences[1] = fence;
+	if (panicking())
+		(void)pv_gpu_fence_wait(fc->fc_gpu, fence);
 }
 
 static void
 fbcon_flush(struct console *con)
 {
 	struct fbcon *fc = (struct fbcon *)con;
+	struct pv_gpu_fb *fb = pv_gpu_head_fb(fc->fc_gpu, fc->fc_head);
 	struct pv_gpu_geometry gg;
 	struct term_pixels px;
 
-	if (!panicking() && (fc->fc_hidden || user_display_taken(fc->fc_gpu)))
+	if (!panicking() && (fbcon_hidden || user_display_taken(fc->fc_gpu)))
 		return;
-	pv_gpu_geometry(fc->fc_gpu, &gg);
+	pv_gpu_fb_geometry(fc->fc_gpu, fb, &gg);
 	if (gg.gg_generation != fc->fc_generation && !panicking())
-		(void)fbcon_layout(fc);
-	px.tx_base = pv_gpu_kva(fc->fc_gpu);
+		(void)fbcon_layout(fc, &gg);
+	px.tx_base = pv_gpu_fb_kva(fb);
 	if (fc->fc_mem == NULL || px.tx_base == NULL)
 		return;
 	px.tx_stride = gg.gg_stride;
 	px.tx_width = gg.gg_width;
 	px.tx_height = gg.gg_height;
-	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0 ||
-	    fc->fc_painted || panicking())
+	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0)
+		return;
+	fbcon_present(fc, fb);
+	if (fc->fc_painted || panicking())
 		return;
 	fc->fc_painted = 1;
 	klog(LOG_INFO, "fb: painted, %u x %u pixels", gg.gg_width,
 	    gg.gg_height);
 }
 
-int
-fbcon_attach(struct pv_gpu *gpu)
+static struct fbcon *
+fbcon_find(const struct pv_gpu *gpu, unsigned int head)
 {
-	struct fbcon *fc = &fbcon;
+	struct fbcon *fc;
+
+	for (fc = fbcons; fc < fbcons + FBCON_HEADS; fc++)
+		if (fc->fc_gpu == gpu && (gpu == NULL || fc->fc_head == head))
+			return fc;
+	return NULL;
+}
+
+static void
+fbcon_close(struct fbcon *fc)
+{
+	console_unregister(&fc->fc_con);
+	kfree(fc->fc_mem);
+	memset(fc, 0, sizeof(*fc));
+}
+
+static int
+fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb)
+{
+	struct fbcon *fc = fbcon_find(NULL, 0);
+	struct pv_gpu_geometry gg;
 	int error;
 
-	if (fc->fc_gpu != NULL)
+	if (fc == NULL)
 		return EBUSY;
-	if (fbcon_load_font() != 0) {
-		klog(LOG_ERR, "fb: the font is damaged");
-		return ENOMEM;
-	}
-	fc->fc_gpu = gpu;
-	error = fbcon_layout(fc);
-	if (error != 0) {
-		fc->fc_gpu = NULL;
+	pv_gpu_fb_geometry(gpu, fb, &gg);
+	error = fbcon_layout(fc, &gg);
+	if (error != 0)
 		return error;
-	}
+	fc->fc_gpu = gpu;
+	fc->fc_head = head;
 	fc->fc_con.con_name = "fb";
 	fc->fc_con.con_write = fbcon_write;
 	fc->fc_con.con_flush = fbcon_flush;
@@ -149,12 +200,77 @@ fbcon_attach(struct pv_gpu *gpu)
 	return 0;
 }
 
+/* A console for each head that shows something, and for no other. */
+static int
+fbcon_follow(struct pv_gpu *gpu)
+{
+	unsigned int head;
+	struct pv_gpu_fb *fb;
+	struct fbcon *fc;
+	int error = 0;
+
+	for (head = 0; head < pv_gpu_heads(gpu); head++) {
+		fb = pv_gpu_head_fb(gpu, head);
+		fc = fbcon_find(gpu, head);
+		if (fb == NULL && fc != NULL)
+			fbcon_close(fc);
+		else if (fb != NULL && fc == NULL && error == 0)
+			error = fbcon_open(gpu, head, fb);
+	}
+	return error;
+}
+
+static int
+fbcon_has(const struct pv_gpu *gpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < FBCON_HEADS; i++)
+		if (fbcons[i].fc_gpu == gpu)
+			return 1;
+	return 0;
+}
+
+static void
+fbcon_close_all(const struct pv_gpu *gpu)
+{
+	struct fbcon *fc;
+
+	for (fc = fbcons; fc < fbcons + FBCON_HEADS; fc++)
+		if (fc->fc_gpu == gpu)
+			fbcon_close(fc);
+}
+
+int
+fbcon_attach(struct pv_gpu *gpu)
+{
+	struct fbcon *fc;
+	int error;
+
+	for (fc = fbcons; fc < fbcons + FBCON_HEADS; fc++)
+		if (fc->fc_gpu != NULL)
+			return EBUSY;
+	if (fbcon_load_font() != 0) {
+		klog(LOG_ERR, "fb: the font is damaged");
+		return ENOMEM;
+	}
+	console_lock();
+	error = fbcon_follow(gpu);
+	if (error != 0)
+		fbcon_close_all(gpu);
+	console_unlock();
+	return error;
+}
+
 void
 fbcon_repaint(struct pv_gpu *gpu)
 {
+	struct fbcon *fc;
+
 	console_lock();
-	if (gpu == fbcon.fc_gpu && fbcon.fc_mem != NULL)
-		term_redraw(&fbcon.fc_term);
+	for (fc = fbcons; fc < fbcons + FBCON_HEADS; fc++)
+		if (fc->fc_gpu == gpu && fc->fc_mem != NULL)
+			term_redraw(&fc->fc_term);
 	console_unlock();
 	console_kick();
 }
@@ -162,16 +278,19 @@ fbcon_repaint(struct pv_gpu *gpu)
 void
 fbcon_changed(struct pv_gpu *gpu)
 {
-	(void)gpu;
+	console_lock();
+	if (fbcon_has(gpu))
+		(void)fbcon_follow(gpu);
+	console_unlock();
 	console_kick();
 }
 
 void
 fbcon_hide(struct pv_gpu *gpu, int hide)
 {
-	if (gpu != fbcon.fc_gpu)
+	if (!fbcon_has(gpu))
 		return;
-	fbcon.fc_hidden = hide;
+	fbcon_hidden = hide;
 	if (!hide)
 		fbcon_repaint(gpu);
 }
@@ -179,13 +298,9 @@ fbcon_hide(struct pv_gpu *gpu, int hide)
 void
 fbcon_detach(struct pv_gpu *gpu)
 {
-	struct fbcon *fc = &fbcon;
-
-	if (gpu != fc->fc_gpu)
-		return;
 	console_lock();
-	console_unregister(&fc->fc_con);
-	kfree(fc->fc_mem);
-	memset(fc, 0, sizeof(*fc));
+	if (fbcon_has(gpu))
+		fbcon_hidden = 0;
+	fbcon_close_all(gpu);
 	console_unlock();
 }

@@ -86,6 +86,12 @@ struct console	*console_next(struct console *);
  */
 int	console_colour(void);
 
+/*
+ * console_alone - consoles of another name take text and show none of it, until
+ * this is called with NULL: to see what one alone can do
+ */
+void	console_alone(const char *name);
+
 struct pv_console;
 struct pv_gpu;
 
@@ -94,9 +100,10 @@ struct pv_gpu;
  * interrupt later. The others are attached by who attaches the device, from a
  * thread.
  *
- * fbcon_attach		A text console on a display, which is running. Errors:
- *			ENOMEM, EBUSY there is one already.
- * fbcon_changed	A call of pv_gpu_changed returned 1.
+ * fbcon_attach		A text console on each head of a display, which is
+ *			running. Errors: ENOMEM, EBUSY another one has it.
+ * fbcon_changed	A call of pv_gpu_changed returned 1: heads may have
+ *			come and gone.
  * fbcon_hide		Leave the pixels alone, or show the text again.
  * fbcon_repaint	Paint everything again, as the display now is.
  * fbcon_detach		The display goes.
@@ -108,6 +115,7 @@ struct pv_gpu;
  * Both use their device only from the console thread, within its lock (below),
  * and from a panic.
  */
+#define FBCON_HEADS	4	/* of a display that are driven */
 int	fbcon_attach(struct pv_gpu *);
 void	fbcon_changed(struct pv_gpu *);
 void	fbcon_hide(struct pv_gpu *, int hide);

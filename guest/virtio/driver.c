@@ -90,6 +90,7 @@ gpu_attach(struct virtio_dev *vg)
 	memset(&params, 0, sizeof(params));
 	params.gp_maxseg = cmdline_get_number("segsize", 0) &
 	    ~(uint64_t)PAGE_MASK;
+	params.gp_heads = FBCON_HEADS;
 	error = pv_gpu_attach(gpu, &vg->vg_virtio, &cb, vg, &params);
 	if (error != 0)
 		return error;
