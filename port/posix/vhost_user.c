@@ -47,7 +47,8 @@
 #define NET_MQ		BIT(22)
 /* What the control queue carries; of it only MQ is served here. */
 #define NET_CTRL	(BIT(2) | NET_CTRL_VQ | BIT(18) | BIT(19) | BIT(20) | \
-    BIT(21) | NET_MQ | BIT(23) | BIT(52) | BIT(53) | BIT(57) | BIT(60))
+    BIT(21) | NET_MQ | BIT(23) | BIT(50) | BIT(52) | BIT(53) | BIT(57) | \
+    BIT(60))
 
 static const struct {
 	unsigned int pn_bit;

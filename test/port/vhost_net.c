@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * vhost_net [options] SOCKET FRAMES - the network driver against a back end
- * that sends each frame back with its addresses exchanged (testpmd, macswap)
+ * that sends each frame back, on the queue it came on, with its addresses
+ * exchanged (testpmd, macswap)
  *
  *	-s		listen, and let the back end connect
  *	-p		poll: no interrupts
  *	-d MASK		device features to leave; -D MASK protocol's
  *	-z SIZE		ring entries
  *	-m MTU
- *	-w N		frames under way at most
- *	-x N		rounds: stop, start and go on, so often
+ *	-w N		frames under way at most, on each queue
+ *	-q N		queue pairs, each a thread's
+ *	-x N		stop, start and go on, so often
  *
- * Each frame has a length and contents that follow from its number; what comes
- * back is held to that, byte by byte. A back end that goes away is waited for
- * 20 seconds. It ends with "done" and what it counted, or with what was wrong.
+ * Each frame has a length and contents that follow from queue and number; what
+ * comes back is held to that, byte by byte, and comes once. A back end that goes
+ * away is waited for 20 seconds. While it starts testpmd drops what it can't
+ * send yet: so each queue begins with a probe, repeated until one comes back.
+ * It ends with "done" behind what it counted, or with what was wrong.
  */
 #include <err.h>
 #include <stdio.h>
@@ -25,35 +29,46 @@
 
 #include "vhost_user.h"
 
-#define NBUFS	256u
+#define NBUFS	256u		/* of a pair, in each direction */
 #define BUFLEN	10240u
 #define LONGEST	9014u
 #define HDR	64u		/* before the frame; the header ends there */
-#define STUCK	15000000000ull	/* nanoseconds without a frame */
+#define MAXPAIRS 4u
+#define STUCK	20000000000ull	/* nanoseconds without a frame */
+#define PROBE	100000000ull
+#define PROBES	~0ul		/* the number of all of them */
 
 struct buf {
 	uint8_t *b_va;
 	bus_dmamap_t b_map;
-	unsigned long b_frame;
 	struct buf *b_next;
+};
+
+struct pair {
+	pthread_t p_thread;
+	unsigned int p_queue;
+	unsigned long p_total, p_sent, p_received, p_lost;
+	unsigned long p_pieces;
+	uint64_t p_last;		/* when a frame came */
+	uint64_t p_probed;
+	int p_ready;			/* a probe came back */
+	struct buf p_bufs[2 * NBUFS];
+	struct buf *p_free;
+	uint8_t p_frame[4 * BUFLEN];	/* that is put together */
+	unsigned int p_have;
+	unsigned char p_back[1 << 16];	/* by number, modulo */
 };
 
 static struct shmem sm;
 static struct vhost *vh;
 static struct pv_virtio dev;
 static struct pv_net net;
-static struct buf bufs[2 * NBUFS], *txfree;
-static unsigned char back[1 << 16];	/* by number, modulo */
-static unsigned long total, sent, received, lost, breaks;
-static unsigned int window = 128, npieces, longest;
+static struct pair *pairs[MAXPAIRS];
+static unsigned int npairs = 1, window = 128, longest;
+static unsigned long breaks;
 static int polling;
 static volatile int broken;
-
-static void
-nothing(void *arg)
-{
-	(void)arg;
-}
+static pthread_rwlock_t running = PTHREAD_RWLOCK_INITIALIZER;
 
 static void
 on_broken(void *arg, const char *why)
@@ -63,40 +78,35 @@ on_broken(void *arg, const char *why)
 	broken = 1;
 }
 
-static void
-no_queue(void *arg, unsigned int queue)
-{
-	(void)arg;
-	(void)queue;
-}
-
-static const struct pv_net_callbacks callbacks = {
-	.nc_rx = no_queue, .nc_tx = no_queue, .nc_changed = nothing,
-	.nc_broken = on_broken,
-};
+static const struct pv_net_callbacks callbacks = { .nc_broken = on_broken };
 
 static void
-make_buffers(void)
+make_pair(unsigned int queue)
 {
-	uint8_t *mem = shmem_alloc(&sm, sizeof(bufs) / sizeof(*bufs) * BUFLEN,
-	    4096);
+	struct pair *p = calloc(1, sizeof(*p));
+	uint8_t *mem = shmem_alloc(&sm, 2 * NBUFS * BUFLEN, 4096);
+	struct buf *b;
 	unsigned int i;
 
-	if (mem == NULL)
+	if (p == NULL || mem == NULL)
 		errx(1, "no memory");
+	p->p_queue = queue;
+	pairs[queue] = p;
 	for (i = 0; i < 2 * NBUFS; i++) {
-		bufs[i].b_va = mem + i * BUFLEN;
+		b = &p->p_bufs[i];
+		b->b_va = mem + i * BUFLEN;
 		if (bus_dmamap_create(&sm.sm_tag, BUFLEN, 2, BUFLEN, 0, 0,
-		    &bufs[i].b_map) != 0 || bus_dmamap_load(&sm.sm_tag,
-		    bufs[i].b_map, bufs[i].b_va, BUFLEN, NULL, 0) != 0)
+		    &b->b_map) != 0 || bus_dmamap_load(&sm.sm_tag, b->b_map,
+		    b->b_va, BUFLEN, NULL, 0) != 0)
 			errx(1, "no map");
 		if (i >= NBUFS) {
-			bufs[i].b_next = txfree;
-			txfree = &bufs[i];
+			b->b_next = p->p_free;
+			p->p_free = b;
 		}
 	}
 }
 
+/* What a number says: which queue's, too. */
 static unsigned int
 length_of(unsigned long n)
 {
@@ -110,39 +120,48 @@ byte_of(unsigned long n, unsigned int i)
 }
 
 static void
-fill(uint8_t *p, unsigned long n)
+fill(uint8_t *to, unsigned long n)
 {
 	unsigned int i, len = length_of(n);
 
-	memcpy(p, "\2\0\0\0\0\1\2\0\0\0\0\2\x88\xb5", 14);
+	memcpy(to, "\2\0\0\0\0\1\2\0\0\0\0\2\x88\xb5", 14);
 	for (i = 14; i < len; i++)
-		p[i] = byte_of(n, i);
-	memcpy(p + 14, &n, sizeof(n));
+		to[i] = byte_of(n, i);
+	memcpy(to + 14, &n, sizeof(n));
 }
 
 static void
-check(const uint8_t *p, unsigned int len)
+check(struct pair *p, const uint8_t *f, unsigned int len)
 {
-	unsigned long n;
+	unsigned long n, k;
+	unsigned char *back;
 	unsigned int i;
 
-	memcpy(&n, p + 14, sizeof(n));
-	if (len < 64 || n >= sent || len != length_of(n))
-		errx(1, "frame %lu of %lu came back with %u bytes", n, sent,
-		    len);
-	if (memcmp(p, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14) != 0)
+	memcpy(&n, f + 14, sizeof(n));
+	if (n == PROBES && len == length_of(n)) {
+		p->p_ready = 1;
+		return;
+	}
+	k = n >> 2;
+	if (len < 64 || (n & 3) != p->p_queue || k >= p->p_sent ||
+	    len != length_of(n))
+		errx(1, "frame %lu of %lu came back to queue %u with %u bytes",
+		    n, p->p_sent, p->p_queue, len);
+	if (memcmp(f, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14) != 0)
 		errx(1, "frame %lu: addresses", n);
 	for (i = 14 + sizeof(n); i < len; i++)
-		if (p[i] != byte_of(n, i))
+		if (f[i] != byte_of(n, i))
 			errx(1, "frame %lu: byte %u of %u is 0x%02x", n, i,
-			    len, p[i]);
-	if (back[n % sizeof(back)] == (unsigned char)(n / sizeof(back) + 1))
+			    len, f[i]);
+	back = &p->p_back[k % sizeof(p->p_back)];
+	if (*back == (unsigned char)(k / sizeof(p->p_back) + 1))
 		errx(1, "frame %lu came back twice", n);
-	back[n % sizeof(back)] = (unsigned char)(n / sizeof(back) + 1);
+	*back = (unsigned char)(k / sizeof(p->p_back) + 1);
+	p->p_received++;
 }
 
 static void
-post(struct buf *b)
+post(struct pair *p, struct buf *b)
 {
 	const struct pv_net_rxbuf rb = {
 		.rb_piece = { b->b_map, 0, BUFLEN },
@@ -151,174 +170,245 @@ post(struct buf *b)
 	};
 	unsigned int done;
 
-	pv_net_post(&net, 0, &rb, 1, &done);
+	pv_net_post(&net, p->p_queue, &rb, 1, &done);
 }
 
 static void
 post_all(void)
 {
-	unsigned int i, n = pv_net_rx_size(&net);
+	unsigned int q, i, n = pv_net_rx_size(&net);
 
-	for (i = 0; i < NBUFS && i < n; i++)
-		post(&bufs[i]);
+	for (q = 0; q < npairs; q++)
+		for (i = 0; i < NBUFS && i < n; i++)
+			post(pairs[q], &pairs[q]->p_bufs[i]);
 }
 
 static void
-reclaim(void)
+reclaim(struct pair *p)
 {
 	void *cookies[64];
 	unsigned int i, n;
+	struct buf *b;
 
-	while (pv_net_reclaim(&net, 0, cookies, 64, &n) == 0 && n > 0)
+	while (pv_net_reclaim(&net, p->p_queue, cookies, 64, &n) == 0 && n > 0)
 		for (i = 0; i < n; i++) {
-			((struct buf *)cookies[i])->b_next = txfree;
-			txfree = cookies[i];
+			b = cookies[i];
+			b->b_next = p->p_free;
+			p->p_free = b;
 		}
 }
 
-static int
-transmit(void)
+/* The number of the next frame, or there is none to send. */
+static bool
+next_frame(struct pair *p, unsigned int n, unsigned long *number)
 {
-	struct pv_net_tx tx;
-	struct pv_piece pc;
-	struct buf *b = txfree;
-	unsigned int done, hdr = pv_net_hdrlen(&net);
+	unsigned long under_way = p->p_sent - p->p_received - p->p_lost;
 
-	if (b == NULL || sent == total || sent - received - lost >= window)
-		return 0;
-	fill(b->b_va + HDR, sent);
-	memset(&tx, 0, sizeof(tx));
-	pc = (struct pv_piece){ b->b_map, HDR, length_of(sent) };
-	tx.tx_pieces = &pc;
-	tx.tx_npieces = 1;
-	tx.tx_hdr = b->b_va + HDR - hdr;
-	tx.tx_cookie = b;
-	txfree = b->b_next;
-	if (pv_net_transmit(&net, 0, &tx, 1, &done) != 0) {
-		b->b_next = txfree;
-		txfree = b;
-		return 0;
-	}
-	sent++;
-	return 1;
-}
-
-/* A frame in several buffers is put together first. */
-static unsigned int
-receive(void)
-{
-	static uint8_t frame[BUFLEN * 4];
-	static unsigned int have;
-	struct pv_net_rx rx[64];
-	unsigned int i, n = 0, got = 0;
-
-	while (pv_net_receive(&net, 0, rx, 64, &n) == 0 && n > 0) {
-		for (i = 0; i < n; i++) {
-			struct buf *b = rx[i].rx_cookie;
-
-			if (rx[i].rx_flags & PV_NET_RX_ERROR)
-				errx(1, "a frame with an error");
-			memcpy(frame + have, b->b_va + rx[i].rx_off,
-			    rx[i].rx_len);
-			have += rx[i].rx_len;
-			npieces++;
-			if ((rx[i].rx_flags & PV_NET_RX_MORE) == 0) {
-				check(frame, have);
-				have = 0;
-				received++;
-				got++;
-			}
-			post(b);
-		}
-	}
-	return got;
+	*number = p->p_ready ? (p->p_sent + n) << 2 | p->p_queue : PROBES;
+	if (p->p_free == NULL)
+		return false;
+	if (p->p_ready)
+		return p->p_sent + n < p->p_total && under_way + n < window;
+	if (n != 0 || pv_kern_uptime_ns() - p->p_probed < PROBE)
+		return false;
+	p->p_probed = pv_kern_uptime_ns();
+	return true;
 }
 
 static void
-drain(void)
+transmit(struct pair *p)
+{
+	struct pv_net_tx tx[32];
+	struct pv_piece pc[32];
+	unsigned int i, n = 0, done = 0, hdr = pv_net_hdrlen(&net);
+	unsigned long number;
+	struct buf *b;
+
+	while (n < 32 && next_frame(p, n, &number)) {
+		b = p->p_free;
+		p->p_free = b->b_next;
+		fill(b->b_va + HDR, number);
+		pc[n] = (struct pv_piece){ b->b_map, HDR, length_of(number) };
+		memset(&tx[n], 0, sizeof(tx[n]));
+		tx[n].tx_pieces = &pc[n];
+		tx[n].tx_npieces = 1;
+		tx[n].tx_hdr = b->b_va + HDR - hdr;
+		tx[n++].tx_cookie = b;
+	}
+	if (n != 0)
+		pv_net_transmit(&net, p->p_queue, tx, n, &done);
+	if (p->p_ready)
+		p->p_sent += done;
+	for (i = n; i-- > done;) {
+		b = tx[i].tx_cookie;
+		b->b_next = p->p_free;
+		p->p_free = b;
+	}
+}
+
+static void
+receive(struct pair *p)
+{
+	struct pv_net_rx rx[64];
+	unsigned int i, n = 0;
+	struct buf *b;
+
+	while (pv_net_receive(&net, p->p_queue, rx, 64, &n) == 0 && n > 0) {
+		for (i = 0; i < n; i++) {
+			b = rx[i].rx_cookie;
+			if (rx[i].rx_flags & PV_NET_RX_ERROR)
+				errx(1, "a frame with an error");
+			memcpy(p->p_frame + p->p_have, b->b_va + rx[i].rx_off,
+			    rx[i].rx_len);
+			p->p_have += rx[i].rx_len;
+			p->p_pieces++;
+			if ((rx[i].rx_flags & PV_NET_RX_MORE) == 0) {
+				check(p, p->p_frame, p->p_have);
+				p->p_have = 0;
+			}
+			post(p, b);
+		}
+		p->p_last = pv_kern_uptime_ns();
+	}
+}
+
+static int
+finished(const struct pair *p)
+{
+	return p->p_received + p->p_lost >= p->p_total;
+}
+
+static void
+rest(struct pair *p)
+{
+	if (polling) {
+		if (!vhost_connected(vh))
+			broken = 1;
+	} else if (!pv_net_rx_intr(&net, p->p_queue, 1) &&
+	    vhost_wait(vh, (int)PV_NET_RXQ(p->p_queue), 100) == ENOTCONN)
+		broken = 1;
+}
+
+static void *
+work(void *arg)
+{
+	struct pair *p = arg;
+	unsigned long before;
+
+	p->p_last = pv_kern_uptime_ns();
+	while (!finished(p)) {
+		pthread_rwlock_rdlock(&running);
+		before = p->p_received;
+		if (!broken) {
+			reclaim(p);
+			transmit(p);
+			receive(p);
+			if (before == p->p_received && !finished(p))
+				rest(p);
+		}
+		pthread_rwlock_unlock(&running);
+		if (broken)
+			usleep(2000);
+		if (pv_kern_uptime_ns() - p->p_last > STUCK)
+			errx(1, "queue %u: no frame for long: sent %lu, back "
+			    "%lu, lost %lu %s", p->p_queue, p->p_sent,
+			    p->p_received, p->p_lost, vhost_error(vh));
+	}
+	return NULL;
+}
+
+/* What was under way, either way, is lost. */
+static void
+drain(struct pair *p)
 {
 	struct buf *b;
 
-	while ((b = pv_net_drain_tx(&net, 0)) != NULL) {
-		b->b_next = txfree;
-		txfree = b;
+	while ((b = pv_net_drain_tx(&net, p->p_queue)) != NULL) {
+		b->b_next = p->p_free;
+		p->p_free = b;
 	}
-	while (pv_net_drain_rx(&net, 0) != NULL)
+	while (pv_net_drain_rx(&net, p->p_queue) != NULL)
 		;
-	/* What was under way, either way, is lost. */
-	lost = sent - received;
+	p->p_have = 0;
+	p->p_ready = 0;
+	p->p_lost = p->p_sent - p->p_received;
+	p->p_last = pv_kern_uptime_ns();
 }
 
 static void
 reconnect(void)
 {
 	unsigned int tries;
-	int error;
 
 	for (tries = 0; tries < 200; tries++) {
-		error = vhost_connected(vh) ? 0 : vhost_connect(vh);
-		if (error == 0)
+		if (vhost_connected(vh) || vhost_connect(vh) == 0)
 			return;
 		usleep(100000);
 	}
 	errx(1, "reconnect: %s", vhost_error(vh));
 }
 
+/* The threads are kept away meanwhile. */
 static void
 again(void)
 {
+	unsigned int q;
 	int error;
 
+	pthread_rwlock_wrlock(&running);
 	breaks++;
-	broken = 0;
 	error = pv_net_stop(&net);
 	if (error)
 		errx(1, "stop: %s", strerror(error));
-	drain();
+	for (q = 0; q < npairs; q++)
+		drain(pairs[q]);
 	reconnect();
 	error = pv_net_start(&net);
 	if (error)
 		errx(1, "start: %s (%s)", strerror(error), vhost_error(vh));
 	post_all();
+	broken = 0;
+	pthread_rwlock_unlock(&running);
 }
 
-static void
-rest(void)
+static unsigned long
+all(size_t off)
 {
-	int error;
+	unsigned long n = 0;
+	unsigned int q;
 
-	if (polling) {
-		if (!vhost_connected(vh))
-			pv_virtio_poll(&dev);
-		return;
+	for (q = 0; q < npairs; q++)
+		n += *(volatile unsigned long *)(void *)
+		    ((char *)pairs[q] + off);
+	return n;
+}
+
+#define ALL(member)	all(offsetof(struct pair, member))
+
+static void
+run(unsigned long total, unsigned int rounds)
+{
+	unsigned int q, round = 1;
+
+	for (q = 0; q < npairs; q++) {
+		pairs[q]->p_total = total / npairs;
+		pthread_create(&pairs[q]->p_thread, NULL, work, pairs[q]);
 	}
-	if (pv_net_rx_intr(&net, 0, 1))
-		return;
-	error = vhost_wait(vh, 0, 200);
-	if (error == ENOTCONN && !broken)
-		usleep(10000);
-	vhost_attend(vh, VHOST_ALL);
-}
-
-static void
-run(unsigned long until)
-{
-	uint64_t last = pv_kern_uptime_ns();
-
-	while (received + lost < until) {
-		reclaim();
-		while (transmit())
-			;
-		if (receive() != 0)
-			last = pv_kern_uptime_ns();
-		else
-			rest();
-		if (broken)
+	total = total / npairs * npairs;
+	while (ALL(p_received) + ALL(p_lost) < total) {
+		usleep(1000);
+		vhost_attend(vh, VHOST_ALL);
+		if (broken || !vhost_connected(vh)) {
+			broken = 1;
 			again();
-		if (pv_kern_uptime_ns() - last > STUCK)
-			errx(1, "no frame for long: sent %lu, back %lu, lost "
-			    "%lu %s", sent, received, lost, vhost_error(vh));
+		} else if (round < rounds &&
+		    ALL(p_received) > total / rounds * round) {
+			round++;
+			again();
+		}
 	}
+	for (q = 0; q < npairs; q++)
+		pthread_join(pairs[q]->p_thread, NULL);
 }
 
 static void
@@ -326,15 +416,18 @@ report(void)
 {
 	struct vhost_counters vc;
 	char text[200];
+	unsigned int q;
 
 	vhost_counters(vh, &vc);
 	vhost_protocol_text(vh, text, sizeof(text));
 	printf("protocol: %s\nfeatures: 0x%llx\n", text,
 	    (unsigned long long)pv_virtio_features(&dev));
-	printf("mtu: %u\nmac: %02x\nhdr: %u\n", pv_net_mtu(&net),
-	    pv_net_mac(&net)[5], pv_net_hdrlen(&net));
-	printf("frames: sent %lu back %lu lost %lu buffers %u\n", sent,
-	    received, lost, npieces);
+	printf("mtu: %u mac: %02x pairs: %u ring: %u\n", pv_net_mtu(&net),
+	    pv_net_mac(&net)[5], npairs, pv_net_rx_size(&net));
+	for (q = 0; q < npairs; q++)
+		printf("queue %u: back %lu\n", q, pairs[q]->p_received);
+	printf("frames: sent %lu back %lu lost %lu buffers %lu\n",
+	    ALL(p_sent), ALL(p_received), ALL(p_lost), ALL(p_pieces));
 	printf("breaks: %lu connects: %llu\n", breaks,
 	    (unsigned long long)vc.vc_connects);
 	printf("kicks: %llu calls: %llu\n", (unsigned long long)vc.vc_kicks,
@@ -350,10 +443,10 @@ main(int argc, char **argv)
 		.vp_timeout_ms = 20000,
 		.vp_mac = { 2, 0, 0, 0, 0, 1 },
 	};
-	unsigned int rounds = 1, i;
+	unsigned int rounds = 1, q;
 	int c, error;
 
-	while ((c = getopt(argc, argv, "spd:D:z:m:w:x:")) != -1)
+	while ((c = getopt(argc, argv, "spd:D:z:m:w:q:x:")) != -1)
 		switch (c) {
 		case 's': vp.vp_server = 1; break;
 		case 'p': vp.vp_poll = polling = 1; break;
@@ -364,18 +457,18 @@ main(int argc, char **argv)
 			    (unsigned int)atoi(optarg); break;
 		case 'm': vp.vp_mtu = (uint16_t)atoi(optarg); break;
 		case 'w': window = (unsigned int)atoi(optarg); break;
+		case 'q': np.np_pairs = vp.vp_nqueues =
+			    (unsigned int)atoi(optarg); break;
 		case 'x': rounds = (unsigned int)atoi(optarg); break;
 		default: return 2;
 		}
-	if (argc - optind != 2)
+	if (argc - optind != 2 || np.np_pairs > MAXPAIRS)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	vp.vp_path = argv[optind];
-	total = strtoul(argv[optind + 1], NULL, 0);
-	error = shmem_init(&sm, 2, 8 << 20);
+	error = shmem_init(&sm, 2, 12 << 20);
 	if (error)
 		errx(1, "memory: %s", strerror(error));
-	make_buffers();
 	vh = vhost_new(&vp);
 	reconnect();
 	error = pv_virtio_init(&dev, &vhost_transport, vh, PV_TYPE_NET,
@@ -384,17 +477,15 @@ main(int argc, char **argv)
 		error = pv_net_attach(&net, &dev, &callbacks, NULL, &np);
 	if (error)
 		errx(1, "attach: %s (%s)", strerror(error), vhost_error(vh));
+	npairs = pv_net_info(&net)->ni_pairs;
 	longest = pv_net_mtu(&net) + 14;
 	if (longest > LONGEST)
 		longest = LONGEST;
+	for (q = 0; q < npairs; q++)
+		make_pair(q);
 	post_all();
 	puts("up");
-	for (i = 1; i <= rounds; i++) {
-		run(total / rounds * i);
-		if (i < rounds)
-			again();
-	}
-	run(total);
+	run(strtoul(argv[optind + 1], NULL, 0), rounds);
 	report();
 	if (pv_net_detach(&net) != 0)
 		errx(1, "detach: %s", vhost_error(vh));
