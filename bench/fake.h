@@ -125,6 +125,7 @@ struct fake_dev {
 	int fd_refuse_queues;		/* enabling one has no effect */
 	unsigned int fd_batch;		/* IN_ORDER: so many by one used entry
 					 * (0: as many as are done) */
+	int fd_queue_deaf;		/* its reset reads as done, and is not */
 	unsigned int fd_queue_looks;	/* reads before a queue's reset is done */
 	uint64_t fd_maxseg;		/* bytes of one descriptor; 0: no limit */
 	int fd_legacy;			/* set by fake_mmio_init */

@@ -938,6 +938,8 @@ fake_queue_reset_write(struct fake_dev *fd, uint32_t val)
 		    fd->fd_queue_sel);
 		return;
 	}
+	if (fd->fd_queue_deaf)
+		return;
 	/* It is confirmed by being read back, and not before. */
 	fq->fq_resetting = 1 + fd->fd_queue_looks;
 }

@@ -11,6 +11,8 @@ static const struct property qemu[] = {
 	    "virtio: Used Buffer Notification Suppression" },
 	{ Q_RESIZE, "the window changes its size", "QEMU: hw/display/virtio-gpu" },
 	{ Q_RING_RESET, "RING_RESET is offered", "QEMU 7.2: hw/virtio" },
+	{ Q_RESET_DEAF, "over MMIO RING_RESET is offered, and the register "
+	    "reads 0 while the queue goes on", "QEMU 7.2, as seen" },
 	{ Q_PACKED, "packed rings are offered, with packed=on",
 	    "QEMU: hw/virtio" },
 };

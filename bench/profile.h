@@ -41,6 +41,7 @@ enum quirk {
 	Q_PACKED,		/* packed rings are offered */
 	Q_IN_ORDER,		/* buffers are used in order, in batches */
 	Q_NOTIFY_DATA,		/* doorbells say more, and other numbers */
+	Q_RESET_DEAF,		/* over MMIO a queue's reset does nothing */
 	Q_SHUFFLE,		/* buffers are used in any order */
 	Q_NQUIRKS
 };

@@ -266,6 +266,7 @@ vdev_init(struct vdev *vd, struct fake_dev *fd, const struct profile *pr,
 	if (vdev_has(vd, Q_IN_ORDER))
 		fd->fd_batch = vdev_random(vd, 2) ? 0 : 1 + vdev_random(vd, 8);
 	fd->fd_features |= vt->vt_known;
+	fd->fd_queue_deaf = vdev_has(vd, Q_RESET_DEAF) && !fd->fd_pci;
 	vt->vt_init(vd);
 	fd->fd_features = offered(vd, leave);
 	if (fd->fd_strict)

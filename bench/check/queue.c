@@ -165,6 +165,18 @@ drain(struct scene *sc)
 	all_back(sc);
 }
 
+static void
+begin_anew(struct scene *sc)
+{
+	WANT(sc, pv_virtio_stop(sc->sc_dev) == 0);
+	drain(sc);
+	WANT(sc, pv_virtio_negotiate(sc->sc_dev, &none, NULL) == 0);
+	WANT(sc, pv_virtq_restart(vq) == 0);
+	WANT(sc, pv_virtio_start(sc->sc_dev) == 0);
+	traffic(sc);
+out:	;
+}
+
 /* This queue alone is stopped, in traffic, and comes back in another size. */
 static void
 reset_in_traffic(struct scene *sc, unsigned int size)
@@ -183,6 +195,13 @@ reset_in_traffic(struct scene *sc, unsigned int size)
 	WANT(sc, post_one(sc, 1) == 0);	/* the device has not seen this */
 	error = pv_virtq_reset(vq);
 	sc->sc_vd.vd_hold = 0;
+	if (sc->sc_st.st_fd.fd_queue_deaf) {
+		/* The device has the buffers still: nothing is given back. */
+		WANT(sc, error == ETIMEDOUT);
+		WANT(sc, pv_virtio_broken(sc->sc_dev) != NULL);
+		begin_anew(sc);
+		return;
+	}
 	WANT(sc, error == 0);
 	WANT(sc, pv_virtq_resize(vq, size) == EBUSY);
 	WANT(sc, pv_virtq_reenable(vq) == EBUSY);
@@ -201,15 +220,10 @@ restart(struct scene *sc)
 	sc->sc_vd.vd_hold = 1;
 	WANT(sc, post_one(sc, 2) == 0);
 	pv_virtq_publish(vq);
-	sc->sc_vd.vd_hold = 0;
-	WANT(sc, pv_virtio_stop(sc->sc_dev) == 0);
-	drain(sc);
-	WANT(sc, pv_virtio_negotiate(sc->sc_dev, &none, NULL) == 0);
-	WANT(sc, pv_virtq_restart(vq) == 0);
-	WANT(sc, pv_virtio_start(sc->sc_dev) == 0);
-	traffic(sc);
 out:
 	sc->sc_vd.vd_hold = 0;
+	if (!scene_gone(sc))
+		begin_anew(sc);
 }
 
 static void
