@@ -135,6 +135,13 @@ best_level(vaddr_t va, paddr_t pa, uint64_t size, bool blocks)
 	return LEVELS - 1;
 }
 
+/* Whether the page is in the same table as the one before it. */
+static bool
+follows(vaddr_t va, uint64_t done)
+{
+	return done != 0 && (va & (BIT(level_shift(LEVELS - 2)) - 1)) != 0;
+}
+
 int
 pt_map(struct pt *pt, vaddr_t va, paddr_t pa, uint64_t size, uint64_t bits,
     bool blocks)
@@ -146,7 +153,11 @@ pt_map(struct pt *pt, vaddr_t va, paddr_t pa, uint64_t size, uint64_t bits,
 	while (done < size) {
 		level = best_level(va + done, pa + done, size - done, blocks);
 		span = BIT(level_shift(level));
-		error = pt_walk(pt, va + done, level, true, &slot);
+		error = 0;
+		if (follows(va + done, done))
+			slot++;
+		else
+			error = pt_walk(pt, va + done, level, true, &slot);
 		if (error == 0 && *slot & PTE_VALID) {
 			/* A table may be there for smaller leaves: go in. */
 			if (IS_TABLE(*slot) && level < LEVELS - 1) {
@@ -204,10 +215,16 @@ pt_each(struct pt *pt, vaddr_t va, uint64_t size, bool holes,
 	int error;
 
 	while (done < size) {
-		error = pt_lookup(pt, va + done, &slot, &span);
+		if (slot != NULL && follows(va + done, done) &&
+		    is_leaf(slot[1], LEVELS - 1)) {
+			slot++;
+			error = 0;
+		} else
+			error = pt_lookup(pt, va + done, &slot, &span);
 		if (error) {
 			if (!holes)
 				return error;
+			slot = NULL;
 			done += span - ((va + done) & (span - 1));
 			continue;
 		}

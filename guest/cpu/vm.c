@@ -94,13 +94,22 @@ table_sync(struct pt *pt)
 	isb();
 }
 
+/* Until another CPU may have been started, our TLB is the only one. */
+static bool
+is_alone(void)
+{
+	return cpus[1].c_stack == 0;
+}
+
 static void
 table_flush(struct pt *pt, vaddr_t va)
 {
 	struct vmspace *vs = (struct vmspace *)pt;
 	uint64_t arg = (va >> PAGE_SHIFT) & 0xfffffffffffull;
 
-	if (vs == &vm_kernel)
+	if (vs == &vm_kernel && is_alone())
+		__asm__ volatile("tlbi vaae1, %0" : : "r"(arg) : "memory");
+	else if (vs == &vm_kernel)
 		__asm__ volatile("tlbi vaae1is, %0" : : "r"(arg) : "memory");
 	else
 		__asm__ volatile("tlbi vae1is, %0"

@@ -41,6 +41,7 @@ static struct event net_event;
 static struct event net_address_event;
 static struct net_if *net_list;
 static bool net_ready;
+static bool net_serving;
 static uint64_t net_random_state;
 
 /* What lwIP asks of its port */
@@ -535,6 +536,10 @@ net_status(struct netif *netif)
 	ifp->if_announced = addr;
 	net_announce(ifp);
 	event_signal(&net_address_event);
+	/* Nobody could ask before; and who waits for an address has it now. */
+	if (!net_serving)
+		net_services();
+	net_serving = true;
 }
 
 void
@@ -677,6 +682,5 @@ net_init(void)
 		return;
 	}
 	net_stir(seed, virtio_entropy(seed, sizeof(seed)));
-	net_services();
 }
 INIT(INIT_NET, net_init);
