@@ -34,6 +34,7 @@ static struct thread *lock_owner;
 static unsigned int lock_depth;
 static struct mutex lock_mutex;
 
+static int draining;			/* somebody waits to see all of it */
 static const char *alone;		/* the only one that shows text */
 
 static int edit_active;
@@ -91,12 +92,13 @@ tell_lost(struct console *con)
 static size_t
 text_copy(const struct console *con, char *buf, size_t size)
 {
-	size_t n = 0;
+	size_t at = con->con_pos % TEXT_SIZE, n = size, first;
 
-	while (n < size && con->con_pos + n < text_end) {
-		buf[n] = text_ring[(con->con_pos + n) % TEXT_SIZE];
-		n++;
-	}
+	if (backlog(con) < n)
+		n = (size_t)backlog(con);
+	first = n < TEXT_SIZE - at ? n : TEXT_SIZE - at;
+	memcpy(buf, text_ring + at, first);
+	memcpy(buf + first, text_ring, n - first);
 	return n;
 }
 
@@ -381,14 +383,26 @@ console_wait(uint64_t limit)
 	}
 }
 
+int
+console_draining(void)
+{
+	return draining > 0;
+}
+
 void
 console_drain(void)
 {
+	struct console *con;
+
 	console_wait(0);
 	if (!console_running || panicking())
 		return;
-	/* The console thread flushes before it releases the lock. */
 	console_lock();
+	draining++;
+	for (con = consoles; con != NULL; con = con->con_next)
+		if (con->con_flush != NULL)
+			con->con_flush(con);
+	draining--;
 	console_unlock();
 }
 

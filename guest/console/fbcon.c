@@ -4,7 +4,9 @@
  * framebuffer, and what was drawn sent. There is one display that has it.
  *
  * Nothing waits for the device while there is text: two flushes of a head are
- * under way at most, and what is drawn meanwhile is the next one.
+ * under way at most, and what is drawn meanwhile is the next one. While text
+ * keeps coming it is drawn FRAME_NS apart, which nobody's eye can tell: what
+ * scrolled by in between is never drawn.
  */
 
 #include <errno.h>
@@ -13,11 +15,15 @@
 #include <paravane/gpu.h>
 
 #include "console.h"
+#include "console_text.h"
 #include "kmem.h"
+#include "ktime.h"
 #include "log.h"
 #include "psf.h"
 #include "term.h"
 #include "user.h"
+
+#define FRAME_NS	(15 * NS_PER_MS)	/* below CONSOLE_POLL_NS */
 
 /* The font file, as the build embeds it. */
 extern const unsigned char font_start[], font_end[];
@@ -30,6 +36,7 @@ struct fbcon {
 	void		*fc_mem;		/* the cells; NULL: none */
 	unsigned int	 fc_generation;		/* they are laid out for */
 	uint64_t	 fc_fences[2];		/* of the last flushes */
+	uint64_t	 fc_drawn;		/* when, since the start */
 	int		 fc_panicked;
 	int		 fc_painted;		/* has drawn, and said so */
 };
@@ -130,6 +137,17 @@ fbcon_present(struct fbcon *fc, struct pv_gpu_fb *fb)
 		(void)pv_gpu_fence_wait(fc->fc_gpu, fence);
 }
 
+/* Whether this is no time to draw: another one will come. */
+static int
+fbcon_waits(const struct fbcon *fc)
+{
+	if (panicking())
+		return 0;
+	if (fbcon_hidden || user_display_taken(fc->fc_gpu))
+		return 1;
+	return !console_draining() && uptime_ns() - fc->fc_drawn < FRAME_NS;
+}
+
 static void
 fbcon_flush(struct console *con)
 {
@@ -138,7 +156,7 @@ fbcon_flush(struct console *con)
 	struct pv_gpu_geometry gg;
 	struct term_pixels px;
 
-	if (!panicking() && (fbcon_hidden || user_display_taken(fc->fc_gpu)))
+	if (fbcon_waits(fc))
 		return;
 	pv_gpu_fb_geometry(fc->fc_gpu, fb, &gg);
 	if (gg.gg_generation != fc->fc_generation && !panicking())
@@ -151,6 +169,7 @@ fbcon_flush(struct console *con)
 	px.tx_height = gg.gg_height;
 	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0)
 		return;
+	fc->fc_drawn = uptime_ns();
 	fbcon_present(fc, fb);
 	if (fc->fc_painted || panicking())
 		return;

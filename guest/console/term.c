@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The terminal of term.h. Rows are moved, not pixels: a screen that scrolled
- * a hundred lines between two renderings is drawn once.
+ * The terminal of term.h. Rows scroll, not pixels, and only by where their ring
+ * begins: a screen that scrolled a hundred lines between two renderings is drawn
+ * once, where it differs.
  */
 
 #include "term.h"
@@ -95,21 +96,60 @@ blank_cell(const struct term *t)
 	return c;
 }
 
-/* Blank the cells [from, to), counted from the top left. */
-static void
-blank(struct term *t, size_t from, size_t to)
+struct term_cell *
+term_row(const struct term *t, unsigned int y)
 {
-	struct term_cell c = blank_cell(t);
-	size_t i;
-
-	for (i = from; i < to; i++)
-		t->t_cells[i] = c;
+	y += t->t_base;
+	if (y >= t->t_rows)
+		y -= t->t_rows;
+	return t->t_cells + (size_t)y * t->t_cols;
 }
 
+/* Where a row begins in what is shown. */
 static size_t
-at(const struct term *t, unsigned int x, unsigned int y)
+shown_at(const struct term *t, unsigned int y)
 {
-	return (size_t)y * t->t_cols + x;
+	return (size_t)y * t->t_cols;
+}
+
+/* Words of two pixels, or of two cells, whatever they were stored as. */
+#define ALIAS	__attribute__((__may_alias__))
+
+/* Stored by twos: a fresh screen is nearly all of one colour. */
+static void
+fill_words(void *to, size_t n, uint32_t word)
+{
+	uint32_t ALIAS *p = to;
+	uint64_t ALIAS *q;
+	uint64_t two = (uint64_t)word << 32 | word;
+
+	if (((uintptr_t)p & 7) != 0 && n > 0) {
+		*p++ = word;
+		n--;
+	}
+	for (q = (uint64_t ALIAS *)(void *)p; n >= 8; n -= 8, q += 4)
+		q[0] = q[1] = q[2] = q[3] = two;
+	for (p = (uint32_t ALIAS *)(void *)q; n > 0; n--)
+		*p++ = word;
+}
+
+/* Blank the cells [from, to) of a row. */
+static void
+blank(struct term *t, unsigned int y, unsigned int from, unsigned int to)
+{
+	struct term_cell c = blank_cell(t);
+	uint32_t word;
+
+	memcpy(&word, &c, sizeof(word));
+	fill_words(term_row(t, y) + from, to - from, word);
+}
+
+/* Blank the rows [from, to). */
+static void
+blank_rows(struct term *t, unsigned int from, unsigned int to)
+{
+	for (; from < to; from++)
+		blank(t, from, 0, t->t_cols);
 }
 
 static void
@@ -141,13 +181,15 @@ reset(struct term *t)
 {
 	modes_reset(t);
 	t->t_x = t->t_y = 0;
-	blank(t, 0, at(t, 0, t->t_rows));
+	blank_rows(t, 0, t->t_rows);
 }
 
 void
 term_init(struct term *t, const struct term_font *font, void *mem,
     unsigned int cols, unsigned int rows, unsigned int scale)
 {
+	unsigned int i;
+
 	memset(t, 0, sizeof(*t));
 	t->t_font = font;
 	t->t_cols = cols;
@@ -160,6 +202,9 @@ term_init(struct term *t, const struct term_font *font, void *mem,
 	if (!font_glyph(font, CODE_REPLACEMENT, &t->t_replacement) &&
 	    !font_glyph(font, '?', &t->t_replacement))
 		t->t_replacement = t->t_blank;
+	for (i = 0; i < TERM_ASCII; i++)
+		if (!font_glyph(font, ' ' + i, &t->t_ascii[i]))
+			t->t_ascii[i] = t->t_replacement;
 	reset(t);
 	term_redraw(t);
 }
@@ -169,7 +214,7 @@ term_resize(struct term *t, void *mem, unsigned int cols, unsigned int rows,
     unsigned int scale)
 {
 	struct term old = *t;
-	unsigned int first = 0, x, y;
+	unsigned int first = 0, y;
 
 	if (old.t_y >= rows)
 		first = old.t_y - rows + 1;
@@ -178,11 +223,11 @@ term_resize(struct term *t, void *mem, unsigned int cols, unsigned int rows,
 	t->t_scale = scale;
 	t->t_cells = mem;
 	t->t_shown = t->t_cells + (size_t)cols * rows;
-	blank(t, 0, at(t, 0, rows));
+	t->t_base = 0;
+	blank_rows(t, 0, rows);
 	for (y = 0; y < rows && y + first < old.t_rows; y++)
-		for (x = 0; x < cols && x < old.t_cols; x++)
-			t->t_cells[at(t, x, y)] =
-			    old.t_cells[at(&old, x, y + first)];
+		memcpy(term_row(t, y), term_row(&old, y + first),
+		    min_u(cols, old.t_cols) * sizeof(struct term_cell));
 	t->t_x = min_u(old.t_x, cols - 1);
 	t->t_y = old.t_y - first;
 	t->t_saved_x = min_u(old.t_saved_x, cols - 1);
@@ -193,25 +238,39 @@ term_resize(struct term *t, void *mem, unsigned int cols, unsigned int rows,
 	term_redraw(t);
 }
 
+static void
+copy_row(struct term *t, unsigned int to, unsigned int from)
+{
+	memcpy(term_row(t, to), term_row(t, from),
+	    t->t_cols * sizeof(struct term_cell));
+}
+
 /* Move the rows [top, bottom) up by n; blank ones come in below. */
 static void
 scroll_up(struct term *t, unsigned int top, unsigned int bottom,
     unsigned int n)
 {
+	unsigned int y;
+
 	n = min_u(n, bottom - top);
-	memmove(&t->t_cells[at(t, 0, top)], &t->t_cells[at(t, 0, top + n)],
-	    at(t, 0, bottom - top - n) * sizeof(struct term_cell));
-	blank(t, at(t, 0, bottom - n), at(t, 0, bottom));
+	if (top == 0 && bottom == t->t_rows)
+		t->t_base = (t->t_base + n) % t->t_rows;
+	else
+		for (y = top; y + n < bottom; y++)
+			copy_row(t, y, y + n);
+	blank_rows(t, bottom - n, bottom);
 }
 
 static void
 scroll_down(struct term *t, unsigned int top, unsigned int bottom,
     unsigned int n)
 {
+	unsigned int y;
+
 	n = min_u(n, bottom - top);
-	memmove(&t->t_cells[at(t, 0, top + n)], &t->t_cells[at(t, 0, top)],
-	    at(t, 0, bottom - top - n) * sizeof(struct term_cell));
-	blank(t, at(t, 0, top), at(t, 0, top + n));
+	for (y = bottom; y > top + n; y--)
+		copy_row(t, y - 1, y - 1 - n);
+	blank_rows(t, top, top + n);
 }
 
 static void
@@ -270,7 +329,7 @@ put(struct term *t, uint32_t code)
 		t->t_x = 0;
 		line_feed(t);
 	}
-	c = &t->t_cells[at(t, t->t_x, t->t_y)];
+	c = term_row(t, t->t_y) + t->t_x;
 	if (!font_glyph(t->t_font, code, &c->tc_glyph))
 		c->tc_glyph = t->t_replacement;
 	c->tc_colour = pen_colour(&t->t_pen);
@@ -329,58 +388,56 @@ param(const struct term *t, unsigned int i, unsigned int def)
 }
 
 static void
-erase_display(struct term *t, unsigned int how)
+erase_line(struct term *t, unsigned int how)
 {
-	size_t cursor = at(t, t->t_x, t->t_y);
-
 	if (how == 0)
-		blank(t, cursor, at(t, 0, t->t_rows));
+		blank(t, t->t_y, t->t_x, t->t_cols);
 	else if (how == 1)
-		blank(t, 0, cursor + 1);
-	else if (how <= 3)
-		blank(t, 0, at(t, 0, t->t_rows));
+		blank(t, t->t_y, 0, t->t_x + 1);
+	else if (how == 2)
+		blank(t, t->t_y, 0, t->t_cols);
 }
 
 static void
-erase_line(struct term *t, unsigned int how)
+erase_display(struct term *t, unsigned int how)
 {
-	size_t cursor = at(t, t->t_x, t->t_y);
-
+	if (how < 2)
+		erase_line(t, how);
 	if (how == 0)
-		blank(t, cursor, at(t, 0, t->t_y + 1));
+		blank_rows(t, t->t_y + 1, t->t_rows);
 	else if (how == 1)
-		blank(t, at(t, 0, t->t_y), cursor + 1);
-	else if (how == 2)
-		blank(t, at(t, 0, t->t_y), at(t, 0, t->t_y + 1));
+		blank_rows(t, 0, t->t_y);
+	else if (how <= 3)
+		blank_rows(t, 0, t->t_rows);
 }
 
 static void
 erase_chars(struct term *t, unsigned int n)
 {
 	n = min_u(n, t->t_cols - t->t_x);
-	blank(t, at(t, t->t_x, t->t_y), at(t, t->t_x + n, t->t_y));
+	blank(t, t->t_y, t->t_x, t->t_x + n);
 }
 
 static void
 delete_chars(struct term *t, unsigned int n)
 {
-	struct term_cell *row = &t->t_cells[at(t, 0, t->t_y)];
+	struct term_cell *row = term_row(t, t->t_y);
 	unsigned int left = t->t_cols - t->t_x;
 
 	n = min_u(n, left);
 	memmove(row + t->t_x, row + t->t_x + n, (left - n) * sizeof(*row));
-	blank(t, at(t, t->t_cols - n, t->t_y), at(t, 0, t->t_y + 1));
+	blank(t, t->t_y, t->t_cols - n, t->t_cols);
 }
 
 static void
 insert_chars(struct term *t, unsigned int n)
 {
-	struct term_cell *row = &t->t_cells[at(t, 0, t->t_y)];
+	struct term_cell *row = term_row(t, t->t_y);
 	unsigned int left = t->t_cols - t->t_x;
 
 	n = min_u(n, left);
 	memmove(row + t->t_x + n, row + t->t_x, (left - n) * sizeof(*row));
-	blank(t, at(t, t->t_x, t->t_y), at(t, t->t_x + n, t->t_y));
+	blank(t, t->t_y, t->t_x, t->t_x + n);
 }
 
 static void
@@ -864,19 +921,48 @@ byte(struct term *t, unsigned char c)
 		utf8_begin(t, c);
 }
 
+/* Plain characters up to the end of a row, as put() would; returns how many. */
+static size_t
+plain(struct term *t, const char *s, size_t len)
+{
+	struct term_cell cell = { 0, pen_colour(&t->t_pen), 0 };
+	struct term_cell *c = term_row(t, t->t_y) + t->t_x;
+	size_t i, room = t->t_cols - t->t_x;
+
+	if (t->t_state != TERM_GROUND || t->t_code_left > 0 || t->t_wrapnext)
+		return 0;
+	if (len > room)
+		len = room;
+	for (i = 0; i < len; i++) {
+		if ((unsigned char)(s[i] - ' ') >= TERM_ASCII)
+			break;
+		cell.tc_glyph = t->t_ascii[s[i] - ' '];
+		c[i] = cell;
+	}
+	t->t_x += (unsigned int)i;
+	if (t->t_x == t->t_cols) {
+		t->t_x--;
+		t->t_wrapnext = t->t_autowrap;
+	}
+	return i;
+}
+
 void
 term_write(struct term *t, const char *s, size_t len)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < len; i++)
-		byte(t, (unsigned char)s[i]);
+	while (i < len) {
+		i += plain(t, s + i, len - i);
+		if (i < len)
+			byte(t, (unsigned char)s[i++]);
+	}
 }
 
 void
 term_redraw(struct term *t)
 {
-	size_t i, n = at(t, 0, t->t_rows);
+	size_t i, n = shown_at(t, t->t_rows);
 
 	for (i = 0; i < n; i++)
 		t->t_shown[i].tc_flags = TERM_UNKNOWN;
@@ -905,17 +991,64 @@ draw_row(uint32_t *p, uint32_t bits, unsigned int width, unsigned int scale,
 	}
 }
 
+/* What two pixels are, by two bits of a glyph: left and right. */
+union pair {
+	uint32_t px[2];
+	uint64_t both;
+};
+
+/* Eight pixels in four stores: as most fonts have them. */
+static void
+draw_octet(uint8_t *p, unsigned int bits, const union pair *pairs)
+{
+	uint64_t ALIAS *q = (uint64_t ALIAS *)(void *)p;
+
+	q[0] = pairs[bits >> 6].both;
+	q[1] = pairs[bits >> 4 & 3].both;
+	q[2] = pairs[bits >> 2 & 3].both;
+	q[3] = pairs[bits & 3].both;
+}
+
+static void
+draw_octets(const uint8_t *bits, unsigned int height, uint8_t *p,
+    size_t stride, uint32_t fg, uint32_t bg)
+{
+	const union pair pairs[4] = {
+		{ { bg, bg } }, { { bg, fg } }, { { fg, bg } }, { { fg, fg } }
+	};
+	unsigned int row;
+
+	for (row = 0; row < height; row++, p += stride)
+		draw_octet(p, bits[row], pairs);
+}
+
+static void
+draw_rows(const struct term *t, const uint8_t *bits, uint8_t *p, size_t stride,
+    uint32_t fg, uint32_t bg)
+{
+	const struct term_font *f = t->t_font;
+	unsigned int bytes = (f->tf_width + 7) / 8, row, s, i;
+	uint32_t line;
+
+	for (row = 0; row < f->tf_height; row++, bits += bytes) {
+		for (line = 0, i = 0; i < bytes; i++)
+			line |= (uint32_t)bits[i] << (24 - 8 * i);
+		for (s = 0; s < t->t_scale; s++, p += stride)
+			draw_row((uint32_t *)(void *)p, line, f->tf_width,
+			    t->t_scale, fg, bg);
+	}
+}
+
 static void
 draw_cell(const struct term *t, const struct term_pixels *px, unsigned int x,
     unsigned int y, struct term_cell cell)
 {
 	const struct term_font *f = t->t_font;
-	unsigned int bytes = (f->tf_width + 7) / 8, row, s, i;
 	const uint8_t *bits = f->tf_bits +
-	    (size_t)cell.tc_glyph * bytes * f->tf_height;
+	    (size_t)cell.tc_glyph * ((f->tf_width + 7) / 8) * f->tf_height;
 	uint32_t fg = palette[cell.tc_colour & 15];
 	uint32_t bg = palette[cell.tc_colour >> 4];
-	uint32_t swap, line;
+	uint32_t swap;
 	uint8_t *p = (uint8_t *)px->tx_base +
 	    (size_t)y * f->tf_height * t->t_scale * px->tx_stride +
 	    (size_t)x * f->tf_width * t->t_scale * 4;
@@ -925,29 +1058,11 @@ draw_cell(const struct term *t, const struct term_pixels *px, unsigned int x,
 		fg = bg;
 		bg = swap;
 	}
-	for (row = 0; row < f->tf_height; row++, bits += bytes) {
-		for (line = 0, i = 0; i < bytes; i++)
-			line |= (uint32_t)bits[i] << (24 - 8 * i);
-		for (s = 0; s < t->t_scale; s++, p += px->tx_stride)
-			draw_row((uint32_t *)(void *)p, line, f->tf_width,
-			    t->t_scale, fg, bg);
-	}
-}
-
-/* Pixels are stored by twos: a fresh screen is nearly all of one colour. */
-static void
-fill_row(uint32_t *p, unsigned int n, uint32_t colour)
-{
-	uint64_t *q, two = (uint64_t)colour << 32 | colour;
-
-	if (((uintptr_t)p & 7) != 0 && n > 0) {
-		*p++ = colour;
-		n--;
-	}
-	for (q = (uint64_t *)(void *)p; n >= 8; n -= 8, q += 4)
-		q[0] = q[1] = q[2] = q[3] = two;
-	for (p = (uint32_t *)(void *)q; n > 0; n--)
-		*p++ = colour;
+	if (f->tf_width == 8 && t->t_scale == 1 &&
+	    (((uintptr_t)p | px->tx_stride) & 7) == 0)
+		draw_octets(bits, f->tf_height, p, px->tx_stride, fg, bg);
+	else
+		draw_rows(t, bits, p, px->tx_stride, fg, bg);
 }
 
 static void
@@ -957,14 +1072,15 @@ fill(const struct term_pixels *px, unsigned int x, unsigned int y,
 	unsigned int j;
 
 	for (j = 0; j < height; j++)
-		fill_row((uint32_t *)(void *)((uint8_t *)px->tx_base +
-		    (size_t)(y + j) * px->tx_stride) + x, width, colour);
+		fill_words((uint8_t *)px->tx_base +
+		    (size_t)(y + j) * px->tx_stride + 4 * (size_t)x, width,
+		    colour);
 }
 
 static struct term_cell
 wanted(const struct term *t, unsigned int x, unsigned int y)
 {
-	struct term_cell c = t->t_cells[at(t, x, y)];
+	struct term_cell c = term_row(t, y)[x];
 
 	c.tc_flags = t->t_cursor && x == t->t_x && y == t->t_y ?
 	    TERM_CURSOR : 0;
@@ -994,7 +1110,7 @@ blank_run(const struct term *t, unsigned int x, unsigned int y,
 			break;
 		next = wanted(t, x + n, y);
 	} while (!differs(first, next) &&
-	    differs(next, t->t_shown[at(t, x + n, y)]));
+	    differs(next, t->t_shown[shown_at(t, y) + x + n]));
 	return n;
 }
 
@@ -1016,7 +1132,7 @@ draw_some(struct term *t, const struct term_pixels *px, unsigned int x,
 		n = 1;
 	}
 	for (i = 0; i < n; i++)
-		t->t_shown[at(t, x + i, y)] = want;
+		t->t_shown[shown_at(t, y) + x + i] = want;
 	return n;
 }
 
@@ -1025,17 +1141,17 @@ static void
 render_row(struct term *t, const struct term_pixels *px, unsigned int cols,
     unsigned int y, unsigned int *from, unsigned int *to)
 {
-	const size_t row = at(t, 0, y);
+	const struct term_cell *shown = &t->t_shown[shown_at(t, y)];
 	unsigned int x = 0;
 
 	*from = cols;
 	*to = 0;
 	/* Most rows are as they were. */
-	if (!(t->t_cursor && y == t->t_y) && memcmp(&t->t_cells[row],
-	    &t->t_shown[row], cols * sizeof(t->t_cells[0])) == 0)
+	if (!(t->t_cursor && y == t->t_y) && memcmp(term_row(t, y), shown,
+	    cols * sizeof(*shown)) == 0)
 		return;
 	while (x < cols) {
-		if (!differs(wanted(t, x, y), t->t_shown[at(t, x, y)])) {
+		if (!differs(wanted(t, x, y), shown[x])) {
 			x++;
 			continue;
 		}

@@ -20,6 +20,7 @@
 #define TERM_COLS_MAX	512
 #define TERM_ROWS_MAX	256
 #define TERM_PARAMS	16
+#define TERM_ASCII	('~' - ' ' + 1)
 
 /* A fixed-width font; rows of a glyph are whole bytes, leftmost bit first. */
 struct term_font {
@@ -51,8 +52,10 @@ struct term_pen {
 
 struct term {
 	const struct term_font	*t_font;
-	struct term_cell	*t_cells;	/* what the screen should show */
+	struct term_cell	*t_cells;	/* what the screen should show: a
+						 * ring of rows, term_row() */
 	struct term_cell	*t_shown;	/* what the pixels show */
+	unsigned int		 t_base;	/* where the ring's first row is */
 	unsigned int		 t_cols, t_rows;
 	unsigned int		 t_scale;
 	unsigned int		 t_x, t_y;	/* the cursor */
@@ -71,6 +74,7 @@ struct term {
 	uint8_t			 t_code_left;
 	uint16_t		 t_blank;	/* glyph of a space */
 	uint16_t		 t_replacement;	/* glyph of what has none */
+	uint16_t		 t_ascii[TERM_ASCII]; /* from ' ' to '~' */
 };
 
 /* A pixel buffer: B8G8R8X8, stride in bytes, a multiple of 4. */
@@ -109,6 +113,9 @@ void	term_init(struct term *, const struct term_font *, void *mem,
  */
 void	term_resize(struct term *, void *mem, unsigned int cols,
 	    unsigned int rows, unsigned int scale);
+
+/* term_row - the cells of a row, from the top */
+struct term_cell	*term_row(const struct term *, unsigned int y);
 
 /* term_write - bytes to be shown; any bytes */
 void	term_write(struct term *, const char *, size_t);

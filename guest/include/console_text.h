@@ -22,6 +22,9 @@ void	console_say(const char *, size_t);
 void	console_editing(int);
 int	console_disturbed(void);
 
+/* console_draining - somebody waits until text is visible: no putting it off */
+int	console_draining(void);
+
 /* console_settle - in a panic: show all that was said, polling */
 void	console_settle(void);
 

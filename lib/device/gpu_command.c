@@ -131,6 +131,36 @@ gpu_answer(struct pv_gpu *sc, struct gpu_slot *slot, uint32_t expected,
 	return 0;
 }
 
+/* Waits */
+
+/*
+ * A device that is quick takes some tens of microseconds, and who sleeps that
+ * long sleeps longer: look often at first.
+ */
+#define GPU_QUICK_LOOKS		64
+#define GPU_QUICK_US		2
+
+struct gpu_wait {
+	struct pv_dev_wait gw_wait;
+	unsigned int gw_looks;
+};
+
+static void
+gpu_wait_begin(struct gpu_wait *gw, uint64_t timeout_ns)
+{
+	pv_dev_wait_begin(&gw->gw_wait, timeout_ns);
+	gw->gw_looks = 0;
+}
+
+static int
+gpu_wait(struct pv_gpu *sc, struct gpu_wait *gw)
+{
+	sc->sc_counters.gc_waits++;
+	if (gw->gw_looks++ < GPU_QUICK_LOOKS)
+		gw->gw_wait.dw_pause_us = GPU_QUICK_US;
+	return pv_dev_wait(&gw->gw_wait);
+}
+
 /* Jobs */
 
 static void
@@ -338,15 +368,13 @@ gpu_job_send(struct pv_gpu *sc, struct gpu_job *job, uint64_t timeout_ns,
 int
 gpu_wait_jobs(struct pv_gpu *sc)
 {
-	struct pv_dev_wait wait;
+	struct gpu_wait wait;
 	int error;
 
 	/* Each job has a bound of its own. */
-	pv_dev_wait_begin(&wait, GPU_TIMEOUT_3D_NS);
-	while ((error = gpu_poll(sc)) == 0 && sc->sc_cmds->gc_njobs > 0) {
-		pv_dev_wait(&wait);
-		sc->sc_counters.gc_waits++;
-	}
+	gpu_wait_begin(&wait, GPU_TIMEOUT_3D_NS);
+	while ((error = gpu_poll(sc)) == 0 && sc->sc_cmds->gc_njobs > 0)
+		gpu_wait(sc, &wait);
 	return error;
 }
 
@@ -382,17 +410,16 @@ gpu_answered(struct pv_gpu *sc, uint32_t expected, uint32_t minlen,
 static int
 gpu_await(struct pv_gpu *sc, const struct gpu_slot *slot)
 {
-	struct pv_dev_wait wait;
+	struct gpu_wait wait;
 	int error;
 
-	pv_dev_wait_begin(&wait, GPU_TIMEOUT_NS);
+	gpu_wait_begin(&wait, GPU_TIMEOUT_NS);
 	while ((error = gpu_poll(sc)) == 0 && slot->gs_state != SLOT_DONE) {
-		error = pv_dev_wait(&wait);
-		if (error) {
-			pv_virtio_break(sc->sc_dev, "control queue: no answer");
-			return gpu_jobs_fail(sc, error);
-		}
-		sc->sc_counters.gc_waits++;
+		error = gpu_wait(sc, &wait);
+		if (error == 0)
+			continue;
+		pv_virtio_break(sc->sc_dev, "control queue: no answer");
+		return gpu_jobs_fail(sc, error);
 	}
 	return error;
 }
@@ -476,17 +503,16 @@ pv_gpu_fence(const struct pv_gpu *sc, uint64_t fence)
 int
 pv_gpu_fence_wait(struct pv_gpu *sc, uint64_t fence)
 {
-	struct pv_dev_wait wait;
+	struct gpu_wait wait;
 	int error;
 
-	pv_dev_wait_begin(&wait, GPU_TIMEOUT_3D_NS);
+	gpu_wait_begin(&wait, GPU_TIMEOUT_3D_NS);
 	while ((error = pv_gpu_fence(sc, fence)) == EAGAIN) {
 		gpu_poll(sc);
 		error = pv_gpu_fence(sc, fence);
 		if (error != EAGAIN)
 			break;
-		pv_dev_wait(&wait);
-		sc->sc_counters.gc_waits++;
+		gpu_wait(sc, &wait);
 	}
 	return error;
 }

@@ -73,7 +73,7 @@ row(unsigned int y)
 	unsigned int x, end = 0;
 
 	for (x = 0; x < COLS; x++) {
-		text[x] = (char)term.t_cells[y * COLS + x].tc_glyph;
+		text[x] = (char)term_row(&term, y)[x].tc_glyph;
 		if (text[x] != ' ')
 			end = x + 1;
 	}

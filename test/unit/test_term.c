@@ -98,7 +98,7 @@ text(const struct screen *s)
 	char *p = out;
 
 	for (y = 0; y < t->t_rows; y++) {
-		const struct term_cell *row = &t->t_cells[y * t->t_cols];
+		const struct term_cell *row = term_row(t, y);
 
 		for (last = t->t_cols; last > 0; last--)
 			if (row[last - 1].tc_glyph != t->t_blank)
@@ -226,7 +226,7 @@ colour_of(struct screen *s, const char *sequence)
 	say(s, "\033c");
 	say(s, sequence);
 	say(s, "x");
-	return s->s_term.t_cells[0].tc_colour;
+	return term_row(&s->s_term, 0)->tc_colour;
 }
 
 static void
