@@ -52,12 +52,13 @@ SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/us
 	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/usb/% $(G)/guest/cpu/selftest% \
 	$(patsubst %,$(G)/guest/%.c.o,virtio/selftest virtio/device virtio/driver virtio/bus \
 	console/bench console/selftest console/console console/log console/panic console/psf console/vcon \
-	net/selftest net/netstack net/ifconfig net/ping net/page net/resolve net/services \
+	net/selftest net/netstack net/ifconfig net/ifset net/ifnet net/announce net/ping net/page net/resolve \
+	net/services \
 	cpu/its cpu/itscmd cpu/msi cpu/gicv2 cpu/gicd cpu/cpu cpu/main cpu/trap cpu/vm cpu/pt \
 	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \
 	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
 	transport/pci_intr transport/pci transport/mmio device/gpu device/gpu_fb device/gpu_edid \
-	device/gpu_cursor device/gpu_3d device/console)
+	device/gpu_cursor device/gpu_3d device/console device/net device/net_ctrl device/net_stats)
 OPTIMISE = $(if $(filter $(SMALL),$@),$(CC_SMALL)) $(if $(filter $(FAR),$@),-mcmodel=small)
 
 # But these name the end of the image.

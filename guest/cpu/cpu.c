@@ -272,8 +272,7 @@ cpu_secondary(struct cpu *c)
 	time_init_cpu();
 	__atomic_store_n(&c->c_online, true, __ATOMIC_RELEASE);
 	__asm__ volatile("msr daifclr, #6" : : : "memory");
-	for (;;)
-		__asm__ volatile("wfi" : : : "memory");
+	task_loop(c->c_index);
 }
 
 static bool

@@ -97,6 +97,9 @@ void time_check(void);
 bool time_idle(void);
 void time_wake_at(uint64_t ns);		/* CPU 0: no later than this */
 
+/* task.c */
+void task_loop(unsigned cpu) __attribute__((noreturn));
+
 /* thread.c */
 void thread_timeouts(void);		/* from the timer */
 void thread_check_events(void);		/* from SGI 0 */

@@ -19,6 +19,7 @@
  * net=dhcp|off|ADDR/LEN[,GATEWAY[,DNS]]
  *			where interfaces have their addresses from
  * netmem=BYTES		memory for packets
+ * netpairs=N		pairs of queues to take of a network device
  * netdeny=MASK		feature bits that network devices are to leave
  * diskcache=BYTES	memory for blocks of disks
  * disktimeout=SECONDS	a disk that does not answer for so long is reset

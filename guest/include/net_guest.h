@@ -2,6 +2,7 @@
 /*
  * The guest's network: lwIP on the library's network driver.
  *
+ * Queue pairs beyond the first are served by the other CPUs (guest/net/ifnet.h).
  * One thread ("net", CPU 0) receives, runs the protocols' timers and hands to
  * the devices what was queued. Threads are cooperative and nothing within lwIP
  * yields, so any thread of CPU 0 may call lwIP's raw API; interrupt handlers
@@ -20,6 +21,8 @@
  * net=off		no interface is brought up
  * netmem=BYTES		memory for packets (default: a sixteenth of RAM,
  *			1 to 8 MiB)
+ * netpairs=N		pairs of queues to take of a device (default: one for
+ *			each CPU, at most 8)
  * netdeny=MASK		feature bits that network devices are to leave
  */
 #ifndef NET_GUEST_H

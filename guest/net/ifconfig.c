@@ -13,6 +13,7 @@
 #include "lwip/udp.h"
 
 #include "arena.h"
+#include "ifset.h"
 #include "ifnet.h"
 #include "kmem.h"
 #include "netstack.h"
@@ -77,15 +78,55 @@ show_counters(struct net_if *ifp)
 	    (unsigned long long)ic->ic_tx_full,
 	    (unsigned long long)ic->ic_tx_copied);
 	if (ic->ic_resets != 0)
-		tty_printf("\t%llu resets\n",
-		    (unsigned long long)ic->ic_resets);
+		tty_printf("\t%llu resets, %llu of them as it sent nothing "
+		    "more; %llu frames sent again\n",
+		    (unsigned long long)ic->ic_resets,
+		    (unsigned long long)ic->ic_hung,
+		    (unsigned long long)ic->ic_tx_again);
+	if (ic->ic_announced != 0)
+		tty_printf("\tannounced %llu times at the host's asking\n",
+		    (unsigned long long)ic->ic_announced);
+}
+
+static void
+show_buffers(const struct net_if *ifp)
+{
+	const struct rxpool *rp;
+	unsigned int i, n = 0, posted = 0, remote = 0;
+
+	if (ifp->if_npairs == 0)
+		return;
+	for (i = 0; i < ifp->if_npairs; i++) {
+		rp = ifp->if_pair[i].ip_pool;
+		n += rp->rp_nslots;
+		posted += rp->rp_posted;
+		remote += ifp->if_pair[i].ip_remote != NULL;
+	}
+	tty_printf("\tbuffers %u of %zu bytes: %u with the device, %u in use\n",
+	    n, ifp->if_pair[0].ip_pool->rp_buflen, posted, if_lent(ifp));
+	if (ifp->if_npairs > 1)
+		tty_printf("\tqueues %u pairs, %u in use, %u on other "
+		    "processors\n", ifp->if_npairs, ifp->if_sendpairs,
+		    remote);
+}
+
+static void
+show_media(struct net_if *ifp)
+{
+	const struct pv_net_info *ni = pv_net_info(&ifp->if_net);
+
+	if (ni->ni_speed != 0)
+		tty_printf("\tmedia %u Mbit/s%s\n", ni->ni_speed,
+		    ni->ni_duplex == PV_NET_DUPLEX_FULL ? " full-duplex" :
+		    ni->ni_duplex == PV_NET_DUPLEX_HALF ? " half-duplex" : "");
+	if (ifp->if_rxmode & PV_NET_MODE_PROMISC)
+		tty_printf("\tpromiscuous\n");
 }
 
 static void
 show_if(struct net_if *ifp)
 {
 	const struct netif *netif = &ifp->if_netif;
-	const struct rxpool *rp = ifp->if_pool;
 	const u8_t *mac = netif->hwaddr;
 	unsigned int next = 0, column;
 	char word[40];
@@ -97,69 +138,15 @@ show_if(struct net_if *ifp)
 	    netif->mtu, pv_net_hardmtu(&ifp->if_net));
 	tty_printf("\tether %02x:%02x:%02x:%02x:%02x:%02x\n", mac[0], mac[1],
 	    mac[2], mac[3], mac[4], mac[5]);
+	show_media(ifp);
 	show_inet(ifp);
 	show_inet6(ifp);
 	show_counters(ifp);
-	if (rp != NULL)
-		tty_printf("\tbuffers %u of %zu bytes: %u with the device, "
-		    "%u in use\n", rp->rp_nslots, rp->rp_buflen,
-		    rp->rp_posted, rp->rp_lent);
+	show_buffers(ifp);
 	tty_printf("\tfeatures:");
 	for (column = 17; net_feature(ifp, &next, word, sizeof(word));)
 		tty_item(&column, 8, " %s", word);
 	tty_printf("\n");
-}
-
-static int
-set_mtu(struct net_if *ifp, const char *text)
-{
-	unsigned long long mtu;
-	unsigned int hard = pv_net_hardmtu(&ifp->if_net);
-	int error;
-
-	if (shell_number("mtu", text, 0, UINT32_MAX, &mtu) != 0)
-		return EINVAL;
-	if (mtu > hard) {
-		tty_printf("%s: mtu %llu refused: above the hard mtu %u\n",
-		    ifp->if_name, mtu, hard);
-		return EINVAL;
-	}
-	if (mtu < PV_NET_MINMTU) {
-		tty_printf("%s: mtu %llu refused: below %u\n", ifp->if_name,
-		    mtu, PV_NET_MINMTU);
-		return EINVAL;
-	}
-	error = net_set_mtu(ifp, (unsigned int)mtu);
-	if (error)
-		tty_printf("%s: mtu %llu refused: %s\n", ifp->if_name, mtu,
-		    strerror(error));
-	return error;
-}
-
-static int
-set_up(struct net_if *ifp, bool up)
-{
-	if (up) {
-		netif_set_up(&ifp->if_netif);
-	} else {
-		dhcp_release_and_stop(&ifp->if_netif);
-		netif_set_down(&ifp->if_netif);
-	}
-	return 0;
-}
-
-static int
-set_address(struct net_if *ifp, const char *text)
-{
-	struct net_static ns;
-
-	if (net_parse(text, &ns) != 0) {
-		tty_printf("%s: not an address\n", text);
-		return shell_usage("ifconfig");
-	}
-	netif_set_up(&ifp->if_netif);
-	net_set_static(ifp, &ns);
-	return 0;
 }
 
 static struct net_if *
@@ -177,6 +164,10 @@ ifconfig(int argc, char **argv)
 {
 	struct net_if *ifp;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		ifset_help();
+		return 0;
+	}
 	if (argc == 1) {
 		for (ifp = net_next(NULL); ifp != NULL; ifp = net_next(ifp))
 			show_if(ifp);
@@ -189,17 +180,7 @@ ifconfig(int argc, char **argv)
 		show_if(ifp);
 		return 0;
 	}
-	if (argc == 4 && strcmp(argv[2], "mtu") == 0)
-		return set_mtu(ifp, argv[3]);
-	if (argc != 3)
-		return shell_usage(argv[0]);
-	if (strcmp(argv[2], "up") == 0 || strcmp(argv[2], "down") == 0)
-		return set_up(ifp, argv[2][0] == 'u');
-	if (strcmp(argv[2], "dhcp") == 0) {
-		netif_set_up(&ifp->if_netif);
-		return net_start_dhcp(ifp);
-	}
-	return set_address(ifp, argv[2]);
+	return ifset(ifp, argv + 2);
 }
 
 /* The interface stays meanwhile. */
@@ -214,7 +195,7 @@ cmd_ifconfig(int argc, char **argv)
 	return error;
 }
 COMMAND(ifconfig, cmd_ifconfig,
-    "ifconfig [IF [mtu N | up | down | dhcp | ADDR/LEN[,GATEWAY[,DNS]]]]",
+    "ifconfig [--help | IF [SETTING...]]",
     "show or set network interfaces");
 
 /*

@@ -1,477 +1,129 @@
 /* SPDX-License-Identifier: ISC */
+/* The device's life: up, down, broken, and up again. */
 #include <errno.h>
 #include <string.h>
 
+#include "cmdline.h"
+#include "cpu.h"
 #include "kmem.h"
+#include "ktime.h"
 
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
-#include "lwip/inet_chksum.h"
-#include "lwip/ip.h"
 #include "lwip/nd6.h"
-#include "lwip/prot/ethernet.h"
-#include "lwip/prot/ip4.h"
-#include "lwip/prot/ip6.h"
-#include "lwip/prot/tcp.h"
-#include "lwip/priv/tcp_priv.h"
 #include "netif/ethernet.h"
 
+#include "announce.h"
 #include "arena.h"
 #include "ifnet.h"
 #include "log.h"
 #include "rxpool.h"
-#include "txcsum.h"
+#include "thread.h"
 
 #define RX_BUDGET_MIN	(512u * 1024)
 #define MAX_FAILURES	5
+#define BORROW_NS	NS_PER_S
 
-/* Sending */
-
-static void
-tx_done(struct net_if *ifp, void *cookie)
-{
-	ifp->if_outstanding--;
-	pbuf_free(cookie);
-}
-
-static bool
-tx_reclaim(struct net_if *ifp)
-{
-	void *cookies[IF_TXBATCH];
-	unsigned int i, n;
-	bool any = false;
-
-	do {
-		if (pv_net_reclaim(&ifp->if_net, 0, cookies, IF_TXBATCH,
-		    &n) != 0)
-			break;
-		for (i = 0; i < n; i++)
-			tx_done(ifp, cookies[i]);
-		any |= n != 0;
-	} while (n == IF_TXBATCH);
-	return any;
-}
-
-/* Where a pbuf's bytes are for the device; false if they are nowhere. */
-static bool
-tx_piece(struct net_if *ifp, struct pbuf *p, struct pv_piece *pc)
-{
-	struct rxslot *rs = rxslot_of(p);
-
-	pc->pc_len = p->len;
-	if (rs != NULL && rs->rs_pool == ifp->if_pool) {
-		pc->pc_map = rs->rs_pool->rp_map;
-		pc->pc_off = rxpool_offset(rs->rs_pool, p->payload);
-		return true;
-	}
-	if (rs == NULL && arena_has(p->payload, p->len)) {
-		pc->pc_map = ifp->if_arena;
-		pc->pc_off = (size_t)((uint8_t *)p->payload -
-		    (uint8_t *)arena_base());
-		return true;
-	}
-	return false;
-}
-
-/* Whether virtio's header has room before the first byte. */
-static bool
-tx_headroom(struct net_if *ifp, struct pbuf *p)
-{
-	size_t head = rxslot_of(p) != NULL ? RXSLOT_HEAD :
-	    LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf));
-
-	return (p->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS) &&
-	    (size_t)((uint8_t *)p->payload - (uint8_t *)p) >=
-	    head + pv_net_hdrlen(&ifp->if_net);
-}
-
-static int
-tx_pieces(struct net_if *ifp, struct pbuf *p, struct txframe *tf)
-{
-	unsigned int n = 0;
-
-	if (!tx_headroom(ifp, p))
-		return EFBIG;
-	tf->tf_tx.tx_hdr = (uint8_t *)p->payload - pv_net_hdrlen(&ifp->if_net);
-	for (;; p = p->next) {
-		if (p->len != 0) {
-			if (n == PV_NET_MAXPIECES ||
-			    !tx_piece(ifp, p, &tf->tf_piece[n]))
-				return EFBIG;
-			n++;
-		}
-		if (p->len == p->tot_len)
-			break;
-	}
-	tf->tf_tx.tx_pieces = tf->tf_piece;
-	tf->tf_tx.tx_npieces = n;
-	return 0;
-}
-
-/* The frame in one piece of loaded memory. */
-static struct pbuf *
-tx_copy(struct net_if *ifp, struct pbuf *p)
-{
-	struct pbuf *q = pbuf_alloc(PBUF_RAW_TX, p->tot_len, PBUF_RAM);
-
-	if (q == NULL)
-		return NULL;
-	if (pbuf_copy(q, p) != ERR_OK) {
-		pbuf_free(q);
-		return NULL;
-	}
-	ifp->if_counters.ic_tx_copied++;
-	return q;
-}
-
-/*
- * Fill in the next frame of the batch. The pbuf gets a reference, or is
- * replaced by a copy if the device can't read it where it is.
- */
-static int
-tx_prepare(struct net_if *ifp, struct pbuf *p, struct txframe *tf)
-{
-	memset(&tf->tf_tx, 0, sizeof(tf->tf_tx));
-	if (tx_pieces(ifp, p, tf) == 0)
-		pbuf_ref(p);
-	else {
-		p = tx_copy(ifp, p);
-		if (p == NULL)
-			return ENOMEM;
-		if (tx_pieces(ifp, p, tf) != 0) {
-			pbuf_free(p);
-			return EFBIG;
-		}
-	}
-	tf->tf_tx.tx_cookie = p;
-	return 0;
-}
-
-static void
-tx_offload(struct net_if *ifp, struct pbuf *p, struct txframe *tf)
-{
-	uint16_t start, offset;
-
-	if ((ifp->if_netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP) == 0 &&
-	    tx_checksum(p->payload, p->len, &start, &offset)) {
-		tf->tf_tx.tx_flags = PV_NET_TX_CSUM;
-		tf->tf_tx.tx_csum_start = start;
-		tf->tf_tx.tx_csum_offset = offset;
-	}
-}
-
-static err_t
-if_output(struct netif *netif, struct pbuf *p)
-{
-	struct net_if *ifp = netif->state;
-	struct txframe *tf;
-
-	if (!ifp->if_running)
-		return ERR_IF;
-	if (ifp->if_ntx == IF_TXBATCH)
-		if_flush(ifp);
-	if (ifp->if_ntx == IF_TXBATCH) {
-		ifp->if_counters.ic_tx_full++;
-		ifp->if_starved = true;
-		return ERR_MEM;
-	}
-	tf = &ifp->if_tx[ifp->if_ntx];
-	if (tx_prepare(ifp, p, tf) != 0) {
-		ifp->if_counters.ic_tx_dropped++;
-		return ERR_MEM;
-	}
-	tx_offload(ifp, tf->tf_tx.tx_cookie, tf);
-	ifp->if_ntx++;
-	net_kick();
-	return ERR_OK;
-}
-
-/* Take n frames off the front of the batch. */
-static void
-tx_shift(struct net_if *ifp, unsigned int n)
-{
-	unsigned int i;
-
-	ifp->if_ntx -= n;
-	if (n == 0)
-		return;
-	for (i = 0; i < ifp->if_ntx; i++) {
-		ifp->if_tx[i] = ifp->if_tx[i + n];
-		ifp->if_tx[i].tf_tx.tx_pieces = ifp->if_tx[i].tf_piece;
-	}
-}
-
-static void
-tx_drop_first(struct net_if *ifp)
-{
-	ifp->if_counters.ic_tx_dropped++;
-	pbuf_free(ifp->if_tx[0].tf_tx.tx_cookie);
-	tx_shift(ifp, 1);
-}
+/* What the stack has a use for. UDP's boundaries would be lost on receiving. */
+#define IF_WANT		(PV_NET_TSO | PV_NET_LRO |			\
+			PV_F_BIT(PV_NET_F_CTRL_VLAN) |			\
+			PV_F_BIT(PV_NET_F_GUEST_ANNOUNCE) |		\
+			PV_F_BIT(PV_NET_F_RSS))
 
 void
 if_flush(struct net_if *ifp)
 {
-	struct pv_net_tx batch[IF_TXBATCH];
-	unsigned int i, n, taken;
-	int error;
-	bool retried = false;
+	unsigned int i;
 
-	while (ifp->if_ntx != 0 && ifp->if_running) {
-		n = ifp->if_ntx;
-		for (i = 0; i < n; i++)
-			batch[i] = ifp->if_tx[i].tf_tx;
-		taken = 0;
-		error = pv_net_transmit(&ifp->if_net, 0, batch, n, &taken);
-		ifp->if_outstanding += taken;
-		tx_shift(ifp, taken);
-		if (error == 0)
-			continue;
-		if (error != ENOBUFS) {
-			tx_drop_first(ifp);
-			continue;
-		}
-		/* Full: what was sent meanwhile makes room, or will soon. */
-		if (!retried && tx_reclaim(ifp)) {
-			retried = true;
-			continue;
-		}
-		ifp->if_txintr = true;
-		if (pv_net_tx_intr(&ifp->if_net, 0, 1) != 0)
-			net_kick();
-		break;
-	}
-}
-
-/* Connections that were told of a full ring go on. */
-static void
-tx_resume(struct net_if *ifp)
-{
-	struct tcp_pcb *pcb, *next;
-
-	ifp->if_starved = false;
-	for (pcb = tcp_active_pcbs; pcb != NULL; pcb = next) {
-		next = pcb->next;
-		if (pcb->unsent != NULL)
-			tcp_output(pcb);
-	}
-}
-
-int
-if_raw(struct net_if *ifp, const void *frame, size_t len)
-{
-	struct txframe *tf = &ifp->if_tx[0];
-	unsigned int taken = 0;
-	struct pbuf *p;
-	int error;
-
-	if (!ifp->if_running)
-		return ENETDOWN;
-	if_flush(ifp);
-	if (ifp->if_ntx != 0)
-		return ENOBUFS;
-	if (len > UINT16_MAX)
-		return EMSGSIZE;
-	p = pbuf_alloc(PBUF_RAW_TX, (u16_t)len, PBUF_RAM);
-	if (p == NULL)
-		return ENOMEM;
-	pbuf_take(p, frame, (u16_t)len);
-	error = tx_prepare(ifp, p, tf);
-	pbuf_free(p);
-	if (error)
-		return error;
-	error = pv_net_transmit(&ifp->if_net, 0, &tf->tf_tx, 1, &taken);
-	if (taken != 0)
-		ifp->if_outstanding++;
-	else
-		pbuf_free(tf->tf_tx.tx_cookie);
-	return error;
-}
-
-/* Receiving */
-
-static void
-rx_post(struct net_if *ifp)
-{
-	struct pv_net_rxbuf bufs[IF_RXBATCH];
-	struct rxpool *rp = ifp->if_pool;
-	struct rxslot *rs;
-	unsigned int n, taken;
-	int error;
-
-	do {
-		for (n = 0; n < IF_RXBATCH; n++) {
-			rs = rxpool_get(rp);
-			if (rs == NULL)
-				break;
-			bufs[n].rb_piece.pc_map = rp->rp_map;
-			bufs[n].rb_piece.pc_off =
-			    rxpool_offset(rp, rxslot_data(rs));
-			bufs[n].rb_piece.pc_len = rp->rp_buflen;
-			bufs[n].rb_va = rxslot_data(rs);
-			bufs[n].rb_cookie = rs;
-		}
-		if (n == 0)
-			return;
-		taken = 0;
-		error = pv_net_post(&ifp->if_net, 0, bufs, n, &taken);
-		rp->rp_posted += taken;
-		while (n > taken)
-			rxpool_put(bufs[--n].rb_cookie);
-	} while (error == 0);
-}
-
-/* A copy, so that the device soon has its buffer back. */
-static struct pbuf *
-rx_copy(struct net_if *ifp, const uint8_t *data, size_t len)
-{
-	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM);
-
-	if (p != NULL) {
-		pbuf_take(p, data, (u16_t)len);
-		ifp->if_counters.ic_rx_copied++;
-	}
-	return p;
-}
-
-/* One buffer's share of a frame; NULL if the frame is to be dropped. */
-static struct pbuf *
-rx_part(struct net_if *ifp, const struct pv_net_rx *rx, bool drop)
-{
-	struct rxslot *rs = rx->rx_cookie;
-	struct rxpool *rp = rs->rs_pool;
-	struct pbuf *p = NULL;
-
-	rp->rp_posted--;
-	if (drop || rx->rx_len == 0 || rx->rx_len > UINT16_MAX ||
-	    rx->rx_off + (size_t)rx->rx_len > rp->rp_buflen) {
-		rxpool_put(rs);
-		return NULL;
-	}
-	if (rp->rp_lent < rp->rp_nslots / 2 + rp->rp_nslots / 4) {
-		p = rxslot_pbuf(rs, rx->rx_off, rx->rx_len);
-		if (p != NULL)
-			return p;
-	} else
-		p = rx_copy(ifp, rxslot_data(rs) + rx->rx_off, rx->rx_len);
-	rxpool_put(rs);
-	return p;
-}
-
-/*
- * Fragments are checked after they are put together, by then without the word
- * of the device.
- */
-static bool
-rx_is_fragment(const struct pbuf *p)
-{
-	const struct eth_hdr *eth = p->payload;
-	const struct ip_hdr *ip = (const void *)(eth + 1);
-	const struct ip6_hdr *ip6 = (const void *)(eth + 1);
-
-	if (p->len < SIZEOF_ETH_HDR + IP6_HLEN)
-		return true;
-	if (eth->type == PP_HTONS(ETHTYPE_IP))
-		return (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)) != 0;
-	if (eth->type == PP_HTONS(ETHTYPE_IPV6))
-		return IP6H_NEXTH(ip6) == IP6_NEXTH_FRAGMENT;
-	return true;
-}
-
-static void
-rx_deliver(struct net_if *ifp, struct pbuf *p, unsigned int flags)
-{
-	struct netif *netif = &ifp->if_netif;
-	u16_t saved = netif->chksum_flags;
-
-	if ((flags & (PV_NET_RX_CSUM_VALID | PV_NET_RX_CSUM_PARTIAL)) &&
-	    !rx_is_fragment(p))
-		netif->chksum_flags &= (u16_t)~(NETIF_CHECKSUM_CHECK_TCP |
-		    NETIF_CHECKSUM_CHECK_UDP);
-	if (netif->input(p, netif) != ERR_OK) {
-		pbuf_free(p);
-		ifp->if_counters.ic_rx_dropped++;
-	}
-	netif->chksum_flags = saved;
-}
-
-/* The frame that begins at rx[0], of at most n buffers; how many it took. */
-static unsigned int
-rx_frame(struct net_if *ifp, const struct pv_net_rx *rx, unsigned int n)
-{
-	unsigned int flags = rx[0].rx_flags, i = 0;
-	bool bad = false, drop;
-	struct pbuf *head = NULL, *p;
-
-	drop = (flags & (PV_NET_RX_OVERSIZE | PV_NET_RX_ERROR)) != 0;
-	do {
-		p = rx_part(ifp, &rx[i], drop || bad);
-		if (p == NULL ||
-		    (head != NULL && head->tot_len + p->tot_len > UINT16_MAX)) {
-			bad = true;
-			if (p != NULL)
-				pbuf_free(p);
-		} else if (head == NULL)
-			head = p;
-		else
-			pbuf_cat(head, p);
-	} while ((rx[i++].rx_flags & PV_NET_RX_MORE) && i < n);
-
-	if (head != NULL && !bad)
-		rx_deliver(ifp, head, flags);
-	else if (head != NULL)
-		pbuf_free(head);
-	if (bad && !drop)
-		ifp->if_counters.ic_rx_dropped++;
-	else
-		ifp->if_failures = 0;
-	return i;
-}
-
-static bool
-rx_poll(struct net_if *ifp)
-{
-	unsigned int i, n = 0;
-
-	if (pv_net_receive(&ifp->if_net, 0, ifp->if_rx, ifp->if_nrx, &n) != 0)
-		return false;
-	for (i = 0; i < n;)
-		i += rx_frame(ifp, &ifp->if_rx[i], n - i);
-	rx_post(ifp);
-	return n != 0;
+	if (!ifp->if_running || ifp->if_borrowed != NULL)
+		return;
+	for (i = 0; i < ifp->if_npairs; i++)
+		iftx_flush(&ifp->if_pair[i]);
 }
 
 bool
 if_poll(struct net_if *ifp)
 {
-	bool sent;
+	bool sent = false, received = false;
+	unsigned int i;
 
-	if (!ifp->if_running)
+	if (!ifp->if_running || ifp->if_borrowed != NULL)
 		return false;
-	sent = tx_reclaim(ifp);
-	if (sent && ifp->if_txintr) {
-		pv_net_tx_intr(&ifp->if_net, 0, 0);
-		ifp->if_txintr = false;
-	}
+	for (i = 0; i < ifp->if_npairs; i++)
+		sent |= iftx_reclaim(&ifp->if_pair[i]);
 	if (sent && ifp->if_starved)
-		tx_resume(ifp);
-	return rx_poll(ifp) || sent;
+		iftx_resume(ifp);
+	/* What lwIP is given may have the device stopped. */
+	for (i = 0; ifp->if_running && i < ifp->if_npairs; i++)
+		received |= ifrx_poll(&ifp->if_pair[i]);
+	return sent || received;
+}
+
+/* Whether another CPU has put something there since. */
+static bool
+remote_waits(struct if_remote *rm)
+{
+	return spsc_count(&rm->rm_received) != 0 ||
+	    spsc_count(&rm->rm_sent) != 0;
 }
 
 bool
 if_intr(struct net_if *ifp, bool on)
 {
-	return ifp->if_running && pv_net_rx_intr(&ifp->if_net, 0, on) != 0;
+	struct if_pair *ip;
+	bool found = false;
+	unsigned int i;
+
+	__atomic_store_n(&ifp->if_awake, !on, __ATOMIC_SEQ_CST);
+	if (!ifp->if_running || ifp->if_borrowed != NULL)
+		return false;
+	for (i = 0; i < ifp->if_npairs; i++) {
+		ip = &ifp->if_pair[i];
+		if (ip->ip_remote == NULL)
+			found |= pv_net_rx_intr(&ifp->if_net, ip->ip_queue,
+			    on) != 0;
+		else
+			found |= on && remote_waits(ip->ip_remote);
+	}
+	return found;
+}
+
+unsigned int
+if_outstanding(const struct net_if *ifp)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ifp->if_npairs; i++)
+		n += ifp->if_pair[i].ip_outstanding + ifp->if_pair[i].ip_ntx;
+	return n;
+}
+
+unsigned int
+if_lent(const struct net_if *ifp)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ifp->if_npairs; i++)
+		if (ifp->if_pair[i].ip_pool != NULL)
+			n += ifp->if_pair[i].ip_pool->rp_lent;
+	return n;
 }
 
 /* The device's life */
 
+/* In a handler, on the CPU that the queue's interrupt is routed to. */
 static void
 if_notify(void *arg, unsigned int queue)
 {
-	(void)arg;
-	(void)queue;
-	net_kick();
+	struct net_if *ifp = arg;
+
+	if (ifp->if_borrowed != NULL)
+		event_signal(ifp->if_borrowed);
+	else if (queue < ifp->if_npairs &&
+	    ifp->if_pair[queue].ip_remote != NULL)
+		task_signal(&ifp->if_pair[queue].ip_remote->rm_task);
+	else
+		net_kick();
 }
 
 static void
@@ -493,6 +145,13 @@ if_note_broken(void *arg, const char *why)
 	net_kick();
 }
 
+void
+if_hung(struct net_if *ifp)
+{
+	ifp->if_counters.ic_hung++;
+	if_note_broken(ifp, "sends nothing any more");
+}
+
 static const struct pv_net_callbacks if_callbacks = {
 	.nc_rx = if_notify,
 	.nc_tx = if_notify,
@@ -505,12 +164,13 @@ static const struct pv_net_callbacks if_callbacks = {
  * else we send is small or may be fragmented. So may be TCP once the MTU was
  * lowered beneath connections.
  */
-static void
+void
 if_checksums(struct net_if *ifp)
 {
 	u16_t flags = NETIF_CHECKSUM_ENABLE_ALL;
 
 	if ((pv_virtio_features(ifp->if_dev) & PV_F_BIT(PV_NET_F_CSUM)) &&
+	    !ifp->if_notxcsum &&
 	    ifp->if_netif.mtu >= ifp->if_firstmtu)
 		flags &= (u16_t)~NETIF_CHECKSUM_GEN_TCP;
 	NETIF_SET_CHECKSUM_CTRL(&ifp->if_netif, flags);
@@ -544,87 +204,148 @@ if_unload_arena(struct net_if *ifp)
 	ifp->if_arena = NULL;
 }
 
+static void
+pair_free(struct if_pair *ip, bool lost)
+{
+	if (ip->ip_head != NULL)
+		pbuf_free(ip->ip_head);
+	if (ip->ip_pool != NULL)
+		rxpool_retire(ip->ip_pool, lost);
+	if (lost)
+		return;
+	ifremote_free(ip);
+	kfree(ip->ip_rx);
+	kfree(ip->ip_tx);
+}
+
 /* The ring full, and half of it again in lwIP's hands. */
 static int
-if_make_pool(struct net_if *ifp)
+pair_alloc(struct if_pair *ip, size_t budget)
 {
+	struct net_if *ifp = ip->ip_if;
 	unsigned int ring = pv_net_rx_size(&ifp->if_net);
 	unsigned int most = pv_net_rxbufs_max(&ifp->if_net);
+
+	ip->ip_nrx = most > IF_RXBATCH ? most : IF_RXBATCH;
+	ip->ip_rx = kmalloc(ip->ip_nrx * sizeof(*ip->ip_rx));
+	ip->ip_tx = kmalloc(IF_TXBATCH * sizeof(*ip->ip_tx));
+	ip->ip_pool = rxpool_alloc(ifp->if_dmat,
+	    pv_net_rxbuf_len(&ifp->if_net), ring + ring / 2, budget);
+	return ip->ip_rx == NULL || ip->ip_tx == NULL || ip->ip_pool == NULL ?
+	    ENOMEM : 0;
+}
+
+static void
+if_free_pairs(struct net_if *ifp, bool lost)
+{
+	while (ifp->if_npairs > 0)
+		pair_free(&ifp->if_pair[--ifp->if_npairs], lost);
+	if (!lost)
+		kfree(ifp->if_pair);
+	ifp->if_pair = NULL;
+}
+
+/* Memory for each pair, and for what may be queued when the device breaks. */
+static int
+if_alloc_pairs(struct net_if *ifp)
+{
+	unsigned int n = pv_net_info(&ifp->if_net)->ni_maxpairs;
 	size_t budget = arena_size();
+	struct if_pair *ip;
 
 	if (budget < RX_BUDGET_MIN)
 		budget = RX_BUDGET_MIN;
-	ifp->if_nrx = most > IF_RXBATCH ? most : IF_RXBATCH;
-	ifp->if_rx = kmalloc(ifp->if_nrx * sizeof(*ifp->if_rx));
-	if (ifp->if_rx == NULL)
+	ifp->if_pair = kzalloc(n * sizeof(*ifp->if_pair));
+	if (ifp->if_pair == NULL)
 		return ENOMEM;
-	ifp->if_pool = rxpool_alloc(ifp->if_dmat,
-	    pv_net_rxbuf_len(&ifp->if_net), ring + ring / 2, budget);
-	if (ifp->if_pool == NULL) {
-		kfree(ifp->if_rx);
-		ifp->if_rx = NULL;
-		return ENOMEM;
+	while (ifp->if_npairs < n) {
+		ip = &ifp->if_pair[ifp->if_npairs];
+		ip->ip_if = ifp;
+		ip->ip_queue = ifp->if_npairs++;
+		if (pair_alloc(ip, budget / n) != 0)
+			return ENOMEM;
 	}
-	return 0;
+	if (ifp->if_nagain != 0)
+		return 0;
+	kfree(ifp->if_again);
+	ifp->if_maxagain = n * (pv_net_tx_size(&ifp->if_net) + IF_TXBATCH +
+	    IF_REMOTE_TX);
+	ifp->if_again = kmalloc(ifp->if_maxagain * sizeof(*ifp->if_again));
+	return ifp->if_again == NULL ? ENOMEM : 0;
+}
+
+static void
+if_run_pairs(struct net_if *ifp)
+{
+	struct if_pair *ip;
+
+	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++) {
+		pv_net_tx_intr(&ifp->if_net, ip->ip_queue, 0);
+		ifrx_post(ip);
+		(void)ifremote_start(ip);
+	}
 }
 
 /* The device runs: give it buffers, and lwIP its measures. */
 static int
 if_begin(struct net_if *ifp)
 {
-	int error = if_make_pool(ifp);
+	int error = if_alloc_pairs(ifp);
 
-	if (error)
+	if (error) {
+		if_free_pairs(ifp, false);
 		return error;
+	}
 	ifp->if_broken = false;
 	ifp->if_netif.mtu = (u16_t)pv_net_mtu(&ifp->if_net);
 	ifp->if_netif.mtu6 = ifp->if_netif.mtu;
 	ifp->if_firstmtu = ifp->if_netif.mtu;
+	ifp->if_sendpairs = pv_net_info(&ifp->if_net)->ni_pairs;
 	if_checksums(ifp);
-	rx_post(ifp);
 	/* Frames to IPv6's groups come to us; a device without a filter sends
 	 * all anyway. */
-	error = pv_net_set_rxmode(&ifp->if_net, PV_NET_MODE_ALLMULTI);
+	error = pv_net_set_rxmode(&ifp->if_net, ifp->if_rxmode);
 	if (error)
 		klog(LOG_WARN, "%s: receive filter: error %d", ifp->if_name,
 		    error);
-	pv_net_tx_intr(&ifp->if_net, 0, 0);
+	if_run_pairs(ifp);
 	ifp->if_running = true;
 	if_intr(ifp, true);
+	iftx_again(ifp);
 	net_kick();
 	return 0;
+}
+
+static void
+if_drain_rx(struct if_pair *ip)
+{
+	struct rxslot *rs;
+
+	while ((rs = pv_net_drain_rx(&ip->ip_if->if_net, ip->ip_queue)) !=
+	    NULL) {
+		rs->rs_pool->rp_posted--;
+		rxpool_put(rs);
+	}
 }
 
 /* Stop the device and take every buffer back. */
 static int
 if_end(struct net_if *ifp)
 {
-	struct rxpool *rp = ifp->if_pool;
-	bool lost;
-	void *cookie;
-	int error;
+	int error = 0, stopped;
+	struct if_pair *ip;
 
 	ifp->if_running = false;
-	while (ifp->if_ntx != 0)
-		tx_drop_first(ifp);
-	error = pv_net_stop(&ifp->if_net);
-	lost = error != 0;
-	while ((cookie = pv_net_drain_tx(&ifp->if_net, 0)) != NULL) {
-		ifp->if_outstanding--;
-		if (!lost)
-			pbuf_free(cookie);
+	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++)
+		error |= ifremote_stop(ip);
+	stopped = pv_net_stop(&ifp->if_net);
+	if (error == 0)
+		error = stopped;
+	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++) {
+		iftx_drain(ip, error != 0);
+		if_drain_rx(ip);
 	}
-	while ((cookie = pv_net_drain_rx(&ifp->if_net, 0)) != NULL) {
-		if (rp == NULL)
-			continue;
-		rp->rp_posted--;
-		rxpool_put(cookie);
-	}
-	if (rp != NULL)
-		rxpool_retire(rp, lost);
-	ifp->if_pool = NULL;
-	kfree(ifp->if_rx);
-	ifp->if_rx = NULL;
+	if_free_pairs(ifp, error != 0);
 	return error;
 }
 
@@ -655,19 +376,55 @@ if_recover(struct net_if *ifp)
 	klog(LOG_WARN, "%s: %s: reset", ifp->if_name, why ? why : "broken");
 	ifp->if_broken = false;
 	ifp->if_counters.ic_resets++;
-	if (if_end(ifp) != 0) {
+	if (if_end(ifp) != 0)
 		klog(LOG_ERR, "%s: does not confirm the reset: given up",
 		    ifp->if_name);
-		if_link_changed(ifp);
-		return;
-	}
-	if (++ifp->if_failures > MAX_FAILURES) {
+	else if (++ifp->if_failures > MAX_FAILURES)
 		klog(LOG_ERR, "%s: breaks again and again: given up",
 		    ifp->if_name);
-		if_link_changed(ifp);
+	else {
+		if_restart(ifp);
 		return;
 	}
-	if_restart(ifp);
+	iftx_again(ifp);	/* drops them */
+	if_link_changed(ifp);
+}
+
+static void
+if_changed(struct net_if *ifp)
+{
+	int changed = pv_net_changed(&ifp->if_net);
+
+	if (changed < 0)
+		return;
+	if (changed & PV_NET_CHANGED_LINK)
+		if_link_changed(ifp);
+	if (changed & PV_NET_CHANGED_ANNOUNCE) {
+		net_tell(&ifp->if_netif);
+		if_flush(ifp);
+		ifp->if_counters.ic_announced++;
+		if (pv_net_announced(&ifp->if_net) != 0)
+			klog(LOG_WARN, "%s: announcement not taken",
+			    ifp->if_name);
+	}
+}
+
+/* The owner of each queue asks: of another CPU's its task. */
+void
+if_watch(struct net_if *ifp)
+{
+	struct if_pair *ip;
+
+	if (!ifp->if_running || ifp->if_borrowed != NULL)
+		return;
+	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++) {
+		if (ip->ip_remote != NULL) {
+			ip->ip_remote->rm_watched = true;
+			task_signal(&ip->ip_remote->rm_task);
+		} else if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) >
+		    IF_HUNG_NS)
+			if_hung(ifp);
+	}
 }
 
 void
@@ -682,9 +439,46 @@ if_service(struct net_if *ifp)
 	}
 	if (ifp->if_changed) {
 		ifp->if_changed = false;
-		if (ifp->if_running && pv_net_changed(&ifp->if_net) > 0)
-			if_link_changed(ifp);
+		if (ifp->if_running)
+			if_changed(ifp);
 	}
+}
+
+int
+if_borrow(struct net_if *ifp, struct event *ev)
+{
+	uint64_t end = uptime_ns() + BORROW_NS;
+	struct if_pair *ip;
+
+	if (ifp->if_busy || ifp->if_borrowed != NULL)
+		return EBUSY;
+	if (!ifp->if_running)
+		return ENETDOWN;
+	while (if_outstanding(ifp) != 0) {
+		if (uptime_ns() > end)
+			return ETIMEDOUT;
+		if_flush(ifp);
+		if_poll(ifp);
+		thread_yield();
+	}
+	ifp->if_busy = true;
+	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++)
+		if (ifremote_stop(ip) == 0)
+			ifremote_free(ip);
+	ifp->if_borrowed = ev;
+	return 0;
+}
+
+void
+if_return(struct net_if *ifp)
+{
+	struct if_pair *ip;
+
+	ifp->if_borrowed = NULL;
+	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++)
+		(void)ifremote_start(ip);
+	ifp->if_busy = false;
+	net_kick();
 }
 
 static void
@@ -741,7 +535,7 @@ if_init(struct netif *netif)
 	    NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
 	netif->output = etharp_output;
 	netif->output_ip6 = ethip6_output;
-	netif->linkoutput = if_output;
+	netif->linkoutput = iftx_output;
 	netif->mtu = (u16_t)pv_net_mtu(&ifp->if_net);
 	if_checksums(ifp);
 	return ERR_OK;
@@ -750,23 +544,53 @@ if_init(struct netif *netif)
 struct net_if *
 if_of(struct netif *netif)
 {
-	return netif->linkoutput == if_output ? netif->state : NULL;
+	return netif->linkoutput == iftx_output ? netif->state : NULL;
+}
+
+/*
+ * Coalesced frames in buffers of 64 KiB each, as they are without MRG_RXBUF,
+ * would be most of the memory that we have: then rather without.
+ */
+static int
+if_attach_device(struct net_if *ifp)
+{
+	struct pv_net_params params = {
+		.np_deny = ifp->if_deny,
+		.np_want = ifp->if_want,
+		.np_pairs = ifp->if_wantpairs,
+	};
+	int error;
+
+	error = pv_net_attach(&ifp->if_net, ifp->if_dev, &if_callbacks, ifp,
+	    &params);
+	if (error || (params.np_want & PV_NET_LRO) == 0 ||
+	    pv_net_rxbufs_max(&ifp->if_net) > 1 ||
+	    pv_net_info(&ifp->if_net)->ni_offloads <
+	    PV_F_BIT(PV_NET_F_GUEST_TSO4))
+		return error;
+	error = pv_net_detach(&ifp->if_net);
+	if (error)
+		return error;
+	params.np_want &= ~(PV_NET_LRO | PV_NET_TSO);
+	return pv_net_attach(&ifp->if_net, ifp->if_dev, &if_callbacks, ifp,
+	    &params);
 }
 
 int
 if_attach(struct net_if *ifp, uint64_t deny)
 {
-	struct pv_net_params params = { .np_deny = deny };
+	uint64_t pairs = cmdline_get_number("netpairs", cpu_count());
 	int error;
 
-	ifp->if_tx = kmalloc(IF_TXBATCH * sizeof(*ifp->if_tx));
-	if (ifp->if_tx == NULL)
-		return ENOMEM;
+	ifp->if_deny = deny;
+	ifp->if_want = IF_WANT;
+	ifp->if_rxmode = PV_NET_MODE_ALLMULTI;
+	ifp->if_wantpairs = pairs == 0 ? 1 : pairs > IF_MAXPAIRS ?
+	    IF_MAXPAIRS : (unsigned int)pairs;
 	error = if_load_arena(ifp);
 	if (error)
-		goto free;
-	error = pv_net_attach(&ifp->if_net, ifp->if_dev, &if_callbacks, ifp,
-	    &params);
+		return error;
+	error = if_attach_device(ifp);
 	if (error)
 		goto unload;
 	error = if_begin(ifp);
@@ -778,8 +602,6 @@ detach:
 	pv_net_detach(&ifp->if_net);
 unload:
 	if_unload_arena(ifp);
-free:
-	kfree(ifp->if_tx);
 	return error;
 }
 
@@ -790,12 +612,38 @@ if_detach(struct net_if *ifp)
 
 	if (ifp->if_running)
 		error = if_end(ifp);
+	iftx_again(ifp);	/* drops them */
 	detached = pv_net_detach(&ifp->if_net);
 	if (error == 0)
 		error = detached;
 	if (error == 0)
 		if_unload_arena(ifp);
-	kfree(ifp->if_tx);
-	ifp->if_tx = NULL;
+	kfree(ifp->if_again);
+	ifp->if_again = NULL;
+	return error;
+}
+
+/*
+ * Another choice of what to negotiate: the device is detached and attached
+ * again, beneath an interface that stays.
+ */
+int
+if_renegotiate(struct net_if *ifp)
+{
+	int error;
+
+	if (ifp->if_busy || !ifp->if_running)
+		return EBUSY;
+	ifp->if_busy = true;
+	if_flush(ifp);
+	error = if_end(ifp);
+	if (error == 0)
+		error = pv_net_detach(&ifp->if_net);
+	if (error == 0)
+		error = if_attach_device(ifp);
+	if (error == 0)
+		error = if_begin(ifp);
+	ifp->if_busy = false;
+	if_link_changed(ifp);
 	return error;
 }

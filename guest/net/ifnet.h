@@ -7,6 +7,14 @@
  * Receive buffers belong to a pool, which belongs to one negotiation: when the
  * device is brought up anew with other sizes, the old pool goes when the last
  * frame in it is freed.
+ *
+ * A pair of queues is served by a CPU of its own as far as there are any, the
+ * first by the stack's. Of another one a task (task.h) takes what was received
+ * and sent, posts buffers and rings the doorbell; between it and the stack's
+ * thread there are rings with one end each (spsc.h), and no lock.
+ *
+ * File by file: ifnet.c the device's life, iftx.c sending, ifrx.c receiving,
+ * ifremote.c a pair on another CPU.
  */
 #ifndef IFNET_H
 #define IFNET_H
@@ -15,15 +23,62 @@
 
 #include "lwip/netif.h"
 #include "net_guest.h"
+#include "spsc.h"
+#include "task.h"
 
 #define IF_TXBATCH	32
 #define IF_RXBATCH	64
+#define IF_MAXPAIRS	8
+#define IF_REMOTE_TX	128		/* frames on their way to another CPU */
+#define IF_HUNG_NS	(5 * 1000000000ull)	/* without a frame sent */
 
+struct event;
 struct rxpool;
 
 struct txframe {
 	struct pv_net_tx tf_tx;
+	struct pbuf	*tf_pbuf;
+	struct txframe	*tf_next;	/* free list of a remote pair */
+	bool		tf_dropped;	/* refused by the driver */
 	struct pv_piece	tf_piece[PV_NET_MAXPIECES];
+};
+
+/* What a pair has that another CPU serves. */
+struct if_remote {
+	struct task	rm_task;
+	struct spsc	rm_received;	/* slots, to the stack */
+	struct spsc	rm_back;	/* slots, to be posted again */
+	struct spsc	rm_out;		/* frames to send */
+	struct spsc	rm_sent;	/* frames that were */
+	void		**rm_slots;	/* the rings' */
+	/* the stack's */
+	struct txframe	*rm_frames;
+	struct txframe	*rm_free;
+	bool		rm_kick;	/* frames since the last signal */
+	/* the task's */
+	struct txframe	*rm_batch[IF_TXBATCH];
+	unsigned int	rm_nbatch;
+	uint64_t	rm_quiet_at;	/* when it found nothing */
+	bool		rm_watched;	/* set by the stack: look for a hang */
+};
+
+/* A pair of queues. */
+struct if_pair {
+	struct net_if	*ip_if;
+	unsigned int	ip_queue;
+	struct if_remote *ip_remote;	/* NULL: the stack's CPU serves it */
+	struct rxpool	*ip_pool;
+	struct pv_net_rx *ip_rx;	/* a batch; as long as a frame needs */
+	unsigned int	ip_nrx;
+	struct txframe	*ip_tx;		/* waiting for if_flush */
+	unsigned int	ip_ntx;
+	unsigned int	ip_outstanding;	/* frames that are not back yet */
+	bool		ip_txintr;	/* asked for, because the ring was full */
+	/* the frame that is coming in */
+	struct pbuf	*ip_head;
+	unsigned int	ip_flags;
+	bool		ip_more;	/* its next buffer is awaited */
+	bool		ip_bad;
 };
 
 struct if_counters {
@@ -32,7 +87,10 @@ struct if_counters {
 	uint64_t	ic_tx_copied;	/* not in memory that is loaded */
 	uint64_t	ic_tx_dropped;	/* refused by the driver */
 	uint64_t	ic_tx_full;	/* no room in the ring: sent later */
+	uint64_t	ic_tx_again;	/* queued at a reset, sent after it */
 	uint64_t	ic_resets;	/* after a violation of the device's */
+	uint64_t	ic_hung;	/* of those: it had ceased to send */
+	uint64_t	ic_announced;	/* our addresses, since it asked */
 };
 
 struct net_if {
@@ -43,17 +101,23 @@ struct net_if {
 	const char	*if_name;
 	struct net_if	*if_next;
 	bus_dmamap_t	if_arena;	/* the arena, loaded for this device */
-	struct rxpool	*if_pool;
-	struct pv_net_rx *if_rx;	/* a batch; as long as a frame needs */
-	unsigned int	if_nrx;
-	struct txframe	*if_tx;		/* waiting for if_flush */
-	unsigned int	if_ntx;
-	unsigned int	if_outstanding;	/* frames that the device has */
+	uint64_t	if_deny;	/* for the next negotiation: features to */
+	uint64_t	if_want;	/* leave, and to take; pairs */
+	unsigned int	if_wantpairs;
+	unsigned int	if_rxmode;	/* PV_NET_MODE_* */
+	bool		if_notxcsum;	/* lwIP computes all checksums */
+	struct if_pair	*if_pair;	/* while it runs */
+	unsigned int	if_npairs;
+	unsigned int	if_sendpairs;	/* of those, in use for sending */
+	struct pbuf	**if_again;	/* what was queued at a reset, to be */
+	unsigned int	if_nagain;	/* sent again */
+	unsigned int	if_maxagain;
 	unsigned int	if_firstmtu;	/* at this negotiation */
 	bool		if_running;
 	bool		if_busy;	/* being stopped or started */
-	bool		if_txintr;	/* asked for, because the ring was full */
 	bool		if_starved;	/* lwIP was told that there is no room */
+	bool		if_awake;	/* the stack will look by itself */
+	struct event	*if_borrowed;	/* by a bench, and whom to wake then */
 	volatile bool	if_changed;	/* set in interrupt context */
 	volatile bool	if_broken;
 	const char *volatile if_why;
@@ -103,6 +167,42 @@ void	if_service(struct net_if *);
  */
 int	if_set_mtu(struct net_if *, unsigned int mtu);
 
+/*
+ * if_watch - look for a transmit queue that hangs: then the device is reset.
+ * For a timer.
+ */
+void	if_watch(struct net_if *);
+
+/* if_hung - a queue of it hangs: reset it; from the queue's owner */
+void	if_hung(struct net_if *);
+
+/*
+ * if_renegotiate - bring the device up with what if_deny, if_want and
+ * if_wantpairs now say
+ *
+ * EBUSY; or as if_attach, and it is down then. Threads only.
+ */
+int	if_renegotiate(struct net_if *);
+
+/*
+ * if_borrow, if_return - the driver without the stack, for benches
+ *
+ * In between the stack neither sends nor receives; the caller alone calls the
+ * driver, on any pair, and *ev is signalled instead of the stack's thread.
+ * Errors: EBUSY; ENETDOWN; ETIMEDOUT what was being sent does not come back.
+ */
+int	if_borrow(struct net_if *, struct event *ev);
+void	if_return(struct net_if *);
+
+/* if_checksums - tell lwIP which checksums are left to the device */
+void	if_checksums(struct net_if *);
+
+/* if_outstanding - frames that lwIP has sent and that are not back yet */
+unsigned int if_outstanding(const struct net_if *);
+
+/* if_lent - receive buffers that are lwIP's */
+unsigned int if_lent(const struct net_if *);
+
 /* if_raw - give one frame to the driver, past lwIP: for tests of the driver */
 int	if_raw(struct net_if *, const void *frame, size_t len);
 
@@ -111,6 +211,24 @@ err_t	if_init(struct netif *);
 
 /* From a netif to its interface; NULL for the loopback. */
 struct net_if *if_of(struct netif *);
+
+/* iftx.c */
+void	iftx_flush(struct if_pair *);
+bool	iftx_reclaim(struct if_pair *);
+/* All that is queued or was given to the stopped device, to if_again. */
+void	iftx_drain(struct if_pair *, bool lost);
+err_t	iftx_output(struct netif *, struct pbuf *);
+void	iftx_resume(struct net_if *);
+void	iftx_again(struct net_if *);
+
+/* ifrx.c */
+void	ifrx_post(struct if_pair *);
+bool	ifrx_poll(struct if_pair *);
+
+/* ifremote.c: ENXIO, ENOMEM leave the pair to the stack's CPU. */
+int	ifremote_start(struct if_pair *);
+int	ifremote_stop(struct if_pair *);
+void	ifremote_free(struct if_pair *);
 
 /* The lwIP side's answer to a changed link or MTU: netstack.c. */
 void	if_link_changed(struct net_if *);

@@ -32,6 +32,7 @@
 #include "virtio_guest.h"
 
 #define NET_WATCH_MS	200	/* looked at this often without an interrupt */
+#define NET_LOOK_NS	(30 * NS_PER_US)	/* before one is asked for */
 #define IPV6_MINMTU	1280
 #define DHCP_MINMTU	576
 #define ARENA_MIN	(1024u * 1024)
@@ -147,14 +148,56 @@ net_timeout(void)
 }
 
 static void
+net_watch(uint64_t now)
+{
+	static uint64_t last;
+	struct net_if *ifp;
+
+	if (now - last < NET_WATCH_MS * NS_PER_MS)
+		return;
+	last = now;
+	for (ifp = net_list; ifp != NULL; ifp = ifp->if_next)
+		if_watch(ifp);
+}
+
+/*
+ * To sleep and be interrupted takes longer than many a frame is on its way:
+ * where the last few came soon, look for a while.
+ */
+static bool
+net_look(uint64_t *usual_ns)
+{
+	uint64_t began = uptime_ns(), now = began;
+	bool found = false;
+
+	if (*usual_ns > NET_LOOK_NS)
+		return false;
+	while (!found && now - began < NET_LOOK_NS) {
+		thread_yield();
+		found = net_work();
+		now = uptime_ns();
+	}
+	if (found)
+		*usual_ns = (*usual_ns * 7 + now - began) / 8;
+	return found;
+}
+
+static void
 net_thread(void *arg)
 {
+	uint64_t usual_ns = NET_LOOK_NS * 2, slept;
+
 	(void)arg;
 	for (;;) {
+		slept = uptime_ns();
 		event_wait(&net_event, net_timeout());
 		net_interrupts(false);
-		while (net_work())
-			thread_yield();
+		usual_ns = (usual_ns * 7 + uptime_ns() - slept) / 8;
+		net_watch(slept);
+		do {
+			while (net_work())
+				thread_yield();
+		} while (net_look(&usual_ns));
 		net_interrupts(true);
 	}
 }
@@ -165,7 +208,7 @@ net_drained(void)
 	struct net_if *ifp;
 
 	for (ifp = net_list; ifp != NULL; ifp = ifp->if_next)
-		if (ifp->if_outstanding + ifp->if_ntx != 0)
+		if (if_outstanding(ifp) != 0)
 			return false;
 	return true;
 }

@@ -2,6 +2,8 @@
 #include "kmem.h"
 #include "net_guest.h"
 #include "rxpool.h"
+#include "spsc.h"
+#include "task.h"
 
 _Static_assert(sizeof(struct rxslot) <= RXSLOT_HEAD,
     "the pbuf would share a line with what the device writes");
@@ -89,6 +91,7 @@ void
 rxpool_retire(struct rxpool *rp, bool lost)
 {
 	rp->rp_dead = true;
+	rp->rp_task = NULL;
 	rp->rp_lost |= lost;
 	if (rp->rp_lent == 0)
 		rxpool_free(rp);
@@ -111,6 +114,22 @@ rxpool_put(struct rxslot *rs)
 	rs->rs_pool->rp_free = rs;
 }
 
+void
+rxpool_return(struct rxslot *rs)
+{
+	struct rxpool *rp = rs->rs_pool;
+
+	if (rp->rp_task == NULL) {
+		rxpool_put(rs);
+		return;
+	}
+	spsc_put(rp->rp_back, rs);	/* it has room for all */
+	if (++rp->rp_returned > rp->rp_nslots / 8) {
+		rp->rp_returned = 0;
+		task_signal(rp->rp_task);
+	}
+}
+
 static void
 rxslot_free(struct pbuf *p)
 {
@@ -118,11 +137,11 @@ rxslot_free(struct pbuf *p)
 	struct rxpool *rp = rs->rs_pool;
 
 	rp->rp_lent--;
-	rxpool_put(rs);
+	rxpool_return(rs);
 	if (rp->rp_dead) {
 		if (rp->rp_lent == 0)
 			rxpool_free(rp);
-	} else if (rp->rp_posted == 0)
+	} else if (rp->rp_task == NULL && rp->rp_posted == 0)
 		net_kick();
 }
 

@@ -16,11 +16,14 @@
 #include "lwip/pbuf.h"
 
 struct rxpool;
+struct spsc;
+struct task;
 
 struct rxslot {
 	struct pbuf_custom rs_pbuf;	/* first: lwIP gives it back */
 	struct rxpool	*rs_pool;
 	struct rxslot	*rs_next;
+	struct pv_net_rx rs_rx;		/* on its way from another CPU */
 };
 
 #define RXSLOT_HEAD	128
@@ -35,6 +38,9 @@ struct rxpool {
 	unsigned int	rp_posted;	/* with the device */
 	unsigned int	rp_lent;	/* with lwIP */
 	struct rxslot	*rp_free;
+	struct task	*rp_task;	/* another CPU posts what comes back, */
+	struct spsc	*rp_back;	/* through here */
+	unsigned int	rp_returned;	/* since it was last told */
 	bool		rp_dead;	/* goes when the last slot is back */
 	bool		rp_lost;	/* the device may still write: never goes */
 };
@@ -57,6 +63,7 @@ void	rxpool_retire(struct rxpool *, bool lost);
 
 struct rxslot *rxpool_get(struct rxpool *);	/* NULL: none is free */
 void	rxpool_put(struct rxslot *);
+void	rxpool_return(struct rxslot *);	/* from the stack, to who posts it */
 
 /* What the device writes: its address, and where it is in the pool's map. */
 static inline uint8_t *

@@ -248,7 +248,7 @@ buffers_home(void *arg)
 	struct net_if *ifp = arg;
 
 	net_kick();
-	return ifp->if_pool->rp_lent == 0 && ifp->if_outstanding == 0;
+	return if_lent(ifp) == 0 && if_outstanding(ifp) == 0;
 }
 
 SELFTEST(net_buffers_come_back)
@@ -259,7 +259,7 @@ SELFTEST(net_buffers_come_back)
 
 	if (ifp == NULL || !ifp->if_running)
 		ST_SKIP(st, "no network device");
-	rp = ifp->if_pool;
+	rp = ifp->if_pair[0].ip_pool;
 	most = pv_net_rx_size(&ifp->if_net);
 	if (most > rp->rp_nslots)
 		most = rp->rp_nslots;

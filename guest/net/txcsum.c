@@ -5,6 +5,7 @@
 #define IPV4_MINLEN	20
 #define IPV6_LEN	40
 #define PROTO_TCP	6
+#define PROTO_UDP	17
 #define TCP_MINLEN	20
 #define TCP_CSUM	16	/* where in the TCP header it is */
 
@@ -75,4 +76,41 @@ tx_checksum(void *frame, size_t len, uint16_t *start, uint16_t *offset)
 	*start = (uint16_t)(ETHER_LEN + hlen);
 	*offset = TCP_CSUM;
 	return true;
+}
+
+static uint32_t
+xor32(const uint8_t *p, size_t len)
+{
+	uint32_t x = 0;
+	size_t i;
+
+	for (i = 0; i + 3 < len; i += 4)
+		x ^= (uint32_t)be16(p + i) << 16 | be16(p + i + 2);
+	return x;
+}
+
+uint32_t
+tx_flow(const void *frame, size_t len)
+{
+	const uint8_t *p = frame, *ip = p + ETHER_LEN;
+	size_t hlen;
+	uint32_t x;
+	bool ports;
+
+	if (len < ETHER_LEN + IPV4_MINLEN)
+		return 0;
+	if (be16(p + 12) == 0x0800) {
+		x = xor32(ip + 12, 8);
+		hlen = (ip[0] & 0xfu) * 4u;
+		ports = (ip[9] == PROTO_TCP || ip[9] == PROTO_UDP) &&
+		    (be16(ip + 6) & 0x3fff) == 0;
+	} else if (be16(p + 12) == 0x86dd && len >= ETHER_LEN + IPV6_LEN) {
+		x = xor32(ip + 8, 32);
+		hlen = IPV6_LEN;
+		ports = ip[6] == PROTO_TCP || ip[6] == PROTO_UDP;
+	} else
+		return 0;
+	if (ports && len >= ETHER_LEN + hlen + 4)
+		x ^= xor32(ip + hlen, 4);
+	return x;
 }

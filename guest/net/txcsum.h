@@ -18,4 +18,10 @@
 bool	tx_checksum(void *frame, size_t len, uint16_t *start,
 	    uint16_t *offset);
 
+/*
+ * tx_flow - a number that all frames of a flow have: of the addresses and, for
+ * TCP and UDP that is not cut, the ports; 0 of what is not IP
+ */
+uint32_t tx_flow(const void *frame, size_t len);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/net/ifnet.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c */
+/* UNIT: guest/net/ifnet.c guest/net/iftx.c guest/net/ifrx.c guest/net/ifremote.c guest/net/announce.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c */
 /* UNIT-CFLAGS: -Iguest/net -isystem $(SRC)/lwip/src/include */
 /* UNIT-LIBS: lwip */
 /*
@@ -7,6 +7,7 @@
  * plays: where frames are, who owns each buffer, and that all come back.
  */
 #include "net_fake.h"
+#include "txcsum.h"
 
 /* The test's own */
 
@@ -54,7 +55,7 @@ down(void)
 		if_poll(ifp);
 	netif_remove(&ifp->if_netif);
 	assert_int_equal(if_detach(ifp), 0);
-	assert_int_equal(ifp->if_outstanding, 0);
+	assert_int_equal(if_outstanding(ifp), 0);
 }
 
 static int
@@ -168,10 +169,10 @@ echo_goes_back_in_its_own_buffer(void **state)
 	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
 	assert_int_equal(ifp->if_counters.ic_rx_copied, 0);
 	assert_int_equal(arena_counters()->ac_used, used);
-	assert_int_equal(ifp->if_pool->rp_lent, 1);
+	assert_int_equal(ifp->if_pair[0].ip_pool->rp_lent, 1);
 	dev_complete();
 	if_poll(ifp);
-	assert_int_equal(ifp->if_pool->rp_lent, 0);
+	assert_int_equal(ifp->if_pair[0].ip_pool->rp_lent, 0);
 	assert_int_equal(dev.nposted, RING);
 	free(f);
 	down();
@@ -204,7 +205,7 @@ largest_echo_in_one_buffer(void **state)
 	dev.mtu = 65435;
 	dev.buflen = 65435 + 30;
 	up();
-	assert_true(ifp->if_pool->rp_nslots >= 4);
+	assert_true(ifp->if_pair[0].ip_pool->rp_nslots >= 4);
 	know_peer();
 	dev_input(f, 65449, 0);
 	if_poll(ifp);
@@ -270,7 +271,7 @@ oversize_and_errors_are_dropped(void **state)
 	if_flush(ifp);
 	assert_int_equal(dev.nsent, 0);
 	assert_int_equal(dev.nposted, RING);
-	assert_int_equal(ifp->if_pool->rp_lent, 0);
+	assert_int_equal(ifp->if_pair[0].ip_pool->rp_lent, 0);
 	free(f);
 	down();
 }
@@ -337,13 +338,13 @@ hoarder_does_not_starve_the_device(void **state)
 	}
 	assert_int_equal(nkept, RING * 2);
 	assert_true(ifp->if_counters.ic_rx_copied > 0);
-	assert_true(ifp->if_pool->rp_lent < ifp->if_pool->rp_nslots);
+	assert_true(ifp->if_pair[0].ip_pool->rp_lent < ifp->if_pair[0].ip_pool->rp_nslots);
 	for (i = 0; i < nkept; i++) {
 		assert_int_equal(kept[i]->tot_len, 1000 - 28);
 		assert_memory_equal(kept[i]->payload, f + 42, 1000 - 28);
 	}
 	drop_kept();
-	assert_int_equal(ifp->if_pool->rp_lent, 0);
+	assert_int_equal(ifp->if_pair[0].ip_pool->rp_lent, 0);
 	udp_remove(pcb);
 	free(f);
 	down();
@@ -566,7 +567,7 @@ broken_device_gives_everything_back(void **state)
 	if_flush(ifp);
 	ifp->if_netif.linkoutput(&ifp->if_netif, p);	/* still waiting */
 	assert_int_equal(p->ref, 3);
-	old = ifp->if_pool;
+	old = ifp->if_pair[0].ip_pool;
 
 	dev.broken = 1;
 	dev.cb.nc_broken(dev.arg, "test");
@@ -574,12 +575,16 @@ broken_device_gives_everything_back(void **state)
 	if_service(ifp);
 	assert_true(ifp->if_running);
 	assert_int_equal(ifp->if_counters.ic_resets, 1);
-	assert_int_equal(p->ref, 1);
-	assert_ptr_not_equal(ifp->if_pool, old);
+	assert_int_equal(ifp->if_counters.ic_tx_again, 2);
+	assert_ptr_not_equal(ifp->if_pair[0].ip_pool, old);
 	assert_int_equal(dev.nposted, RING);
 	/* The frame from before is still whole, and its pool goes with it. */
 	assert_memory_equal(kept[0]->payload, f + 42, 500 - 28);
 	drop_kept();
+	if_flush(ifp);
+	dev_complete();
+	if_poll(ifp);
+	assert_int_equal(p->ref, 1);
 	pbuf_free(p);
 
 	dev_input(f, 514, 0);
@@ -621,12 +626,209 @@ longer_buffers_need_a_restart(void **state)
 	assert_int_equal(if_set_mtu(ifp, 65436), EINVAL);
 	assert_int_equal(if_set_mtu(ifp, 4000), 0);
 	assert_int_equal(ifp->if_netif.mtu, 4000);
-	assert_int_equal(ifp->if_pool->rp_buflen, 4030);
+	assert_int_equal(ifp->if_pair[0].ip_pool->rp_buflen, 4030);
 	dev_input(f, 4014, 0);
 	if_poll(ifp);
 	if_flush(ifp);
 	check_echo(4000, f);
 	free(f);
+	down();
+}
+
+/* The second pair is another CPU's: what comes and goes there passes its task. */
+static void
+another_cpu_serves_its_pair(void **state)
+{
+	uint8_t *f = echo_frame(1500), *u = ipv4_frame(100, 17);
+	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 114, PBUF_RAM);
+	unsigned int i;
+
+	(void)state;
+	cpus = 2;
+	dev.info.ni_maxpairs = 2;
+	up();
+	while (other_runs())
+		now_ms++;
+	assert_non_null(ifp->if_pair[1].ip_remote);
+	assert_null(ifp->if_pair[0].ip_remote);
+
+	/* In: nothing before the task has run, all after it. */
+	know_peer();
+	dev_complete();
+	if_poll(ifp);
+	dev.queue = 1;
+	task_signal(other_task);
+	other_runs();
+	assert_int_equal(dev.nposted + dev.nready, RING);
+	dev_input(f, 1514, 0);
+	assert_false(if_poll(ifp));
+	task_signal(other_task);
+	other_runs();
+	dev.queue = 0;
+	assert_true(if_poll(ifp));
+	if_flush(ifp);
+	check_echo(1500, f);
+	dev_complete();
+	if_poll(ifp);
+
+	/* Out: by the flow, and what was sent comes back by the task. */
+	dev.queue = 1;
+	ifp->if_sendpairs = 2;
+	for (i = 0; (tx_flow(u, 114) * 0x9e3779b1u) >> 31 == 0; i++)
+		u[34] = (uint8_t)i;
+	pbuf_take(p, u, 114);
+	assert_int_equal(ifp->if_netif.linkoutput(&ifp->if_netif, p), ERR_OK);
+	if_flush(ifp);
+	assert_int_equal(dev.nsent, 0);
+	other_runs();
+	assert_int_equal(dev.nsent, 1);
+	assert_int_equal(if_outstanding(ifp), 1);
+	dev_complete();
+	task_signal(other_task);
+	other_runs();
+	assert_true(if_poll(ifp));
+	assert_int_equal(if_outstanding(ifp), 0);
+	assert_int_equal(p->ref, 1);
+	pbuf_free(p);
+	free(f);
+	free(u);
+	dev.queue = 1;
+	down();
+	cpus = 1;
+}
+
+/* Whatever another CPU has at a reset comes back, and is sent again. */
+static void
+another_cpu_lets_go(void **state)
+{
+	uint8_t *u = ipv4_frame(100, 17);
+	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 114, PBUF_RAM);
+	unsigned int i;
+
+	(void)state;
+	cpus = 2;
+	dev.info.ni_maxpairs = 2;
+	up();
+	while (other_runs())
+		now_ms++;
+	dev.queue = 1;
+	dev.info.ni_pairs = ifp->if_sendpairs = 2;
+	for (i = 0; (tx_flow(u, 114) * 0x9e3779b1u) >> 31 == 0; i++)
+		u[34] = (uint8_t)i;
+	pbuf_take(p, u, 114);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	if_flush(ifp);
+	other_runs();
+	assert_int_equal(dev.nsent, 1);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	dev.cb.nc_broken(dev.arg, "test");
+	if_service(ifp);
+	assert_int_equal(ifp->if_counters.ic_resets, 1);
+	assert_int_equal(ifp->if_counters.ic_tx_again, 2);
+	if_flush(ifp);
+	other_runs();
+	assert_int_equal(dev.nsent, 2);
+	dev_complete();
+	task_signal(other_task);
+	other_runs();
+	if_poll(ifp);
+	assert_int_equal(p->ref, 1);
+	pbuf_free(p);
+	free(u);
+	down();
+	cpus = 1;
+}
+
+/* Without a CPU for it the stack's serves the pair. */
+static void
+a_pair_without_a_cpu_is_served(void **state)
+{
+	uint8_t *f = echo_frame(100);
+
+	(void)state;
+	cpus = 2;
+	task_error = ENXIO;
+	dev.info.ni_maxpairs = 2;
+	up();
+	assert_null(ifp->if_pair[1].ip_remote);
+	know_peer();
+	dev.queue = 1;
+	dev_complete();
+	while (dev.nready + dev.nposted < RING)
+		if_poll(ifp);
+	dev_input(f, 114, 0);
+	dev.queue = 1;
+	assert_true(if_poll(ifp));
+	assert_int_equal(if_outstanding(ifp), 1);
+	dev.queue = 0;
+	if_flush(ifp);
+	assert_int_equal(dev.nsent, 1);
+	free(f);
+	down();
+	task_error = 0;
+	cpus = 1;
+}
+
+static void
+queued_frames_are_sent_after_a_reset(void **state)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 100, PBUF_RAM);
+
+	(void)state;
+	up();
+	memset(p->payload, 0x42, 100);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	if_flush(ifp);
+	assert_int_equal(dev.nsent, 1);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	dev.cb.nc_broken(dev.arg, "test");
+	if_service(ifp);
+	if_flush(ifp);
+	assert_int_equal(dev.nsent, 2);
+	assert_int_equal(dev.frame[0][99], 0x42);
+	assert_int_equal(ifp->if_counters.ic_tx_again, 2);
+	assert_int_equal(ifp->if_counters.ic_tx_dropped, 0);
+	dev_complete();
+	if_poll(ifp);
+	assert_int_equal(p->ref, 1);
+	pbuf_free(p);
+	down();
+}
+
+static void
+a_queue_that_hangs_is_reset(void **state)
+{
+	(void)state;
+	up();
+	if_watch(ifp);
+	if_service(ifp);
+	assert_int_equal(ifp->if_counters.ic_resets, 0);
+	dev.stalled_ns = IF_HUNG_NS + 1;
+	if_watch(ifp);
+	dev.stalled_ns = 0;
+	if_service(ifp);
+	assert_int_equal(ifp->if_counters.ic_resets, 1);
+	assert_int_equal(ifp->if_counters.ic_hung, 1);
+	down();
+}
+
+/* A gratuitous ARP, then the answer to the device. */
+static void
+the_host_asks_for_announcements(void **state)
+{
+	(void)state;
+	up();
+	dev.nsent = 0;
+	dev.changed = PV_NET_CHANGED_ANNOUNCE;
+	dev.cb.nc_changed(dev.arg);
+	if_service(ifp);
+	assert_int_equal(dev.announced, 1);
+	assert_int_equal(dev.nsent, 1);
+	assert_memory_equal(dev.frame[0] + 12, "\x08\x06\0\1\x08\0\6\4\0\1",
+	    10);
+	assert_memory_equal(dev.frame[0] + 28, my_ip, 4);
+	assert_memory_equal(dev.frame[0] + 38, my_ip, 4);
+	dev.changed = 0;
 	down();
 }
 
@@ -671,6 +873,12 @@ main(void)
 		T(broken_device_gives_everything_back),
 		T(device_that_breaks_again_and_again_is_left),
 		T(longer_buffers_need_a_restart),
+		T(another_cpu_serves_its_pair),
+		T(another_cpu_lets_go),
+		T(a_pair_without_a_cpu_is_served),
+		T(queued_frames_are_sent_after_a_reset),
+		T(a_queue_that_hangs_is_reset),
+		T(the_host_asks_for_announcements),
 		T(attach_fails_cleanly),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: ISC */
+/* What `ifconfig` sets, and the longer things that it shows. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lwip/dhcp.h"
+#include "lwip/netif.h"
+
+#include "announce.h"
+#include "ifnet.h"
+#include "ifset.h"
+#include "netstack.h"
+#include "shell.h"
+#include "tty.h"
+
+/* A word for the user in the place of an error's own. */
+static int
+failed(struct net_if *ifp, const char *what, int error)
+{
+	if (error == ENOTSUP)
+		tty_printf("%s: %s: the device does not offer it\n",
+		    ifp->if_name, what);
+	else if (error != 0)
+		tty_printf("%s: %s: %s\n", ifp->if_name, what,
+		    strerror(error));
+	return error;
+}
+
+static int
+on_or_off(const char *what, const char *text, bool *on)
+{
+	*on = strcmp(text, "on") == 0;
+	if (*on || strcmp(text, "off") == 0)
+		return 0;
+	tty_printf("%s: on or off, not %s\n", what, text);
+	return EINVAL;
+}
+
+static int
+set_mtu(struct net_if *ifp, char **argv)
+{
+	unsigned int hard = pv_net_hardmtu(&ifp->if_net);
+	unsigned long long mtu;
+	int error;
+
+	if (shell_number("mtu", argv[1], 0, UINT32_MAX, &mtu) != 0)
+		return EINVAL;
+	if (mtu > hard) {
+		tty_printf("%s: mtu %llu refused: above the hard mtu %u\n",
+		    ifp->if_name, mtu, hard);
+		return EINVAL;
+	}
+	if (mtu < PV_NET_MINMTU) {
+		tty_printf("%s: mtu %llu refused: below %u\n", ifp->if_name,
+		    mtu, PV_NET_MINMTU);
+		return EINVAL;
+	}
+	error = net_set_mtu(ifp, (unsigned int)mtu);
+	if (error)
+		tty_printf("%s: mtu %llu refused: %s\n", ifp->if_name, mtu,
+		    strerror(error));
+	return error;
+}
+
+static int
+set_up(struct net_if *ifp, char **argv)
+{
+	(void)argv;
+	netif_set_up(&ifp->if_netif);
+	return 0;
+}
+
+static int
+set_down(struct net_if *ifp, char **argv)
+{
+	(void)argv;
+	dhcp_release_and_stop(&ifp->if_netif);
+	netif_set_down(&ifp->if_netif);
+	return 0;
+}
+
+static int
+set_dhcp(struct net_if *ifp, char **argv)
+{
+	(void)argv;
+	netif_set_up(&ifp->if_netif);
+	return net_start_dhcp(ifp);
+}
+
+/* Six numbers of two hexadecimal digits. */
+static int
+parse_mac(const char *text, uint8_t *mac)
+{
+	unsigned int i;
+	char *end;
+
+	for (i = 0; i < 6; i++) {
+		mac[i] = (uint8_t)strtoul(text, &end, 16);
+		if (end == text || end > text + 2 ||
+		    *end != (i == 5 ? '\0' : ':'))
+			return EINVAL;
+		text = end + 1;
+	}
+	return 0;
+}
+
+static int
+set_mac(struct net_if *ifp, char **argv)
+{
+	uint8_t mac[6];
+	int error;
+
+	if (parse_mac(argv[1], mac) != 0) {
+		tty_printf("mac: %s is not like 02:00:00:00:00:01\n", argv[1]);
+		return EINVAL;
+	}
+	error = pv_net_set_mac(&ifp->if_net, mac);
+	if (error == 0) {
+		memcpy(ifp->if_netif.hwaddr, mac, sizeof(mac));
+		net_tell(&ifp->if_netif);
+	}
+	return failed(ifp, "mac", error);
+}
+
+static int
+set_mode(struct net_if *ifp, char **argv)
+{
+	unsigned int bit = argv[0][0] == 'p' ? PV_NET_MODE_PROMISC :
+	    PV_NET_MODE_ALLMULTI;
+	bool on;
+
+	if (on_or_off(argv[0], argv[1], &on) != 0)
+		return EINVAL;
+	ifp->if_rxmode = on ? ifp->if_rxmode | bit : ifp->if_rxmode & ~bit;
+	return failed(ifp, argv[0],
+	    pv_net_set_rxmode(&ifp->if_net, ifp->if_rxmode));
+}
+
+static int
+set_vlan(struct net_if *ifp, char **argv)
+{
+	unsigned long long id;
+	bool on;
+
+	if (shell_number("vlan", argv[1], 0, 4095, &id) != 0 ||
+	    on_or_off("vlan", argv[2], &on) != 0)
+		return EINVAL;
+	return failed(ifp, "vlan",
+	    pv_net_set_vlan(&ifp->if_net, (unsigned int)id, on));
+}
+
+static int
+set_pairs(struct net_if *ifp, char **argv)
+{
+	const struct pv_net_info *ni = pv_net_info(&ifp->if_net);
+	unsigned long long n;
+	int error;
+
+	if (shell_number("pairs", argv[1], 1, ni->ni_maxpairs, &n) != 0)
+		return EINVAL;
+	if_flush(ifp);
+	error = n == ni->ni_pairs ? 0 :
+	    pv_net_set_pairs(&ifp->if_net, (unsigned int)n);
+	ifp->if_sendpairs = ni->ni_pairs;
+	return failed(ifp, "pairs", error);
+}
+
+/* Of the device while it runs: what it leaves to us to check, or puts together. */
+static int
+set_rx_offload(struct net_if *ifp, char **argv)
+{
+	uint64_t now = pv_net_info(&ifp->if_net)->ni_offloads, mask;
+	bool on;
+
+	if (on_or_off(argv[0], argv[1], &on) != 0)
+		return EINVAL;
+	mask = pv_virtio_features(ifp->if_dev) & PV_NET_LRO;
+	if (strcmp(argv[0], "rxcsum") == 0)
+		mask = on ? PV_F_BIT(PV_NET_F_GUEST_CSUM) :
+		    mask | PV_F_BIT(PV_NET_F_GUEST_CSUM);
+	if (mask == 0)
+		return failed(ifp, argv[0], ENOTSUP);
+	return failed(ifp, argv[0], pv_net_set_offloads(&ifp->if_net,
+	    on ? now | mask : now & ~mask));
+}
+
+static int
+set_txcsum(struct net_if *ifp, char **argv)
+{
+	bool on;
+
+	if (on_or_off("txcsum", argv[1], &on) != 0)
+		return EINVAL;
+	if (on && !pv_virtio_has(ifp->if_dev, PV_NET_F_CSUM))
+		return failed(ifp, "txcsum", ENOTSUP);
+	ifp->if_notxcsum = !on;
+	if_checksums(ifp);
+	return 0;
+}
+
+static int
+set_feature(struct net_if *ifp, char **argv)
+{
+	unsigned int bit;
+	const char *name;
+	bool on;
+
+	if (on_or_off("feature", argv[2], &on) != 0)
+		return EINVAL;
+	for (bit = 0; bit < 64; bit++) {
+		name = pv_virtio_feature_name(ifp->if_dev, bit);
+		if (name != NULL && strcmp(name, argv[1]) == 0)
+			break;
+	}
+	if (bit == 64) {
+		tty_printf("feature: none is called %s\n", argv[1]);
+		return EINVAL;
+	}
+	if (on) {
+		ifp->if_deny &= ~PV_F_BIT(bit);
+		ifp->if_want |= PV_F_BIT(bit) & PV_NET_OPTIONAL;
+	} else
+		ifp->if_deny |= PV_F_BIT(bit);
+	return failed(ifp, argv[1], if_renegotiate(ifp));
+}
+
+/* Which headers to spread received frames by, over the pairs in use. */
+static int
+set_rss(struct net_if *ifp, char **argv)
+{
+	static const struct {
+		const char	*name;
+		uint32_t	types;
+	} kinds[] = {
+		{ "off", 0 },
+		{ "ip", PV_NET_HASH_BIT(PV_NET_HASH_IPV4) |
+		    PV_NET_HASH_BIT(PV_NET_HASH_IPV6) },
+		{ "tcp", PV_NET_HASH_BIT(PV_NET_HASH_TCPV4) |
+		    PV_NET_HASH_BIT(PV_NET_HASH_TCPV6) },
+		{ "udp", PV_NET_HASH_BIT(PV_NET_HASH_UDPV4) |
+		    PV_NET_HASH_BIT(PV_NET_HASH_UDPV6) },
+		{ "all", UINT32_MAX }
+	};
+	struct pv_net_rss rss = { .nr_types = 0 };
+	unsigned int i, n = sizeof(kinds) / sizeof(kinds[0]);
+
+	for (i = 0; i < n && strcmp(kinds[i].name, argv[1]) != 0; i++)
+		continue;
+	if (i == n) {
+		tty_printf("rss: off, ip, tcp, udp or all, not %s\n", argv[1]);
+		return EINVAL;
+	}
+	rss.nr_types = kinds[i].types &
+	    pv_net_info(&ifp->if_net)->ni_hash_types;
+	return failed(ifp, "rss", pv_net_set_rss(&ifp->if_net, &rss));
+}
+
+static int
+set_coalesce(struct net_if *ifp, char **argv)
+{
+	struct pv_net_coalescing co;
+	unsigned long long frames, us;
+	bool rx = strcmp(argv[1], "rx") == 0;
+
+	if (!rx && strcmp(argv[1], "tx") != 0) {
+		tty_printf("coalesce: rx or tx, not %s\n", argv[1]);
+		return EINVAL;
+	}
+	if (shell_number("frames", argv[2], 0, UINT32_MAX, &frames) != 0 ||
+	    shell_number("microseconds", argv[3], 0, UINT32_MAX, &us) != 0)
+		return EINVAL;
+	co.co_frames = (uint32_t)frames;
+	co.co_us = (uint32_t)us;
+	return failed(ifp, "coalesce", pv_net_set_coalescing(&ifp->if_net,
+	    rx ? PV_NET_ALL_RXQ : PV_NET_ALL_TXQ, &co));
+}
+
+static void
+show_ring(struct net_if *ifp, const char *name, unsigned int vq)
+{
+	const struct pv_virtq_counters *qc =
+	    pv_net_ring_counters(&ifp->if_net, vq);
+	struct pv_net_stat stat[PV_NET_MAXSTATS];
+	unsigned int i, n = 0, column = 16;
+
+	if (qc == NULL)
+		return;
+	tty_printf("\t  %s: %llu queued, %llu used, %llu doorbells, "
+	    "%llu interrupts, %llu full\n", name,
+	    (unsigned long long)qc->qc_enqueued,
+	    (unsigned long long)qc->qc_used,
+	    (unsigned long long)qc->qc_doorbells,
+	    (unsigned long long)qc->qc_interrupts,
+	    (unsigned long long)qc->qc_full);
+	if (pv_net_stats(&ifp->if_net, vq, stat, &n) != 0 || n == 0)
+		return;
+	tty_printf("\t    device:");
+	for (i = 0; i < n; i++)
+		tty_item(&column, 16, " %s %llu", stat[i].st_name,
+		    (unsigned long long)stat[i].st_value);
+	tty_printf("\n");
+}
+
+static int
+show_stats(struct net_if *ifp, char **argv)
+{
+	struct pv_net_counters nc;
+	unsigned int i;
+
+	(void)argv;
+	for (i = 0; i < ifp->if_npairs; i++) {
+		pv_net_counters(&ifp->if_net, i, &nc);
+		tty_printf("\tpair %u: rx %llu frames %llu bytes (%llu "
+		    "coalesced), tx %llu frames %llu bytes%s\n", i,
+		    (unsigned long long)nc.nc_rx_frames,
+		    (unsigned long long)nc.nc_rx_bytes,
+		    (unsigned long long)nc.nc_rx_gso,
+		    (unsigned long long)nc.nc_tx_frames,
+		    (unsigned long long)nc.nc_tx_bytes,
+		    ifp->if_pair[i].ip_remote != NULL ?
+		    ", on a processor of its own" : "");
+		show_ring(ifp, "rx", PV_NET_RXQ(i));
+		show_ring(ifp, "tx", PV_NET_TXQ(i));
+	}
+	show_ring(ifp, "control", PV_NET_CTRLQ);
+	return 0;
+}
+
+static const struct setting {
+	const char	*se_name;
+	int		(*se_fn)(struct net_if *, char **argv);
+	unsigned int	se_args;
+	const char	*se_help;
+} settings[] = {
+	{ "up", set_up, 0, "up, down\tuse it, or not" },
+	{ "down", set_down, 0, NULL },
+	{ "dhcp", set_dhcp, 0, "dhcp\t\task for an address" },
+	{ "mtu", set_mtu, 1, "mtu N\t\t68 to what the device takes" },
+	{ "mac", set_mac, 1, "mac ADDRESS\tits own, such as "
+	    "02:00:00:00:00:01" },
+	{ "promisc", set_mode, 1, "promisc on|off\treceive all frames" },
+	{ "allmulti", set_mode, 1, "allmulti on|off\treceive all to groups" },
+	{ "vlan", set_vlan, 2, "vlan ID on|off\treceive those of this VLAN" },
+	{ "txcsum", set_txcsum, 1, "txcsum on|off\tthe device completes "
+	    "TCP's checksums" },
+	{ "rxcsum", set_rx_offload, 1, "rxcsum on|off\tit checks those of "
+	    "TCP and UDP" },
+	{ "lro", set_rx_offload, 1, "lro on|off\tit joins TCP's segments" },
+	{ "pairs", set_pairs, 1, "pairs N\t\tof queues to use" },
+	{ "rss", set_rss, 1, "rss off|ip|tcp|udp|all\n\t\t\tby what to spread "
+	    "frames over them" },
+	{ "coalesce", set_coalesce, 3, "coalesce rx|tx FRAMES US\n\t\t\t"
+	    "interrupt after so many, or so long" },
+	{ "feature", set_feature, 2, "feature NAME on|off\n\t\t\tnegotiate "
+	    "anew, with it or without" },
+	{ "stats", show_stats, 0, "stats\t\tshow counters by queue, and the "
+	    "device's" },
+};
+
+void
+ifset_help(void)
+{
+	unsigned int i;
+
+	shell_usage("ifconfig");
+	tty_printf("settings, one or more:\n"
+	    "\tADDR/LEN[,GATEWAY[,DNS]]\n\t\t\tan address of its own\n");
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (settings[i].se_help != NULL)
+			tty_printf("\t%s\n", settings[i].se_help);
+}
+
+static int
+set_address(struct net_if *ifp, const char *text)
+{
+	struct net_static ns;
+
+	if (net_parse(text, &ns) != 0) {
+		tty_printf("%s: neither a setting nor an address; see "
+		    "`ifconfig --help'\n", text);
+		return EINVAL;
+	}
+	netif_set_up(&ifp->if_netif);
+	net_set_static(ifp, &ns);
+	return 0;
+}
+
+int
+ifset(struct net_if *ifp, char **argv)
+{
+	const struct setting *se, *end = settings +
+	    sizeof(settings) / sizeof(settings[0]);
+	unsigned int i;
+	int error = 0;
+
+	for (; *argv != NULL && error == 0; argv++) {
+		for (se = settings; se < end; se++)
+			if (strcmp(se->se_name, *argv) == 0)
+				break;
+		if (se == end) {
+			error = set_address(ifp, *argv);
+			continue;
+		}
+		for (i = 1; i <= se->se_args; i++) {
+			if (argv[i] == NULL) {
+				tty_printf("%s: a word is missing; see "
+				    "`ifconfig --help'\n", *argv);
+				return EINVAL;
+			}
+		}
+		error = se->se_fn(ifp, argv);
+		argv += se->se_args;
+	}
+	return error;
+}
