@@ -66,6 +66,7 @@ static struct pv_net net;
 static struct pair *pairs[MAXPAIRS];
 static unsigned int npairs = 1, window = 128, longest;
 static unsigned long breaks;
+static volatile unsigned long limit;	/* of each pair, in this round */
 static int polling;
 static volatile int broken;
 static pthread_rwlock_t running = PTHREAD_RWLOCK_INITIALIZER;
@@ -208,7 +209,8 @@ next_frame(struct pair *p, unsigned int n, unsigned long *number)
 	if (p->p_free == NULL)
 		return false;
 	if (p->p_ready)
-		return p->p_sent + n < p->p_total && under_way + n < window;
+		return p->p_sent + n < p->p_total && p->p_sent + n < limit &&
+		    under_way + n < window;
 	if (n != 0 || pv_kern_uptime_ns() - p->p_probed < PROBE)
 		return false;
 	p->p_probed = pv_kern_uptime_ns();
@@ -385,11 +387,13 @@ all(size_t off)
 
 #define ALL(member)	all(offsetof(struct pair, member))
 
+/* A round's last frames are under way when it is stopped. */
 static void
 run(unsigned long total, unsigned int rounds)
 {
 	unsigned int q, round = 1;
 
+	limit = rounds > 1 ? total / npairs / rounds : total;
 	for (q = 0; q < npairs; q++) {
 		pairs[q]->p_total = total / npairs;
 		pthread_create(&pairs[q]->p_thread, NULL, work, pairs[q]);
@@ -401,10 +405,12 @@ run(unsigned long total, unsigned int rounds)
 		if (broken || !vhost_connected(vh)) {
 			broken = 1;
 			again();
-		} else if (round < rounds &&
-		    ALL(p_received) > total / rounds * round) {
-			round++;
+		} else if (round < rounds && ALL(p_received) + ALL(p_lost) >
+		    npairs * (limit - window)) {
+			broken = 1;		/* keeps the threads away */
 			again();
+			limit = ++round == rounds ? total :
+			    total / npairs / rounds * round;
 		}
 	}
 	for (q = 0; q < npairs; q++)
