@@ -16,7 +16,7 @@ PERF_CFLAGS := $(NATIVE_CFLAGS) -iquote perf/ring
 RING_OBJ := $(patsubst %,$(P)/ring/%.c.o,main device count)
 DEPS += $(RING_OBJ:.o=.d) $(patsubst %,$(P)/ring/%.c.d,ours linux dpdk)
 
-$(RING_OBJ) $(P)/ring/ours.c.o: $(P)/%.c.o: perf/%.c mk/perf.mk mk/native.mk
+$(RING_OBJ) $(P)/ring/ours.c.o $(P)/frames/main.c.o $(P)/frames/ours.c.o: $(P)/%.c.o: perf/%.c mk/perf.mk mk/native.mk
 	$(call say,CC      $<)mkdir -p $(@D)
 	$(Q)$(NATIVE) $(PERF_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
@@ -51,14 +51,26 @@ $(P)/ring-linux: $(P)/ring/linux.c.o $(P)/ring/virtio_ring.o $(RING_OBJ)
 	$(call say,LD      $@)$(NATIVE) $(LINUX_CFLAGS) -Wl,--wrap=malloc -o $@ $^
 
 # DPDK's: its headers want its flags.
-$(P)/ring/dpdk.c.o: perf/ring/dpdk.c mk/perf.mk mk/native.mk
+$(P)/ring/dpdk.c.o $(P)/frames/dpdk.c.o: $(P)/%.c.o: perf/%.c mk/perf.mk mk/native.mk
 	$(call say,CC      $<)mkdir -p $(@D)
 	$(Q)$(NATIVE) -std=gnu11 $(NATIVE_OPT) -g -w -pthread -D_GNU_SOURCE -iquote perf/ring \
 		$$(pkg-config --cflags libdpdk) -MMD -MP -c -o $@ $<
 
+DPDK_LINK = $(NATIVE) -pthread -o $@ $^ -Wl,--as-needed $$(pkg-config --libs libdpdk) \
+	-Wl,--no-as-needed -lrte_net_virtio
+
 $(P)/ring-dpdk: $(P)/ring/dpdk.c.o $(RING_OBJ)
-	$(call say,LD      $@)$(NATIVE) -pthread -o $@ $^ -Wl,--as-needed $$(pkg-config --libs libdpdk) \
-		-Wl,--no-as-needed -lrte_net_virtio
+	$(call say,LD      $@)$(DPDK_LINK)
+
+# Frames over vhost-user (perf/frames).
+FRAMES_OBJ := $(P)/frames/main.c.o $(P)/ring/count.c.o
+DEPS += $(patsubst %,$(P)/frames/%.c.d,main ours dpdk)
+
+$(P)/frames-ours: $(P)/frames/ours.c.o $(FRAMES_OBJ) $(N)/libparavane.a
+	$(call say,LD      $@)$(NATIVE) $(PERF_CFLAGS) -o $@ $^
+
+$(P)/frames-dpdk: $(P)/frames/dpdk.c.o $(FRAMES_OBJ)
+	$(call say,LD      $@)$(DPDK_LINK)
 
 # On Linux, and as netload-host on this machine, for its end of the cable.
 $(P)/netload: perf/netload.c mk/perf.mk

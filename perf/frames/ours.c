@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * This project's network driver, by its public functions. A buffer that came is
+ * sent as it is; one that was sent is posted to receive into.
+ */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <paravane/net.h>
+
+#include "frames.h"
+#include "vhost_user.h"
+
+#define MEMORY		(32u << 20)
+#define BUFFER		2048u
+#define BUFFERS		1024u
+
+/* What frames of this size do not need, and DPDK's driver does not ask for. */
+#define DENIED	(PV_F_BIT(PV_NET_F_CSUM) | PV_F_BIT(PV_NET_F_GUEST_CSUM) | \
+	PV_F_BIT(PV_NET_F_GUEST_TSO4) | PV_F_BIT(PV_NET_F_GUEST_TSO6) | \
+	PV_F_BIT(PV_NET_F_GUEST_ECN) | PV_F_BIT(PV_NET_F_GUEST_UFO) | \
+	PV_F_BIT(PV_NET_F_HOST_TSO4) | PV_F_BIT(PV_NET_F_HOST_TSO6) | \
+	PV_F_BIT(PV_NET_F_HOST_ECN) | PV_F_BIT(PV_NET_F_HOST_UFO) | \
+	PV_F_BIT(PV_NET_F_GUEST_USO4) | PV_F_BIT(PV_NET_F_GUEST_USO6) | \
+	PV_F_BIT(PV_NET_F_HOST_USO) | PV_F_BIT(PV_NET_F_MRG_RXBUF))
+
+struct buffer {
+	struct pv_piece bf_whole;
+	struct pv_piece bf_frame;
+	uint8_t *bf_va;
+};
+
+static struct shmem memory;
+static struct pv_virtio device;
+static struct pv_net net;
+static struct buffer buffers[BUFFERS];
+static struct buffer *spare[BUFFERS];
+static unsigned int nspare;
+static unsigned int length;
+
+static const char *
+make_buffers(void)
+{
+	uint8_t *va = shmem_alloc(&memory, BUFFERS * BUFFER, 4096);
+	struct buffer *bf;
+
+	if (va == NULL)
+		return "no memory";
+	for (bf = buffers; bf < &buffers[BUFFERS]; bf++, va += BUFFER) {
+		bf->bf_va = va;
+		if (bus_dmamap_create(&memory.sm_tag, BUFFER, 1, BUFFER, 0, 0,
+		    &bf->bf_whole.pc_map) != 0 ||
+		    bus_dmamap_load(&memory.sm_tag, bf->bf_whole.pc_map, va,
+		    BUFFER, NULL, 0) != 0)
+			return "no map";
+		bf->bf_whole.pc_len = BUFFER;
+		bf->bf_frame.pc_map = bf->bf_whole.pc_map;
+		spare[nspare++] = bf;
+	}
+	return NULL;
+}
+
+/* As many as there is room for. */
+static void
+post(unsigned int n)
+{
+	struct pv_net_rxbuf rb[BURST];
+	unsigned int i, taken;
+
+	if (n > nspare)
+		n = nspare;
+	if (n > BURST)
+		n = BURST;
+	for (i = 0; i < n; i++) {
+		struct buffer *bf = spare[nspare - 1 - i];
+
+		rb[i].rb_piece = bf->bf_whole;
+		rb[i].rb_va = bf->bf_va;
+		rb[i].rb_cookie = bf;
+	}
+	pv_net_post(&net, rb, n, &taken);
+	nspare -= taken;
+}
+
+static const char *
+ours_open(const struct front_params *fp)
+{
+	struct vhost_params vp = {
+		.vp_path = fp->fp_path, .vp_type = PV_TYPE_NET,
+		.vp_shmem = &memory, .vp_poll = 1,
+		.vp_mac = { 2, 0, 0, 0, 0, 1 }
+	};
+	struct pv_net_params np = {
+		.np_rxsize = fp->fp_size, .np_txsize = fp->fp_size,
+		.np_deny = DENIED
+	};
+	static const struct pv_net_callbacks none;
+	struct vhost *vh;
+	const char *why;
+	unsigned int i;
+
+	length = fp->fp_length;
+	if (!fp->fp_packed)
+		np.np_deny |= PV_F_BIT(PV_F_RING_PACKED);
+	if (!fp->fp_in_order)
+		np.np_deny |= PV_F_BIT(PV_F_IN_ORDER);
+	if (shmem_init(&memory, 1, MEMORY) != 0)
+		return "no memory";
+	why = make_buffers();
+	if (why != NULL)
+		return why;
+	vh = vhost_new(&vp);
+	if (vh == NULL || vhost_connect(vh) != 0)
+		return vh != NULL ? vhost_error(vh) : "no memory";
+	if (pv_virtio_init(&device, &vhost_transport, vh, PV_TYPE_NET,
+	    &memory.sm_tag, "net0", NULL, NULL) != 0)
+		return "the device can't be had";
+	pv_virtio_deny(&device, np.np_deny);
+	if (pv_net_attach(&net, &device, &none, NULL, &np) != 0)
+		return "the driver does not attach";
+	if (fp->fp_packed && !pv_virtio_has(&device, PV_F_RING_PACKED))
+		return "packed rings are not negotiated";
+	if (fp->fp_in_order && !pv_virtio_has(&device, PV_F_IN_ORDER))
+		return "in order is not negotiated";
+	pv_net_rx_intr(&net, 0);
+	pv_net_tx_intr(&net, 0);
+	for (i = 0; i < fp->fp_size; i += BURST)
+		post(BURST);
+	return NULL;
+}
+
+static void
+reclaim(void)
+{
+	unsigned int n;
+
+	if (pv_net_reclaim(&net, (void **)&spare[nspare], BURST, &n) == 0)
+		nspare += n;
+}
+
+/* What is not taken is spare. */
+static unsigned int
+transmit(const struct pv_net_tx *tx, unsigned int n)
+{
+	unsigned int i, taken;
+
+	pv_net_transmit(&net, tx, n, &taken);
+	for (i = taken; i < n; i++)
+		spare[nspare++] = tx[i].tx_cookie;
+	return taken;
+}
+
+static unsigned int
+ours_send(unsigned int n)
+{
+	struct pv_net_tx tx[BURST];
+	unsigned int i, hdrlen = pv_net_hdrlen(&net);
+
+	reclaim();
+	memset(tx, 0, sizeof(tx));
+	if (n > nspare)
+		n = nspare;
+	for (i = 0; i < n; i++) {
+		struct buffer *bf = spare[--nspare];
+
+		bf->bf_frame.pc_off = hdrlen;
+		bf->bf_frame.pc_len = length;
+		memcpy(bf->bf_va + hdrlen,
+		    "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
+		tx[i].tx_pieces = &bf->bf_frame;
+		tx[i].tx_npieces = 1;
+		tx[i].tx_hdr = bf->bf_va;
+		tx[i].tx_cookie = bf;
+	}
+	return transmit(tx, n);
+}
+
+static unsigned int
+ours_round(void)
+{
+	static struct pv_net_tx tx[BURST];	/* the rest stays 0 */
+	struct pv_net_rx rx[BURST];
+	unsigned int i, n, hdrlen = pv_net_hdrlen(&net);
+
+	if (pv_net_receive(&net, rx, BURST, &n) != 0)
+		errx(1, "%s", pv_virtio_broken(&device));
+	if (n == 0)
+		return 0;
+	for (i = 0; i < n; i++) {
+		struct buffer *bf = rx[i].rx_cookie;
+
+		bf->bf_frame.pc_off = rx[i].rx_off;
+		bf->bf_frame.pc_len = rx[i].rx_len;
+		tx[i].tx_pieces = &bf->bf_frame;
+		tx[i].tx_npieces = 1;
+		tx[i].tx_hdr = bf->bf_va + rx[i].rx_off - hdrlen;
+		tx[i].tx_cookie = bf;
+	}
+	reclaim();
+	transmit(tx, n);
+	post(n);
+	return n;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct front ours = {
+		.fr_name = "paravane",
+		.fr_open = ours_open,
+		.fr_send = ours_send,
+		.fr_round = ours_round
+	};
+
+	return frames_main(argc, argv, &ours);
+}
