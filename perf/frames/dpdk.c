@@ -17,6 +17,7 @@
 
 static struct rte_mempool *pool;
 static unsigned int length;
+static unsigned int in_use, were_in_use;	/* mbufs, after rounds */
 
 static const char *
 dpdk_open(const struct front_params *fp)
@@ -81,6 +82,15 @@ dpdk_round(void)
 	return n;
 }
 
+/* What was sent is taken back in many at once. */
+static bool
+sent_came_back(void)
+{
+	were_in_use = in_use;
+	in_use = rte_mempool_in_use_count(pool);
+	return in_use <= were_in_use;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -88,7 +98,8 @@ main(int argc, char **argv)
 		.fr_name = "DPDK",
 		.fr_open = dpdk_open,
 		.fr_send = dpdk_send,
-		.fr_round = dpdk_round
+		.fr_round = dpdk_round,
+		.fr_fresh = sent_came_back
 	};
 
 	return frames_main(argc, argv, &dpdk);

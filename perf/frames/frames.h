@@ -29,6 +29,11 @@ struct front {
 	unsigned int (*fr_send)(unsigned int n);
 	/* Returns how many frames came; what came was sent on. */
 	unsigned int (*fr_round)(void);
+	/*
+	 * Whether the last round did what is done once in many: from one such to
+	 * another is counted. NULL: every round is like the others.
+	 */
+	bool (*fr_fresh)(void);
 };
 
 int frames_main(int argc, char **argv, const struct front *);

@@ -84,23 +84,43 @@ time_it(uint64_t ms)
 	    now_us() - began);
 }
 
+/* A round that finds something, and its instructions. */
+static unsigned int
+stepped_round(uint64_t *steps)
+{
+	unsigned int n, idle;
+
+	for (idle = 0; idle < 100000; idle++) {
+		count_steps_begin();
+		n = fr->fr_round();
+		*steps = count_steps_end();
+		if (n != 0)
+			return n;
+	}
+	errx(1, "%s: no frame comes any more", fr->fr_name);
+}
+
 static void
 step_it(void)
 {
 	uint64_t frames = 0, steps = 0, one;
-	unsigned int n, idle = 0;
 	const char *why = count_open(NULL, 0);
+	bool counting = fr->fr_fresh == NULL, fresh;
+	unsigned int rounds;
 
 	if (why != NULL)
 		errx(2, "%s", why);
-	while (frames < STEPPED) {
-		count_steps_begin();
-		n = fr->fr_round();
-		one = count_steps_end();
-		if (n == 0 && ++idle > 1000000)
-			errx(1, "%s: no frame comes any more", fr->fr_name);
-		frames += n;
-		steps += n != 0 ? one : 0;
+	for (rounds = 0; rounds < STEPPED; rounds++) {
+		unsigned int n = stepped_round(&one);
+
+		if (counting) {
+			frames += n;
+			steps += one;
+		}
+		fresh = fr->fr_fresh == NULL || fr->fr_fresh();
+		if (fresh && frames >= STEPPED)
+			break;
+		counting = counting || fresh;
 	}
 	printf("frames %" PRIu64 " instructions %" PRIu64 "\n", frames, steps);
 }

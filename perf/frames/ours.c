@@ -79,7 +79,7 @@ post(unsigned int n)
 		rb[i].rb_va = bf->bf_va;
 		rb[i].rb_cookie = bf;
 	}
-	pv_net_post(&net, rb, n, &taken);
+	pv_net_post(&net, 0, rb, n, &taken);
 	nspare -= taken;
 }
 
@@ -123,8 +123,8 @@ ours_open(const struct front_params *fp)
 		return "packed rings are not negotiated";
 	if (fp->fp_in_order && !pv_virtio_has(&device, PV_F_IN_ORDER))
 		return "in order is not negotiated";
-	pv_net_rx_intr(&net, 0);
-	pv_net_tx_intr(&net, 0);
+	pv_net_rx_intr(&net, 0, 0);
+	pv_net_tx_intr(&net, 0, 0);
 	for (i = 0; i < fp->fp_size; i += BURST)
 		post(BURST);
 	return NULL;
@@ -135,7 +135,7 @@ reclaim(void)
 {
 	unsigned int n;
 
-	if (pv_net_reclaim(&net, (void **)&spare[nspare], BURST, &n) == 0)
+	if (pv_net_reclaim(&net, 0, (void **)&spare[nspare], BURST, &n) == 0)
 		nspare += n;
 }
 
@@ -145,7 +145,7 @@ transmit(const struct pv_net_tx *tx, unsigned int n)
 {
 	unsigned int i, taken;
 
-	pv_net_transmit(&net, tx, n, &taken);
+	pv_net_transmit(&net, 0, tx, n, &taken);
 	for (i = taken; i < n; i++)
 		spare[nspare++] = tx[i].tx_cookie;
 	return taken;
@@ -183,7 +183,7 @@ ours_round(void)
 	struct pv_net_rx rx[BURST];
 	unsigned int i, n, hdrlen = pv_net_hdrlen(&net);
 
-	if (pv_net_receive(&net, rx, BURST, &n) != 0)
+	if (pv_net_receive(&net, 0, rx, BURST, &n) != 0)
 		errx(1, "%s", pv_virtio_broken(&device));
 	if (n == 0)
 		return 0;
