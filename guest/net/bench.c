@@ -422,6 +422,22 @@ check(const struct bench *nb, bool sending)
 	return 0;
 }
 
+/* netbench tcp send HOST PORT MS, netbench tcp receive HOST PORT */
+static int
+netbench_tcp(int argc, char **argv)
+{
+	unsigned long long port, ms = 0;
+	bool sending = argc > 2 && strcmp(argv[2], "send") == 0;
+
+	if (argc != (sending ? 6 : 5) ||
+	    (!sending && strcmp(argv[2], "receive") != 0))
+		return shell_usage(argv[0]);
+	if (shell_number("port", argv[4], 1, 65535, &port) != 0 ||
+	    (sending && shell_number("ms", argv[5], 1, 60000, &ms) != 0))
+		return EINVAL;
+	return tcp_bench(sending, argv[3], (unsigned int)port, ms);
+}
+
 static int
 netbench(int argc, char **argv)
 {
@@ -476,6 +492,8 @@ cmd_netbench(int argc, char **argv)
 {
 	int error;
 
+	if (argc > 1 && strcmp(argv[1], "tcp") == 0)
+		return netbench_tcp(argc, argv);
 	pci_hold();
 	error = netbench(argc, argv);
 	pci_drop();
@@ -483,4 +501,4 @@ cmd_netbench(int argc, char **argv)
 }
 COMMAND(netbench, cmd_netbench,
     "netbench IF send|recv [size=N] [batch=N] [frames=N] [ms=N] [gso=N] "
-    "[queue=N]", "frames at the driver, without the stack");
+    "[queue=N] | tcp send HOST PORT MS | tcp receive HOST PORT", "frames at the driver, without the stack; TCP");

@@ -51,6 +51,14 @@ void	net_services(void);
  */
 int	net_resolve(const char *host, bool v6, ip_addr_t *);
 
+/*
+ * tcp_bench - send over TCP for so long, or receive until the peer ends
+ *
+ * Says how fast that was, or what was wrong; returns errno.
+ */
+int	tcp_bench(bool send, const char *host, unsigned int port,
+	    uint64_t ms);
+
 /* net_drain - wait until the devices have sent what they have; bounded */
 void	net_drain(void);
 

@@ -42,6 +42,8 @@ struct transfer {
 	uint32_t	tr_crc;
 	bool		tr_connected;
 	bool		tr_finished;
+	bool		tr_plain;	/* a bench: no CRC, and to send until */
+	uint64_t	tr_until;
 	int		tr_error;
 };
 
@@ -103,8 +105,13 @@ transfer_close(struct transfer *tr, int error)
 static void
 transfer_fill(struct transfer *tr)
 {
-	uint64_t left = tr->tr_total - tr->tr_written;
+	uint64_t left;
 	size_t at, n;
+
+	if (tr->tr_plain && tr->tr_total == UINT64_MAX &&
+	    uptime_ns() >= tr->tr_until)
+		tr->tr_total = tr->tr_written;
+	left = tr->tr_total - tr->tr_written;
 
 	while (left > 0) {
 		at = tr->tr_written % BLOCK;
@@ -116,7 +123,8 @@ transfer_fill(struct transfer *tr)
 		if (n == 0 || tcp_write(tr->tr_pcb, tr->tr_block + at,
 		    (u16_t)n, left > n ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
 			break;
-		tr->tr_crc = crc32(tr->tr_crc, tr->tr_block + at, n);
+		if (!tr->tr_plain)
+			tr->tr_crc = crc32(tr->tr_crc, tr->tr_block + at, n);
 		tr->tr_written += n;
 		left -= n;
 	}
@@ -130,9 +138,9 @@ transfer_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 
 	(void)pcb;
 	tr->tr_done += len;
+	transfer_fill(tr);
 	if (tr->tr_done == tr->tr_total)
 		return transfer_close(tr, 0);
-	transfer_fill(tr);
 	return ERR_OK;
 }
 
@@ -145,7 +153,7 @@ transfer_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	if (p == NULL)		/* a peer that only listens may say so */
 		return tr->tr_block != NULL ? ERR_OK : transfer_close(tr, 0);
 	if (err == ERR_OK && tr->tr_block == NULL) {
-		for (q = p; q != NULL; q = q->next)
+		for (q = p; q != NULL && !tr->tr_plain; q = q->next)
 			tr->tr_crc = crc32(tr->tr_crc, q->payload, q->len);
 		tr->tr_done += p->tot_len;
 	}
@@ -275,10 +283,17 @@ transfer_report(const struct transfer *tr, const char *what)
 	uint64_t us = (uptime_ns() - tr->tr_began) / NS_PER_US;
 	uint64_t rate = us == 0 ? 0 : tr->tr_done * 10 / us;
 
-	tty_printf("tcphash: %s %llu bytes crc32 %08x in %llu ms, "
-	    "%llu.%llu MB/s\n", what, (unsigned long long)tr->tr_done,
-	    tr->tr_crc, (unsigned long long)(us / 1000),
-	    (unsigned long long)(rate / 10), (unsigned long long)(rate % 10));
+	if (tr->tr_plain)
+		tty_printf("netbench: tcp %s bytes=%llu us=%llu mbit/s=%llu\n",
+		    what, (unsigned long long)tr->tr_done,
+		    (unsigned long long)us, (unsigned long long)(us == 0 ? 0 :
+		    tr->tr_done * 8 / us));
+	else
+		tty_printf("tcphash: %s %llu bytes crc32 %08x in %llu ms, "
+		    "%llu.%llu MB/s\n", what, (unsigned long long)tr->tr_done,
+		    tr->tr_crc, (unsigned long long)(us / 1000),
+		    (unsigned long long)(rate / 10),
+		    (unsigned long long)(rate % 10));
 }
 
 static int
@@ -303,6 +318,24 @@ transfer_run(struct transfer *tr, const char *host, u16_t port)
 		    (unsigned long long)tr->tr_done);
 	else
 		transfer_report(tr, tr->tr_block != NULL ? "sent" : "received");
+	return error;
+}
+
+int
+tcp_bench(bool send, const char *host, unsigned int port, uint64_t ms)
+{
+	struct transfer tr = { .tr_plain = true, .tr_total = UINT64_MAX };
+	int error;
+
+	if (send) {
+		tr.tr_block = block_make(1);
+		if (tr.tr_block == NULL)
+			return ENOMEM;
+		tr.tr_until = uptime_ns() + ms * NS_PER_MS;
+	}
+	error = transfer_run(&tr, host, (u16_t)port);
+	net_drain();	/* a device may still be reading the block */
+	net_free(tr.tr_block);
 	return error;
 }
 
