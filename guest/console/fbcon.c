@@ -41,6 +41,13 @@ struct fbcon {
 	int		 fc_painted;		/* has drawn, and said so */
 };
 
+/* Where a pointer is, in parts of 65536 of the display. */
+static struct {
+	uint16_t x, y;
+	uint8_t	 moved;
+	uint8_t	 shown;			/* the device has its image */
+} pointer;
+
 static struct fbcon fbcons[FBCON_HEADS];
 static int fbcon_hidden;
 static struct term_font fbcon_font;
@@ -178,6 +185,52 @@ fbcon_flush(struct console *con)
 	    gg.gg_height);
 }
 
+/* The cursor: an arrow, white in a black line. */
+static int
+pointer_show(struct pv_gpu *gpu, unsigned int head)
+{
+	uint32_t *pixels;
+	unsigned int x, y;
+	int error;
+
+	pixels = kzalloc(PV_GPU_CURSOR_SIZE * PV_GPU_CURSOR_SIZE * 4);
+	if (pixels == NULL)
+		return ENOMEM;
+	for (y = 0; y < 20; y++)
+		for (x = 0; x <= y * 5 / 8; x++)
+			pixels[y * PV_GPU_CURSOR_SIZE + x] = x == 0 || y == 19 ||
+			    x == y * 5 / 8 ? 0xff000000 : 0xffffffff;
+	error = pv_gpu_cursor_set(gpu, head, pixels, 0, 0);
+	kfree(pixels);
+	return error;
+}
+
+/* Follow the pointer on the primary head. */
+static void
+fbcon_poll(struct console *con)
+{
+	struct fbcon *fc = (struct fbcon *)con;
+	struct pv_gpu_geometry gg;
+
+	if (!pointer.moved || fc->fc_head != pv_gpu_primary(fc->fc_gpu))
+		return;
+	pointer.moved = 0;
+	pv_gpu_geometry(fc->fc_gpu, &gg);
+	(void)pv_gpu_cursor_move(fc->fc_gpu, fc->fc_head,
+	    pointer.x * gg.gg_width >> 16, pointer.y * gg.gg_height >> 16);
+	if (!pointer.shown)
+		pointer.shown = pointer_show(fc->fc_gpu, fc->fc_head) == 0;
+}
+
+void
+fbcon_point(uint16_t x, uint16_t y)
+{
+	pointer.x = x;
+	pointer.y = y;
+	pointer.moved = 1;
+	console_kick();
+}
+
 static struct fbcon *
 fbcon_find(const struct pv_gpu *gpu, unsigned int head)
 {
@@ -215,6 +268,7 @@ fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb)
 	fc->fc_con.con_name = "fb";
 	fc->fc_con.con_write = fbcon_write;
 	fc->fc_con.con_flush = fbcon_flush;
+	fc->fc_con.con_poll = fbcon_poll;
 	console_register(&fc->fc_con);
 	return 0;
 }
@@ -319,7 +373,7 @@ fbcon_detach(struct pv_gpu *gpu)
 {
 	console_lock();
 	if (fbcon_has(gpu))
-		fbcon_hidden = 0;
+		fbcon_hidden = pointer.shown = 0;
 	fbcon_close_all(gpu);
 	console_unlock();
 }

@@ -106,6 +106,8 @@ struct pv_gpu;
  *			come and gone.
  * fbcon_hide		Leave the pixels alone, or show the text again.
  * fbcon_repaint	Paint everything again, as the display now is.
+ * fbcon_point		A pointer is there, in parts of 65536 of the display:
+ *			the cursor follows. Any context.
  * fbcon_detach		The display goes.
  * vcon_attach		A console on a virtio console that has been attached.
  *			Errors: ENOMEM, EBUSY there are too many.
@@ -120,6 +122,7 @@ int	fbcon_attach(struct pv_gpu *);
 void	fbcon_changed(struct pv_gpu *);
 void	fbcon_hide(struct pv_gpu *, int hide);
 void	fbcon_repaint(struct pv_gpu *);
+void	fbcon_point(uint16_t x, uint16_t y);
 void	fbcon_detach(struct pv_gpu *);
 int	vcon_attach(struct pv_console *);
 void	vcon_kick(void);

@@ -25,15 +25,72 @@ fb_find(const char *who)
 }
 
 static void
+show_monitor(const struct pv_gpu *gpu, unsigned int head)
+{
+	struct pv_gpu_monitor mo;
+	unsigned int i, column = 4;
+	const uint8_t *edid;
+	size_t len = pv_gpu_head_edid(gpu, head, &edid);
+
+	if (len == 0 || pv_gpu_edid_parse(edid, len, &mo) != 0)
+		return;
+	tty_printf("  %s \"%s\", %u x %u mm, %u, EDID %u.%u + %u\n", mo.mo_maker,
+	    mo.mo_name, mo.mo_width_mm, mo.mo_height_mm, mo.mo_year,
+	    mo.mo_version, mo.mo_revision, mo.mo_extensions);
+	tty_printf("   ");
+	for (i = 0; i < mo.mo_nmodes; i++)
+		tty_item(&column, 4, " %ux%u@%u.%03u%s",
+		    mo.mo_modes[i].md_width, mo.mo_modes[i].md_height,
+		    (unsigned)mo.mo_modes[i].md_mhz / 1000,
+		    (unsigned)mo.mo_modes[i].md_mhz % 1000,
+		    i == 0 ? " preferred," : i + 1 < mo.mo_nmodes ? "," : "");
+	tty_printf("\n");
+}
+
+static void
+show_head(const struct pv_gpu *gpu, unsigned int head)
+{
+	static const char *const states[] = { "off", "on", "suspended" };
+	struct pv_gpu_geometry gg;
+	struct pv_gpu_head_info hi;
+
+	if (pv_gpu_head(gpu, head, &hi) != 0)
+		return;
+	pv_gpu_fb_geometry(gpu, pv_gpu_head_fb(gpu, head), &gg);
+	tty_printf("head %u %s%s", head, states[hi.hi_state],
+	    head == pv_gpu_primary(gpu) ? ", primary" : "");
+	if (hi.hi_state != PV_GPU_HEAD_OFF)
+		tty_printf(", shows %u x %u, generation %u", gg.gg_width,
+		    gg.gg_height, gg.gg_generation);
+	if (hi.hi_enabled)
+		tty_printf(", the host wants %u x %u at %u,%u",
+		    (unsigned)hi.hi_wish.w, (unsigned)hi.hi_wish.h,
+		    (unsigned)hi.hi_wish.x, (unsigned)hi.hi_wish.y);
+	tty_printf("\n");
+	show_monitor(gpu, head);
+}
+
+static void
 fb_show(const struct pv_gpu *gpu)
 {
+	const struct pv_gpu_counters *gc = pv_gpu_counters(gpu);
 	struct pv_gpu_geometry gg;
+	unsigned int i;
 
 	pv_gpu_geometry(gpu, &gg);
-	tty_printf("%u x %u B8G8R8X8, stride %u, %zu bytes in %u segment%s, "
+	tty_printf("%u x %u B8G8R8X8%s, stride %u, %zu bytes in %u segment%s, "
 	    "generation %u, scanout %u\n", gg.gg_width, gg.gg_height,
-	    gg.gg_stride, gg.gg_len, gg.gg_nsegs, gg.gg_nsegs == 1 ? "" : "s",
-	    gg.gg_generation, gg.gg_scanout);
+	    gg.gg_blob ? " in place" : "", gg.gg_stride, gg.gg_len, gg.gg_nsegs,
+	    gg.gg_nsegs == 1 ? "" : "s", gg.gg_generation, gg.gg_scanout);
+	for (i = 0; i < pv_gpu_heads(gpu); i++)
+		show_head(gpu, i);
+	tty_printf("%llu flushes of %llu pixels, %llu rectangles merged, "
+	    "%u under way at most, %llu refused; %llu flips, %llu moves of the "
+	    "cursor\n", (unsigned long long)gc->gc_flushes,
+	    (unsigned long long)gc->gc_pixels,
+	    (unsigned long long)gc->gc_merged, gc->gc_most,
+	    (unsigned long long)gc->gc_busy, (unsigned long long)gc->gc_flips,
+	    (unsigned long long)gc->gc_moves);
 }
 
 static void
@@ -129,7 +186,9 @@ cmd_fb(int argc, char **argv)
 	if (gpu == NULL)
 		return ENXIO;
 	if (argc == 1) {
+		pci_hold();
 		fb_show(gpu);
+		pci_drop();
 		return 0;
 	}
 	if (strcmp(argv[1], "test") == 0)
@@ -140,4 +199,4 @@ cmd_fb(int argc, char **argv)
 	return 0;
 }
 COMMAND(fb, cmd_fb, "fb [segments | test [SECONDS]]",
-    "the framebuffer's geometry and memory, or a test picture");
+    "displays and framebuffer, its memory, or a test picture");

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmdline.h"
+#include "console.h"
 #include "console_text.h"
 #include "dma.h"
 #include "init.h"
@@ -74,12 +75,25 @@ settle(const struct xhci *hc, uint64_t ns)
 		usb_pause(end - now);
 }
 
+/* Of a field's range, in parts of 65536. */
+static uint16_t
+fraction(uint32_t at, const struct hid_field *hf)
+{
+	if (at >= hf->hf_max)
+		return UINT16_MAX;
+	return (uint16_t)(((uint64_t)at << 16) / hf->hf_max);
+}
+
 void
 usb_report(struct usb_dev *ud, const uint8_t *data, size_t len)
 {
-	if (ud->ud_kind == USB_POINTER)
-		hid_pointer_report(&ud->ud_u.u_pointer, data, len);
-	else if (ud->ud_kind == USB_KEYBOARD)
+	struct hid_pointer *hp = &ud->ud_u.u_pointer;
+
+	if (ud->ud_kind == USB_POINTER) {
+		hid_pointer_report(hp, data, len);
+		fbcon_point(fraction(hp->hp_at_x, &hp->hp_x),
+		    fraction(hp->hp_at_y, &hp->hp_y));
+	} else if (ud->ud_kind == USB_KEYBOARD)
 		ud->ud_lamp |= hid_keyboard_report(&ud->ud_u.u_keyboard, data,
 		    len, uptime_ns());
 }

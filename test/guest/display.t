@@ -6,6 +6,8 @@ What the display shows, pixel by pixel: the text console against a rendering of
 the same text by this test, from the packaged font; the picture that fbdemo
 draws from EL0 against its formula; both again after resizes, which are asked
 for as a viewer does, through a remote framebuffer client of the test's own.
+Then a display of two heads, which come and go, each with a picture of its own;
+what its EDID says; and the cursor, as a viewer is told of it.
 """
 
 import os
@@ -127,14 +129,14 @@ def differences(got, want, width):
             f"of {want[3 * i:3 * i + 3].hex()}")
 
 
-def check(g, width, height, picture, name, seconds=0):
+def check(g, width, height, picture, name, seconds=0, **which):
     """
     The screen is that picture; where nothing tells when it was drawn, within
     some seconds.
     """
     end = time.monotonic() + seconds
     while True:
-        got = g.screen()
+        got = g.screen(**which)
         good = got == (width, height, picture)
         if good or time.monotonic() >= end:
             break
@@ -163,8 +165,8 @@ class Viewer:
         self.socket.sendall(b"\x01")            # shared
         self.receive(20)
         self.receive(struct.unpack(">I", self.receive(4))[0])
-        # Raw, and the desktop's size with its screens.
-        self.socket.sendall(struct.pack(">BxHii", 2, 2, 0, -308))
+        # Raw, the desktop's size with its screens, cursors with alpha.
+        self.socket.sendall(struct.pack(">BxHiii", 2, 3, 0, -308, -314))
 
     def receive(self, count):
         data = b""
@@ -178,6 +180,36 @@ class Viewer:
     def resize(self, width, height):
         self.socket.sendall(struct.pack(">BxHHBxIHHHHI", 251, width, height,
                                         1, 0, 0, 0, width, height, 0))
+
+    def point(self, x, y):
+        self.socket.sendall(struct.pack(">BBHH", 5, 0, x, y))
+
+    def rectangle(self):
+        """One rectangle of an update: a cursor, or None of another kind."""
+        hot_x, hot_y, width, height, kind = struct.unpack(
+            ">HHHHi", self.receive(12))
+        if kind == -308:
+            self.receive(16 * self.receive(4)[0])
+        elif kind == -314:
+            self.receive(4)                     # its pixels are raw
+            return hot_x, hot_y, width, height, self.receive(
+                4 * width * height)
+        elif kind == 0:
+            self.receive(4 * width * height)
+        else:
+            raise RuntimeError(f"a rectangle of kind {kind}")
+        return None
+
+    def cursor(self):
+        """The next cursor that the server tells of, not an empty one."""
+        while True:
+            kind = self.receive(1)[0]
+            if kind != 0:
+                raise RuntimeError(f"a message of kind {kind}")
+            for _ in range(struct.unpack(">xH", self.receive(3))[0]):
+                found = self.rectangle()
+                if found and any(found[4][3::4]):
+                    return found
 
     def close(self):
         self.socket.close()
@@ -200,11 +232,11 @@ def shown(lines, rows):
     return lines[-rows:]
 
 
-def check_text(g, font, lines, width, height, name):
+def check_text(g, font, lines, width, height, name, **which):
     now = shown(lines, height // font.height)
     return check(g, width, height,
                  text_picture(font, now, (len(now[-1]), len(now) - 1), width,
-                              height), name, 5)
+                              height), name, 5, **which)
 
 
 def test_text(g, font, width, height):
@@ -294,10 +326,109 @@ def test_display(directory):
         tap.equal(g.wait(), 0, "ends when told to")
 
 
+def await_fb(g, pattern):
+    """What `fb` says, once it says that."""
+    end = time.monotonic() + 20
+    while True:
+        answer = g.command("fb", 20)
+        if re.search(pattern, answer, re.M) or time.monotonic() > end:
+            return answer
+        time.sleep(0.1)
+
+
+def test_edid(g):
+    answer = g.command("fb", 20)
+    tap.ok('RHT "QEMU Monitor"' in answer, "EDID: maker and name", answer)
+    tap.ok(re.search(r"^    880x660@\S+ preferred,", answer, re.M),
+           "EDID: the preferred mode is what the host was asked for", answer)
+    size = re.search(r"(\d+) x (\d+) mm", answer)
+    tap.ok(size and 100 < int(size[1]) < 1000, "EDID: its size", answer)
+
+
+def test_heads(g, font, first, second):
+    """Each head shows the text in its own size; one goes, one comes again."""
+    other = {"device": "gpu0", "head": 1}
+    tap.ok("head 1 off" in g.command("fb", 20), "head 1: off at first")
+    second.resize(640, 480)
+    answer = await_fb(g, "^head 1 on, shows 640 x 480")
+    tap.ok("head 1 on, shows 640 x 480" in answer,
+           "head 1: comes when the host enables it", answer)
+    lines = clear(g)
+    say(g, lines, "on both of them")
+    check_text(g, font, lines, 880, 660, "head 0: its text")
+    check_text(g, font, lines, 640, 480, "head 1: the same text", **other)
+    second.resize(800, 600)
+    check_text(g, font, lines, 800, 600, "head 1: after a resize", **other)
+    check_text(g, font, lines, 880, 660, "head 0: as it was")
+    # None is what QEMU takes a viewer to want that never said: no change.
+    first.resize(880, 660)
+    first.resize(0, 0)
+    answer = await_fb(g, "^head 0 off")
+    tap.ok("head 0 off" in answer and "head 1 on, primary" in answer,
+           "head 1: the primary one once head 0 is disabled", answer)
+    lines = clear(g)
+    say(g, lines, "on the one that is left")
+    check_text(g, font, lines, 800, 600, "head 1: goes on", **other)
+    first.resize(720, 400)
+    answer = await_fb(g, "^head 0 on, primary, shows 720 x 400")
+    tap.ok("head 0 on, primary, shows 720 x 400" in answer,
+           "head 0: comes again", answer)
+    lines = clear(g)
+    check_text(g, font, lines, 720, 400, "head 0: its text again")
+    check_text(g, font, lines, 800, 600, "head 1: there still", **other)
+
+
+def test_cursor(g, viewer):
+    """An arrow of white in black, its tip at its hot spot."""
+    # The first ones may come before anybody listens.
+    for i in range(100):
+        viewer.point(100 + i, 100)
+        if re.search(r" [1-9]\d* moves", g.command("fb", 20)):
+            break
+        time.sleep(0.1)
+    hot_x, hot_y, width, height, pixels = viewer.cursor()
+    tap.equal((hot_x, hot_y, width, height), (0, 0, 64, 64),
+              "cursor: its size and its hot spot")
+    alpha = pixels[3::4]
+    row = 64 * 10
+    tap.ok(alpha[0] == 255 and alpha[63] == 0 and alpha[64 * 63] == 0,
+           "cursor: opaque at its tip, nothing far from it")
+    tap.equal(pixels[4 * (row + 3):4 * (row + 3) + 4], b"\xff" * 4,
+              "cursor: white within")
+    tap.equal(pixels[4 * row:4 * row + 4], b"\0\0\0\xff",
+              "cursor: black at its edge")
+    before = int(re.search(r" (\d+) moves", g.command("fb", 20))[1])
+    viewer.point(300, 200)
+    answer = await_fb(g, rf" (?!{before} )\d+ moves")
+    tap.ok(f" {before} moves" not in answer, "cursor: moves", answer)
+
+
+def test_two_heads(directory):
+    font = Font(FONT)
+    paths = [os.path.join(directory, f"head{i}") for i in range(2)]
+    vnc = [f"unix:{path},display=gpu0,head={i}"
+           for i, path in enumerate(paths)]
+    with Guest(append="test", limit=200,
+               devices=[["-device", "virtio-gpu-pci,id=gpu0,max_outputs=2,"
+                         "xres=880,yres=660,edid=on"],
+                        ["-device", "qemu-xhci"], ["-device", "usb-tablet"]],
+               args=["-vnc", vnc[0], "-vnc", vnc[1]]) as g:
+        g.prompt(60)
+        first, second = [Viewer(path) for path in paths]
+        test_edid(g)
+        test_cursor(g, first)
+        test_heads(g, font, first, second)
+        first.close()
+        second.close()
+        g.command("poweroff", wait=False)
+        tap.equal(g.wait(), 0, "two heads: ends when told to")
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         try:
             test_display(directory)
+            test_two_heads(directory)
         except Failure as why:
             tap.ok(False, "goes on to the end", why)
     tap.done()

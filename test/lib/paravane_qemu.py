@@ -303,10 +303,13 @@ class Guest:
         self.monitor_file.readline()
         self.qmp("qmp_capabilities")
 
-    def screen(self):
-        """The display now: width, height, 3 bytes (R, G, B) a pixel."""
+    def screen(self, **which):
+        """
+        The display now, or the one that device= and head= name: width, height,
+        3 bytes (R, G, B) a pixel.
+        """
         path = os.path.join(self.tmp.name, "screen.ppm")
-        self.qmp("screendump", filename=path)
+        self.qmp("screendump", filename=path, **which)
         with open(path, "rb") as f:
             data = f.read()
         head = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)

@@ -25,6 +25,15 @@ static const struct port_bus_space space;
 #define dma_tag_noncoherent		port_dma_tag
 #include "../../guest/usb/usb.c"
 
+static uint16_t pointed_x, pointed_y;
+
+void
+fbcon_point(uint16_t x, uint16_t y)
+{
+	pointed_x = x;
+	pointed_y = y;
+}
+
 #include <port.h>
 
 #define OP	0x40
