@@ -58,7 +58,7 @@ SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/us
 	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \
 	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
 	transport/pci_intr transport/pci transport/mmio device/gpu device/gpu_fb device/gpu_edid \
-	device/gpu_cursor device/gpu_3d device/console device/net device/net_ctrl device/net_stats)
+	device/gpu_cursor device/gpu_3d device/gpu_command device/gpu_flush device/console device/net device/net_ctrl device/net_stats)
 OPTIMISE = $(if $(filter $(SMALL),$@),$(CC_SMALL)) $(if $(filter $(FAR),$@),-mcmodel=small)
 
 # But these name the end of the image.
