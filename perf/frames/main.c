@@ -19,7 +19,7 @@
 #include "ring.h"
 
 #define WARM		200000u		/* frames */
-#define STEPPED		1024u		/* frames: each step takes long */
+#define STEPPED		512u		/* frames: each step takes long */
 #define STUCK_US	10000000u
 #define LOOK		256u		/* rounds between looks at the clock */
 

@@ -17,7 +17,7 @@
 
 #include "ring.h"
 
-#define WARM		4096	/* rounds, before anything is counted */
+#define WARM		4096	/* buffers, before anything is counted */
 #define STEPPED		256	/* buffers at most: each step takes microseconds */
 #define LINED		4096
 #define FRESH_MAX	10000	/* rounds */
@@ -140,6 +140,7 @@ rounds_of(unsigned int batch, unsigned int most)
 {
 	unsigned int n = work.wk_size / batch * work.wk_queues;
 
+	most /= work.wk_segments;
 	while (n > 1 && n * batch > most)
 		n /= 2;
 	while (n * batch * 2 <= most)
@@ -250,7 +251,7 @@ static double
 least(unsigned int batch, double (*each)(unsigned int, unsigned int,
     const struct meter *))
 {
-	unsigned int i, n = TIMES / STRETCHES / batch;
+	unsigned int i, n = TIMES / STRETCHES / batch / work.wk_segments;
 	double low = 0, one;
 
 	for (i = 0; i < STRETCHES; i++) {
@@ -279,7 +280,9 @@ measure(unsigned int batch, bool counted, bool clocked)
 {
 	const char *why;
 
-	rounds(batch, WARM / batch + 2 * work.wk_size, &idle);
+	/* Twice round each ring. */
+	rounds(batch, (WARM + 2 * work.wk_size * work.wk_queues) / batch,
+	    &idle);
 	printf("%u", batch);
 	if (counted) {
 		why = count_open(rings, work.wk_queues);

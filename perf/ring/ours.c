@@ -11,8 +11,6 @@
 #include "ring.h"
 #include "shmem.h"
 
-#define MEMORY	(512u << 20)
-
 static struct shmem memory;
 static struct pv_virtio device;
 static struct pv_virtq *queues[QUEUES_MAX];
@@ -193,6 +191,18 @@ static const struct pv_transport_ops transport = {
 	.to_describe = describe,
 };
 
+/* Rings, tables and buffers, with room to spare. */
+static size_t
+memory_for(const struct work *wk)
+{
+	size_t rings = (size_t)wk->wk_queues * wk->wk_size * 64;
+	size_t tables = wk->wk_segments == 1 ? 0 : (size_t)wk->wk_queues *
+	    wk->wk_size * wk->wk_segments * 16;
+
+	return (8u << 20) + rings + tables + tables / 8 +
+	    (size_t)wk->wk_segments * BUFFER_LEN;
+}
+
 /* All buffers lie in the same memory, of so many segments. */
 static int
 make_buffers(const struct work *wk)
@@ -254,7 +264,7 @@ ours_open(const struct work *wk, struct ring *rings)
 
 	dev.de_work = wk;
 	dev.de_rings = rings;
-	if (shmem_init(&memory, 1, MEMORY) != 0 || make_buffers(wk) != 0)
+	if (shmem_init(&memory, 1, memory_for(wk)) != 0 || make_buffers(wk) != 0)
 		return "no memory";
 	if (pv_virtio_init(&device, &transport, NULL, PV_TYPE_ENTROPY,
 	    &memory.sm_tag, "perf0", NULL, NULL) != 0 ||

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: ISC
+"""What size costs: rings, queues and segments, this project beside itself."""
+
+import race
+import ring
+
+RINGS = (16, 64, 256, 1024, 4096, 32768)
+QUEUES = (1, 4, 16, 64)
+# The first two are what a table costs at all; the others are held together.
+SEGMENTS = (1, 2, 16, 64, 256, 1024, 4096)
+BATCH = 8
+KINDS = [("split", "split", []), ("packed", "packed", ["--packed"])]
+DEAREST, CHEAPEST = "dearest", "cheapest"
+
+# Counts hardly differ; memory that no longer fits a cache takes its time.
+GOALS = {"instructions": 1.05, "ns": 1.5}
+
+
+def rows():
+    for kind, words, _ in KINDS:
+        for name, sizes, unit in (
+                ("rings", f"rings of {RINGS[0]} to {RINGS[-1]}", "a buffer"),
+                ("queues", f"{QUEUES[0]} to {QUEUES[-1]} queues in turn",
+                 "a buffer"),
+                ("segments", f"buffers of 16 to {SEGMENTS[-1]} segments",
+                 "a segment")):
+            for what, limit in GOALS.items():
+                yield race.Row(
+                    f"{kind}-{name}-{what}", f"{sizes}, {words}",
+                    f"{what} {unit}", (DEAREST, CHEAPEST),
+                    form="{:.1f}", goal=race.at_most(limit),
+                    counted=what == "instructions")
+
+
+class Part(race.Part):
+    title = "Cost against size"
+    how = f"""This project's virtqueues as in the part ring, beside themselves:
+        the dearest size to the cheapest. Rings of {', '.join(map(str, RINGS))}
+        and {', '.join(map(str, QUEUES))} queues of 256 entries in turn, batches
+        of {BATCH}; buffers of {', '.join(map(str, SEGMENTS[2:]))} segments one
+        at a time, of which the cost is that of each segment beyond the second:
+        what a buffer of two costs is subtracted."""
+    rows = list(rows())
+
+    def versions(self):
+        return {"compiler": race.said("gcc", "--version")}
+
+    def setup(self, bench):
+        race.build("perf/ring-ours")
+
+    def ask(self, arguments, batch):
+        return ring.ask(race.OURS, arguments, [batch])[batch]
+
+    def rings(self, arguments):
+        return [self.ask([*arguments, "--size", str(size)], BATCH)
+                for size in RINGS]
+
+    def queues(self, arguments):
+        return [self.ask([*arguments, "--queues", str(n)], BATCH)
+                for n in QUEUES]
+
+    def segments(self, arguments):
+        two, *more = (self.ask(
+            [*arguments, "--segments", str(n), "--size", str(max(n, 256))], 1)
+            for n in SEGMENTS[1:])
+        return [{what: (found[what] - two[what]) / (n - 2) for what in found}
+                for n, found in zip(SEGMENTS[2:], more)]
+
+    def measure(self, bench, what, argument):
+        for kind, _, arguments in KINDS:
+            for name in ("rings", "queues", "segments"):
+                row = f"{kind}-{name}-{what}"
+                if not bench.only(row):
+                    continue
+                try:
+                    costs = [found[what] for found in getattr(self, name)(
+                        [argument, *arguments])]
+                except (race.Missing, RuntimeError) as why:
+                    bench.leave_out(row, DEAREST, str(why))
+                    continue
+                bench.sample(row, DEAREST, max(costs))
+                bench.sample(row, CHEAPEST, min(costs))
+
+    def once(self, bench):
+        self.measure(bench, "instructions", "--count")
+
+    def run(self, bench, n):
+        self.measure(bench, "ns", "--time")
