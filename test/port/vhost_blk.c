@@ -282,6 +282,7 @@ start_again(void)
 static void
 mend(bool resume)
 {
+	broken = 1;
 	pthread_rwlock_wrlock(&running);
 	breaks++;
 	if (resume && pv_virtio_broken(&dev) == NULL)
