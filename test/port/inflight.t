@@ -27,8 +27,9 @@ POINTS = ["taken", "half taken", "served", "noted as used", "shown",
 
 
 class Run:
-    def __init__(self, tmp, packed, *args):
+    def __init__(self, tmp, packed, *args, ops=OPS):
         self.tmp = tmp
+        self.ops = ops
         self.files = [os.path.join(tmp, f) for f in
                       ("sock", "image", "expect")]
         with open(self.files[1], "wb") as f:
@@ -38,7 +39,7 @@ class Run:
         self.back = None
         self.start(*args)
         self.front = vhost.program(tmp, "vhost_blk", "-r", "-q", 2,
-                                   self.files[0], self.files[2], OPS)
+                                   self.files[0], self.files[2], ops)
 
     def start(self, *args):
         self.back = vhost.program(self.tmp, "vhost_back", *self.packed, *args,
@@ -58,7 +59,7 @@ class Run:
         self.ended()
         f = self.front
         bad = [] if status == 0 else [f"status {status}"] + f.lines[-4:]
-        if f.value(r"^requests: done (\d+) errors 0$") != OPS:
+        if f.value(r"^requests: done (\d+) errors 0$") != self.ops:
             bad += [x for x in f.lines if x.startswith("request")] + ["done?"]
         if not bad and not filecmp.cmp(*self.files[1:], shallow=False):
             bad.append("the image is another")
@@ -87,7 +88,7 @@ def point(tmp, kind, packed, number, name):
 
 
 def anywhere(tmp, kind, packed):
-    run = Run(tmp, packed)
+    run = Run(tmp, packed, ops=10 * OPS)
     run.front.await_line("^up$")
     for _ in range(DEATHS):
         run.back.await_line("^never$", 0.1)
