@@ -64,6 +64,7 @@ class Missing(Exception):
 class Goal:
     words: str
     holds: object       # a function of a Result
+    drawn: bool = True  # of use in a picture of ratios
 
 
 def at_least(times):
@@ -92,12 +93,13 @@ def not_more(chance=0.01, allow=0.0):
     top in the row's unit.
     """
     return Goal("≤ 1", lambda r: r.median(r.ours) <=
-                r.median(r.best()) * (1 + chance) + allow)
+                r.median(r.best()) * (1 + chance) + allow, drawn=False)
 
 
 def figure_at_most(limit):
     """Our figure, whatever the peer's."""
-    return Goal(f"itself ≤ {limit:g}", lambda r: r.median(r.ours) <= limit)
+    return Goal(f"itself ≤ {limit:g}", lambda r: r.median(r.ours) <= limit,
+                drawn=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Row:
     form: str = ""          # of a figure: "{:.1f}"; "": three digits or more
     scale: float = 1.0      # what a sample is multiplied by when it is shown
     counted: bool = False   # exact: no timing, a busy machine changes nothing
+    picture: bool = True    # in the picture too, if there is a goal
 
 
 class Part:

@@ -121,9 +121,15 @@ def markdown(bench, parts):
 
 
 def gain(result):
-    """How many times better than the best peer; more is always better."""
+    """
+    How many times better than the best peer, more is always better; None where
+    the picture has no bar.
+    """
     value = result.ratio()
-    if not value or math.isinf(value):
+    if result.verdict() == "broken" or not value or math.isinf(value):
+        return None
+    if not (result.row.picture and result.row.goal and
+            result.row.goal.drawn):
         return None
     return value if result.row.more else 1 / value
 

@@ -58,7 +58,7 @@ def rows():
             yield race.Row(
                 f"{name}-{batch}-instructions", f"{words}, batch {batch}",
                 "instructions a buffer", racers, goal=race.fewer(),
-                form="{:.1f}", counted=True)
+                form="{:.1f}", counted=True, picture=batch == 32)
             if not simd:
                 yield race.Row(
                     f"{name}-{batch}-lines", f"{words}, batch {batch}",

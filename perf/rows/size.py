@@ -29,7 +29,7 @@ def rows():
                     f"{kind}-{name}-{what}", f"{sizes}, {words}",
                     f"{what} {unit}", (DEAREST, CHEAPEST),
                     form="{:.1f}", goal=race.at_most(limit),
-                    counted=what == "instructions")
+                    counted=what == "instructions", picture=False)
 
 
 class Part(race.Part):
