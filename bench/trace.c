@@ -52,6 +52,16 @@ static uint64_t cpu_seen;	/* the newest index that the CPU has read */
 static uintptr_t unchecked;
 static uint16_t unchecked_kind;
 
+/*
+ * Flags in a packed ring that were just stored, where the device looks next:
+ * whether they show anything is known when they are there.
+ */
+static struct {
+	uintptr_t st_flags;		/* 0: none */
+	uint64_t st_seq;
+	struct stack st_stack;
+} stored;
+
 static void (*step)(void *);
 static void *step_arg;
 static unsigned int step_one_in;
@@ -88,6 +98,7 @@ void
 order_reset(void)
 {
 	late.la_len = 0;
+	stored.st_flags = 0;
 	npending = nincoming = 0;
 	device_seen = cpu_seen = 0;
 	unchecked = 0;
@@ -103,11 +114,58 @@ order_field(uintptr_t cpu, size_t len)
 		unchecked = 0;
 }
 
+static int
+overlap(uintptr_t a, size_t alen, uintptr_t b, size_t blen)
+{
+	return a < b + blen && b < a + alen;
+}
+
+/* What was stored before an index, and is not ordered by now. */
+static void
+judge_shown(uintptr_t addr, size_t len, uint64_t before,
+    const struct stack *by)
+{
+	struct about ab;
+	unsigned int i;
+
+	for (i = 0; i < npending && pending[i].pe_seq < before; i++) {
+		if (overlap(pending[i].pe_addr, pending[i].pe_len, addr, len))
+			continue;
+		about_cpu(addr, &ab);
+		if (by != NULL) {
+			ab.ab_what2 = "stored";
+			ab.ab_stack2 = by;
+		}
+		finding(BENCH_STORE_ORDER, &ab, "the CPU stores an index at "
+		    "%p, and no barrier stands between it and an earlier "
+		    "store, at %p", (void *)addr, (void *)pending[i].pe_addr);
+		npending = 0;
+		return;
+	}
+}
+
+/* A descriptor is available where the two bits differ. */
+static void
+judge_stored(void)
+{
+	uintptr_t addr = stored.st_flags;
+	const uint8_t *flags = (const uint8_t *)addr;
+
+	stored.st_flags = 0;
+	if (addr == 0 || chunk_find(addr) == NULL ||
+	    ((flags[0] ^ flags[1]) & 0x80) == 0)
+		return;
+	judge_shown(addr, 2, stored.st_seq, &stored.st_stack);
+	unchecked = addr;
+	unchecked_kind = O_INDEX;
+}
+
 void
 order_barrier(bool outer, char kind)
 {
 	(void)outer;
 	order_catch_up();
+	judge_stored();
 	if (kind != 'r') {
 		npending = 0;
 		device_seen = 0;
@@ -118,12 +176,6 @@ order_barrier(bool outer, char kind)
 	}
 	if (kind == 'm')
 		unchecked = 0;
-}
-
-static int
-overlap(uintptr_t a, size_t alen, uintptr_t b, size_t blen)
-{
-	return a < b + blen && b < a + alen;
 }
 
 /* Stores to the same byte stay in order: what is older goes along. */
@@ -191,6 +243,7 @@ order_device_read(uintptr_t cpu, uint8_t *data, size_t len)
 	int is_late = 0, in_bell;
 
 	order_catch_up();
+	judge_stored();
 	/* Flags are a hint: they may be seen late. */
 	in_bell = port_bell && !bench_stepping &&
 	    !(ck != NULL && (ck->ck_own[cpu % CHUNK] & O_FLAGS));
@@ -223,6 +276,7 @@ order_device_write(uintptr_t cpu, size_t len)
 	struct incoming *in;
 
 	order_catch_up();
+	judge_stored();
 	if (!traced)
 		return;
 	if (nincoming == MAXINCOMING) {
@@ -360,26 +414,6 @@ on_load(const struct access *ac)
 	judge_fetch(ac);
 }
 
-/* An index shows what was stored before it: all of that is ordered by now. */
-static void
-judge_index(const struct access *ac)
-{
-	struct about ab;
-	unsigned int i;
-
-	for (i = 0; i < npending; i++)
-		if (!overlap(pending[i].pe_addr, pending[i].pe_len,
-		    ac->ac_addr, ac->ac_len))
-			break;
-	if (i == npending)
-		return;
-	about_cpu(ac->ac_addr, &ab);
-	finding(BENCH_STORE_ORDER, &ab, "the CPU stores an index at %p, and no "
-	    "barrier stands between it and an earlier store, at %p",
-	    (void *)ac->ac_addr, (void *)pending[i].pe_addr);
-	npending = 0;
-}
-
 /* What of it asks for a full barrier: flags before all else. */
 static void
 note_unchecked(const struct access *ac, uint16_t kind)
@@ -394,6 +428,23 @@ note_unchecked(const struct access *ac, uint16_t kind)
 		}
 }
 
+/* Flags where the device looks next, among what is stored. */
+static int
+note_stored(const struct access *ac)
+{
+	size_t k;
+
+	for (k = 0; k < ac->ac_len; k++)
+		if (ac->ac_ck->ck_own[ac->ac_i + k] & O_INDEX) {
+			stored.st_flags = ac->ac_addr + k;
+			order_store(ac->ac_addr, ac->ac_len);
+			stored.st_seq = seq;
+			stack_take(&stored.st_stack);
+			return 1;
+		}
+	return 0;
+}
+
 static void
 on_store_coherent(const struct access *ac)
 {
@@ -401,8 +452,10 @@ on_store_coherent(const struct access *ac)
 	/* Long ones clear memory, before there are fields in it. */
 	if (ac->ac_len > MAXOLD)
 		return;
+	if (any_own(ac, O_POLLED) && note_stored(ac))
+		return;
 	if (any_own(ac, O_INDEX))
-		judge_index(ac);
+		judge_shown(ac->ac_addr, ac->ac_len, seq + 1, NULL);
 	note_unchecked(ac, O_INDEX);
 	note_unchecked(ac, O_EVENT);
 	note_unchecked(ac, O_FLAGS);
@@ -460,6 +513,7 @@ on_access(const void *p, size_t len, int store)
 
 	traced = 1;
 	order_catch_up();
+	judge_stored();
 	if (!active || chunk_find(ac.ac_addr) == NULL)
 		return;
 	maybe_step();
