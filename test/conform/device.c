@@ -535,6 +535,117 @@ frees_backing_early(struct raw *r)
 	rect(r, 0x104, 8, 8, 1, 0);
 }
 
+#define G(n)	PV_F_BIT(PV_GPU_F_##n)
+
+static void
+a_blob_of_no_size(struct raw *r)
+{
+	const uint32_t words[8] = { 1, PV_GPU_BLOB_GUEST };
+
+	with(r, G(RESOURCE_BLOB));
+	gpu(r, 0, 0x10c, 56, 24, words);
+}
+
+static void
+a_blob_of_a_host_that_renders_nothing(struct raw *r)
+{
+	const uint32_t words[8] = { 1, PV_GPU_BLOB_HOST3D, 0, 0, 1, 0, 4096 };
+
+	with(r, G(RESOURCE_BLOB));
+	gpu(r, 0, 0x10c, 56, 24, words);
+}
+
+static void
+maps_a_blob_of_its_own(struct raw *r)
+{
+	const uint32_t blob[8] = { 1, PV_GPU_BLOB_GUEST, 0, 0, 0, 0, 4096 };
+	const uint32_t map[4] = { 1 };
+
+	with(r, G(RESOURCE_BLOB));
+	vd.vd_gpu.vg_visible = 8192;
+	gpu(r, 0, 0x10c, 56, 24, blob);
+	gpu(r, 0, 0x208, 40, 32, map);
+}
+
+static void
+a_cursor_of_16_pixels(struct raw *r)
+{
+	const uint32_t words[8] = { 0, 0, 0, 0, 1 };
+
+	resource(r);
+	gpu(r, 1, 0x300, 56, 24, words);
+}
+
+static void
+a_cursor_where_no_head_is(struct raw *r)
+{
+	const uint32_t words[8] = { 1 };
+
+	with(r, 0);
+	gpu(r, 1, 0x301, 56, 24, words);
+}
+
+static void
+a_capset_that_there_is_not(struct raw *r)
+{
+	const uint32_t words[2] = { 0 };
+
+	with(r, G(VIRGL));
+	gpu(r, 0, 0x108, 32, 40, words);
+}
+
+/* A request of a context's, which words is of from the header's flags on. */
+static void
+of_context(struct raw *r, uint32_t type, uint32_t outlen,
+    const uint32_t *words, uint32_t more)
+{
+	memset(r->r_buf->pb_va, 0, 128);
+	memcpy(r->r_buf->pb_va, &type, 4);
+	memcpy(r->r_buf->pb_va + 4, words, 20);
+	memcpy(r->r_buf->pb_va + 24, &more, 4);
+	raw_request(r, 0, outlen, 24);
+}
+
+static void
+ends_an_unknown_context(struct raw *r)
+{
+	const uint32_t words[5] = { 0, 0, 0, 7 };
+
+	with(r, G(VIRGL));
+	of_context(r, 0x201, 24, words, 0);
+}
+
+static void
+a_stream_shorter_than_it_says(struct raw *r)
+{
+	const uint32_t words[5] = { 0, 0, 0, 7 };
+
+	with(r, G(VIRGL));
+	of_context(r, 0x200, 96, words, 0);
+	of_context(r, 0x207, 64, words, 33);
+}
+
+static void
+a_ring_not_negotiated(struct raw *r)
+{
+	const uint32_t plain[5] = { 0, 0, 0, 7 }, ring[5] = { 3, 1, 0, 7, 2 };
+
+	with(r, G(VIRGL));
+	of_context(r, 0x200, 96, plain, 0);
+	of_context(r, 0x207, 64, ring, 32);
+}
+
+static void
+fences_that_do_not_ascend(struct raw *r)
+{
+	const uint32_t plain[5] = { 0, 0, 0, 7 }, ring[5] = { 3, 5, 0, 7, 2 };
+
+	with(r, G(VIRGL) | G(CONTEXT_INIT));
+	of_context(r, 0x200, 96, plain, 0);
+	of_context(r, 0x207, 64, ring, 32);
+	of_context(r, 0x207, 64, ring, 32);
+}
+
 static void
 clears_events_that_were_not(struct raw *r)
 {
@@ -612,6 +723,16 @@ const struct planted planted_device[] = {
 	GPU(a_transfer_beyond_its_resource, GPU_TRANSFER),
 	GPU(a_flush_beyond_its_resource, GPU_FLUSH),
 	GPU(frees_backing_early, GPU_HELD),
+	GPU(a_blob_of_no_size, GPU_BLOB),
+	GPU(a_blob_of_a_host_that_renders_nothing, GPU_BLOB),
+	GPU(maps_a_blob_of_its_own, GPU_MAP),
+	GPU(a_cursor_of_16_pixels, GPU_CURSOR),
+	GPU(a_cursor_where_no_head_is, GPU_CURSOR),
+	GPU(a_capset_that_there_is_not, GPU_CAPSET),
+	GPU(ends_an_unknown_context, GPU_CONTEXT),
+	GPU(a_stream_shorter_than_it_says, GPU_CONTEXT),
+	GPU(a_ring_not_negotiated, GPU_RING),
+	GPU(fences_that_do_not_ascend, GPU_RING),
 	GPU(clears_events_that_were_not, GPU_EVENTS),
 	{ NULL, STRICT_NRULES, STAND_PCI, 0, 0, NULL },
 };
