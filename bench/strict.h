@@ -59,6 +59,13 @@
 #define L_NET_POST	L_NET " / Device Operation / Setting Up Receive Buffers"
 #define L_NET_RX	L_NET " / Device Operation / Processing of Incoming Packets"
 #define L_NET_CTRL	L_NET " / Device Operation / Control Virtqueue"
+#define L_NET_MACS	L_NET_CTRL " / Setting MAC Address Filtering"
+#define L_NET_ANNOUNCE	L_NET_CTRL " / Gratuitous Packet Sending"
+#define L_NET_MQ	L_NET_CTRL " / Automatic receive steering in multiqueue mode"
+#define L_NET_RSS	L_NET_CTRL " / Receive-side scaling (RSS)"
+#define L_NET_OFFLOADS	L_NET_CTRL " / Offloads State Configuration / Setting Offloads State"
+#define L_NET_COAL	L_NET_CTRL " / Notifications Coalescing"
+#define L_NET_STATS	L_NET_CTRL " / Device Statistics"
 #define L_BLK		"Device Types / Block Device / Device Operation"
 #define L_BLK_INIT	"Device Types / Block Device / Device Initialization"
 #define L_CONSOLE	"Device Types / Console Device / Device Operation"
@@ -272,6 +279,44 @@ X(NET_CSUM_PLACE, "net-csum-place", L_NET_TX, 22,			      \
 	"what is left to the device comes out right")			      \
 X(NET_GSO, "net-gso", L_NET_TX, 24,					      \
 	"segmentation is negotiated")					      \
+X(NET_ECN, "net-ecn", L_NET_TX, 9,					      \
+	"TCP that is to be cut and has CWR set says so")		      \
+X(NET_GSO_CSUM, "net-gso-csum", L_NET_TX, 25,				      \
+	"what is to be cut leaves its checksum to the device")		      \
+X(NET_GSO_SIZE, "net-gso-size", L_NET_TX, 26,				      \
+	"it names the size of its parts, which are within the MTU")	      \
+X(NET_HDR_LEN, "net-hdr-len", L_NET_TX, 27,				      \
+	"and the exact length of its headers")				      \
+X(NET_HDR_HINT, "net-hdr-hint", L_NET_RX, 4,				      \
+	"a received header's length is a hint, within the frame")	      \
+X(NET_SPEED, "net-speed", L_NET_CONFIG, 11,				      \
+	"a speed or duplex that can't be is not known")			      \
+X(NET_QUEUE, "net-queue", L_NET_MQ, 4,					      \
+	"frames go only on queues that are in use")			      \
+X(NET_QUEUE_BEFORE, "net-queue-before", L_NET_MQ, 1,			      \
+	"queues are there before they are used, with buffers")		      \
+X(NET_PAIRS, "net-pairs", L_NET_MQ, 2,					      \
+	"from one to all pairs are asked for")				      \
+X(NET_RSS, "net-rss", L_NET_RSS, 2,					      \
+	"a table of queues in use, a power of two, as long as may be")	      \
+X(NET_HASH_TYPES, "net-hash-types", L_NET_RSS, 5,			      \
+	"only hashes that the device has")				      \
+X(NET_MAC_SET, "net-mac-set", L_NET_MACS, 2,				      \
+	"an address that is not the device's is told to it")		      \
+X(NET_MACS, "net-macs", L_NET_MACS, 3,					      \
+	"two tables, of single addresses and of groups")		      \
+X(NET_ANNOUNCE, "net-announce", L_NET_ANNOUNCE, 1,			      \
+	"announcements are sent, and then acknowledged")		      \
+X(NET_OFFLOADS, "net-offloads", L_NET_OFFLOADS, 1,			      \
+	"only offloads that were negotiated")				      \
+X(NET_COAL, "net-coal", L_NET_COAL, 1,					      \
+	"coalescing is of a queue in use")				      \
+X(NET_COAL_ERROR, "net-coal-error", L_NET_COAL, 4,			      \
+	"an answer that is an error has no values")			      \
+X(NET_STATS, "net-stats", L_NET_STATS, 1,				      \
+	"the statistics asked for are there, and of that queue")	      \
+X(NET_STATS_ROOM, "net-stats-room", L_NET_STATS, 3,			      \
+	"there is room for all that is asked for")			      \
 X(NET_FLAGS, "net-flags", L_NET_TX, 36,					      \
 	"flags of received frames are not on what is sent")		      \
 X(NET_RX_LOST, "net-rx-lost", L_NET_RX, 1,				      \

@@ -84,6 +84,16 @@ forget_queue(struct vdev *vd, unsigned int queue)
 	vd->vd_due[queue] = 0;
 }
 
+/* Whether buffers of a queue wait until there is something to fill them. */
+static int
+waits(const struct vdev *vd, unsigned int queue)
+{
+	const struct vdev_type *vt = type_of(vd->vd_dev->fd_type);
+
+	return vt->vt_waits != NULL ? vt->vt_waits(vd, queue) :
+	    queue == 0 && vt->vt_fills;
+}
+
 static void
 work(struct fake_dev *fd, unsigned int queue)
 {
@@ -95,8 +105,7 @@ work(struct fake_dev *fd, unsigned int queue)
 		return;
 	while (!(fd->fd_status & PV_STATUS_NEEDS_RESET) &&
 	    !vd->vd_net.vn_wedged &&
-	    /* What is to be filled waits until there is something. */
-	    !(queue == 0 && vt->vt_fills) && fake_pop(fd, queue, &fc)) {
+	    !waits(vd, queue) && fake_pop(fd, queue, &fc)) {
 		if (fc.fc_bad || vd->vd_hold)
 			keep(vd, queue, &fc);
 		else
@@ -166,7 +175,7 @@ vdev_push(struct vdev *vd, unsigned int queue, const struct fake_chain *fc,
 
 	/* What comes to be filled has an order: that of what filled it. */
 	if (!vdev_has(vd, Q_SHUFFLE) || fake_has(fd, PV_F_IN_ORDER) ||
-	    (queue == 0 && type_of(fd->fd_type)->vt_fills)) {
+	    waits(vd, queue)) {
 		give(vd, queue, fc, len);
 		return;
 	}

@@ -36,8 +36,36 @@ struct vdev_net {
 	void *vn_arg;
 	unsigned int vn_sent, vn_delivered, vn_commands;
 	unsigned int vn_wedged;		/* by a buffer too short */
-	int vn_promisc, vn_allmulti;
-	uint8_t vn_mac[6];		/* that it was told to filter by */
+	unsigned int vn_gso;		/* of what was sent: to be cut */
+	unsigned int vn_maxpairs;	/* as configured */
+	int vn_refuse;			/* commands, from now on */
+	int vn_announce;		/* asked for, and not acknowledged */
+
+	/* what the driver has set */
+	unsigned int vn_pairs;
+	uint8_t vn_modes[6];		/* by command of the class */
+	uint8_t vn_mac[6];
+	int vn_macset;
+	uint32_t vn_nuni, vn_nmulti;
+	uint8_t vn_vlans[512];
+	uint64_t vn_offloads;
+	uint32_t vn_hash_types;
+	unsigned int vn_ntable;
+	uint16_t vn_table[128];
+	int vn_hashes;			/* it was told what to hash */
+	struct {
+		uint32_t packets, usecs;
+	} vn_coal[FAKE_MAXQUEUES];
+	int vn_queried;			/* which statistics there are */
+
+	/* how the next frames are delivered */
+	struct {
+		unsigned int queue;	/* pair */
+		uint8_t gso_type;
+		uint16_t gso_size;
+		uint32_t hash;
+		uint16_t hash_type;
+	} vn_as;
 };
 
 #define VDEV_BLK_SECTORS 256		/* that are kept, of any number */
@@ -190,6 +218,20 @@ void vdev_net_got(struct vdev *, int arrived, unsigned int flags,
     unsigned int hdr_flags);
 
 /*
+ * The device asks for announcements. Judged: vdev_net_announced, how many were
+ * sent; vdev_net_speed, what the driver told of it; vdev_net_hinted, the length
+ * of headers that it told of a frame of so many bytes; vdev_net_coal, what it
+ * took from an answer
+ */
+void vdev_net_announce(struct vdev *);
+void vdev_net_announced(struct vdev *, unsigned int sent);
+void vdev_net_speed(struct vdev *, uint32_t mbit, uint8_t duplex);
+void vdev_net_hinted(struct vdev *, unsigned int hdr_len, size_t len);
+void vdev_net_coal(struct vdev *, int error, int taken);
+/* Receive queues that are in use have buffers. */
+void vdev_net_filled(struct vdev *);
+
+/*
  * vdev_blk_resize - the disk becomes so many sectors long; set vb_shrunk before
  *	if requests may be under way
  * vdev_blk_lose - power is lost: of what was not flushed some sectors are as
@@ -230,6 +272,8 @@ void vdev_entropy_got(struct vdev *, const void *, size_t);
 struct vdev_type {
 	unsigned int vt_type, vt_queues;
 	int vt_fills;			/* queue 0 waits for what is to come */
+	/* of more than that; NULL: none */
+	int (*vt_waits)(const struct vdev *, unsigned int queue);
 	uint64_t vt_known, vt_should;	/* beside those of rings */
 	const struct fake_field *vt_fields;
 	unsigned int vt_nfields;

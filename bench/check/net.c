@@ -14,6 +14,7 @@ static struct pv_net net;
 static struct nbuf rx[NRX], tx[NTX];
 static uint8_t frame[VDEV_MAXFRAME], assembled[VDEV_MAXFRAME];
 static unsigned int seen, next_tag, oversize;
+static struct pv_net_rx last;		/* frame received: its first buffer */
 
 /* What the peer keeps, to be sent back. */
 static struct {
@@ -94,6 +95,8 @@ peer(struct vdev *vd, const uint8_t *f, size_t len, void *arg)
 
 	(void)vd;
 	/* One that the device was to complete is complete by now. */
+	if (f[12] == 0x86 || f[23] == 6)
+		return;
 	MUST(sc, is_frame(f, len));
 	seen++;
 	if (nechoes < NTX) {
@@ -105,20 +108,39 @@ peer(struct vdev *vd, const uint8_t *f, size_t len, void *arg)
 static void
 note_rx(void *arg, unsigned int queue)
 {
-	(void)queue;
-	scene_note_0(arg);
+	scene_note_queue(arg, PV_NET_RXQ(queue));
 }
 
 static void
 note_tx(void *arg, unsigned int queue)
 {
-	(void)queue;
-	scene_note_1(arg);
+	scene_note_queue(arg, PV_NET_TXQ(queue));
 }
 
 static const struct pv_net_callbacks callbacks = {
 	note_rx, note_tx, scene_note_changed, scene_note_broken
 };
+
+static unsigned int
+pairs(void)
+{
+	return pv_net_info(&net)->ni_pairs;
+}
+
+static int
+has(const struct scene *sc, unsigned int bit)
+{
+	return pv_virtio_has(sc->sc_dev, bit);
+}
+
+/* What a driver waits for, it sees without an interrupt. */
+static void
+answered(struct scene *sc)
+{
+	fake_noticed(&sc->sc_st.st_fd, has(sc, PV_NET_F_MQ) ||
+	    has(sc, PV_NET_F_RSS) ? 2 * (int)sc->sc_vd.vd_net.vn_maxpairs : 2);
+	scene_settle(sc);
+}
 
 static int
 post_all(struct scene *sc)
@@ -127,6 +149,7 @@ post_all(struct scene *sc)
 	unsigned int i, done, want = pv_net_rx_size(&net);
 	int error;
 
+	want *= pairs();
 	if (want > NRX)
 		want = NRX;
 	for (i = 0; i < want; i++) {
@@ -144,7 +167,7 @@ post_all(struct scene *sc)
 		rb.rb_piece.pc_len = rx[i].nb_pb->pb_len;
 		rb.rb_va = rx[i].nb_pb->pb_va;
 		rb.rb_cookie = &rx[i];
-		error = pv_net_post(&net, 0, &rb, 1, &done);
+		error = pv_net_post(&net, i % pairs(), &rb, 1, &done);
 		if (error == ENOBUFS && i > 3)
 			return 0;
 		if (error)
@@ -155,33 +178,40 @@ post_all(struct scene *sc)
 	return 0;
 }
 
-static int
-send_one(struct scene *sc, size_t len, int partial)
+/* A buffer to send from. */
+static struct nbuf *
+tx_get(struct scene *sc)
 {
-	unsigned int i, done, hdrlen = pv_net_hdrlen(&net);
-	struct pv_piece piece;
-	struct pv_net_tx t = { .tx_pieces = &piece, .tx_npieces = 1 };
-	int error;
+	unsigned int i;
 
 	for (i = 0; i < NTX && tx[i].nb_out; i++)
 		continue;
 	MUST(sc, i < NTX);
 	if (tx[i].nb_pb == NULL)
-		tx[i].nb_pb = port_buf_new(12 + FRAMES + 2048);
-	build(tx[i].nb_pb->pb_va + hdrlen, len, next_tag++ & 0xffff, partial);
-	piece.pc_map = tx[i].nb_pb->pb_map;
-	piece.pc_off = hdrlen;
-	piece.pc_len = len;
-	t.tx_hdr = tx[i].nb_pb->pb_va;
-	t.tx_cookie = &tx[i];
+		tx[i].nb_pb = port_buf_new(20 + FRAMES + 2048);
+	return &tx[i];
+}
+
+static int
+send_one(struct scene *sc, size_t len, int partial)
+{
+	unsigned int done, hdrlen = pv_net_hdrlen(&net);
+	struct nbuf *nb = tx_get(sc);
+	struct pv_piece piece = { nb->nb_pb->pb_map, hdrlen, len };
+	struct pv_net_tx t = { .tx_pieces = &piece, .tx_npieces = 1 };
+	int error;
+
+	build(nb->nb_pb->pb_va + hdrlen, len, next_tag++ & 0xffff, partial);
+	t.tx_hdr = nb->nb_pb->pb_va;
+	t.tx_cookie = nb;
 	if (partial) {
 		t.tx_flags = PV_NET_TX_CSUM;
 		t.tx_csum_start = 34;
 		t.tx_csum_offset = 6;
 	}
-	error = pv_net_transmit(&net, 0, &t, 1, &done);
+	error = pv_net_transmit(&net, next_tag % pairs(), &t, 1, &done);
 	if (done)
-		tx[i].nb_out = 1;
+		nb->nb_out = 1;
 	MUST(sc, (error == 0) == (done == 1));
 	return error;
 }
@@ -199,27 +229,29 @@ static int
 reclaim(struct scene *sc)
 {
 	void *cookies[NTX];
-	unsigned int i, done;
-	int error;
+	unsigned int i, q, done;
+	int error = 0;
 
-	error = pv_net_reclaim(&net, 0, cookies, NTX, &done);
-	for (i = 0; i < done; i++)
-		came_back(sc, tx, NTX, cookies[i]);
-	/* A driver that reclaims needs to be told of nothing. */
-	fake_noticed(&sc->sc_st.st_fd, 1);
+	for (q = 0; q < pv_net_info(&net)->ni_maxpairs && error == 0; q++) {
+		error = pv_net_reclaim(&net, q, cookies, NTX, &done);
+		for (i = 0; i < done; i++)
+			came_back(sc, tx, NTX, cookies[i]);
+		/* A driver that reclaims needs to be told of nothing. */
+		fake_noticed(&sc->sc_st.st_fd, (int)PV_NET_TXQ(q));
+	}
 	return error;
 }
 
-/* Frames that the driver hands up; returns their number. */
+/* Frames that the driver hands up on a queue; returns their number. */
 static unsigned int
-receive(struct scene *sc, unsigned int hdr_flags)
+receive_on(struct scene *sc, unsigned int queue, unsigned int hdr_flags)
 {
 	struct pv_net_rx r[64];
 	unsigned int i, done, frames = 0;
 	struct nbuf *nb;
 	size_t len = 0;
 
-	if (pv_net_receive(&net, 0, r, 64, &done) != 0)
+	if (pv_net_receive(&net, queue, r, 64, &done) != 0)
 		MUST(sc, scene_gone(sc) || sc->sc_broken);
 	for (i = 0; i < done; i++) {
 		nb = r[i].rx_cookie;
@@ -230,6 +262,7 @@ receive(struct scene *sc, unsigned int hdr_flags)
 		memcpy(assembled + len, nb->nb_pb->pb_va + r[i].rx_off,
 		    r[i].rx_len);
 		if (len == 0) {
+			last = r[i];
 			vdev_net_got(&sc->sc_vd, 1, r[i].rx_flags, hdr_flags);
 			oversize += (r[i].rx_flags & PV_NET_RX_OVERSIZE) != 0;
 		}
@@ -238,8 +271,23 @@ receive(struct scene *sc, unsigned int hdr_flags)
 			continue;
 		if (!(r[i].rx_flags & PV_NET_RX_OVERSIZE))
 			MUST(sc, is_frame(assembled, len));
+		vdev_net_hinted(&sc->sc_vd, last.rx_hdr_len, len);
 		frames++;
 		len = 0;
+	}
+	return frames;
+}
+
+/* On all of them, until there are no more. */
+static unsigned int
+receive(struct scene *sc, unsigned int hdr_flags)
+{
+	unsigned int q, frames = 0;
+
+	for (q = 0; q < pairs(); q++) {
+		frames += receive_on(sc, q, hdr_flags);
+		while (!scene_gone(sc) && pv_net_rx_intr(&net, q, 1))
+			frames += receive_on(sc, q, hdr_flags);
 	}
 	return frames;
 }
@@ -249,7 +297,7 @@ static void
 traffic(struct scene *sc, unsigned int n, size_t least, size_t most)
 {
 	struct vdev *vd = &sc->sc_vd;
-	unsigned int i, got = 0, before = seen, flags = 0, notes;
+	unsigned int i, q, got = 0, before = seen, flags = 0, notes;
 	int partial = pv_virtio_has(sc->sc_dev, PV_NET_F_CSUM);
 	static uint8_t f[VDEV_MAXFRAME];
 
@@ -262,8 +310,9 @@ traffic(struct scene *sc, unsigned int n, size_t least, size_t most)
 		scene_settle(sc);
 	}
 	WANT(sc, seen == before + n);
-	if (pv_net_tx_intr(&net, 0, 1) || !scene_reliable(sc))
-		scene_poll(sc);
+	for (i = 0; i < pairs(); i++)
+		if (pv_net_tx_intr(&net, i, 1) || !scene_reliable(sc))
+			scene_poll(sc);
 	WANT(sc, reclaim(sc) == 0);
 	for (i = 0; i < NTX; i++)
 		WANT(sc, !tx[i].nb_out);
@@ -272,14 +321,14 @@ traffic(struct scene *sc, unsigned int n, size_t least, size_t most)
 	for (i = 0; i < nechoes; i++) {
 		WANT(sc, post_all(sc) == 0);
 		build(f, echo[i].len, echo[i].tag, 0);
-		notes = sc->sc_notes[0];
+		q = i % pairs();
+		vd->vd_net.vn_as.queue = q;
+		notes = sc->sc_notes[PV_NET_RXQ(q)];
 		WANT(sc, vdev_net_deliver(vd, f, echo[i].len, flags));
 		scene_poll(sc);
 		if (scene_reliable(sc))
-			WANT(sc, sc->sc_notes[0] > notes);
+			WANT(sc, sc->sc_notes[PV_NET_RXQ(q)] > notes);
 		got += receive(sc, flags);
-		while (!scene_gone(sc) && pv_net_rx_intr(&net, 0, 1))
-			got += receive(sc, flags);
 		vdev_net_got(vd, scene_gone(sc) || got == i + 1, 0, flags);
 		WANT(sc, got == i + 1);
 		scene_settle(sc);
@@ -291,12 +340,15 @@ out:	;
 static void
 drain(struct scene *sc)
 {
+	unsigned int q;
 	void *cookie;
 
-	while ((cookie = pv_net_drain_tx(&net, 0)) != NULL)
-		came_back(sc, tx, NTX, cookie);
-	while ((cookie = pv_net_drain_rx(&net, 0)) != NULL)
-		came_back(sc, rx, NRX, cookie);
+	for (q = 0; q < pv_net_info(&net)->ni_maxpairs; q++) {
+		while ((cookie = pv_net_drain_tx(&net, q)) != NULL)
+			came_back(sc, tx, NTX, cookie);
+		while ((cookie = pv_net_drain_rx(&net, q)) != NULL)
+			came_back(sc, rx, NRX, cookie);
+	}
 }
 
 static void
@@ -333,6 +385,7 @@ reset_under_load(struct scene *sc, int asked)
 	sc->sc_broken = 0;
 	WANT(sc, i == 0);
 	WANT(sc, pv_net_start(&net) == 0);
+	answered(sc);
 	WANT(sc, post_all(sc) == 0);
 	traffic(sc, 4, 60, 600);
 out:
@@ -394,13 +447,253 @@ oversized(struct scene *sc)
 	WANT(sc, vdev_net_deliver(&sc->sc_vd, f, len, 0));
 	scene_poll(sc);
 	receive(sc, 0);
-	while (!scene_gone(sc) && pv_net_rx_intr(&net, 0, 1))
-		receive(sc, 0);
 	/* Whole, or what fits: then it may look like a shorter one. */
 	WANT(sc, oversize == before + 1 ||
 	    pv_net_rxbuf_len(&net) < len + pv_net_hdrlen(&net));
 	WANT(sc, post_all(sc) == 0);
 	traffic(sc, 2, 60, 1000);
+out:	;
+}
+
+/* A frame that the device is to cut, of UDP or TCP. */
+static void
+fill_gso(uint8_t *f, struct pv_net_tx *t, unsigned int kind, size_t len)
+{
+	int v6 = kind == PV_NET_TX_TSO6, tcp = v6 || kind == PV_NET_TX_TSO4;
+	unsigned int ip = v6 ? 54 : 34;
+
+	build(f, len, next_tag++ & 0xffff, 1);
+	if (tcp) {
+		f[12] = v6 ? 0x86 : 8;
+		f[13] = v6 ? 0xdd : 0;
+		f[v6 ? 20 : 23] = 6;
+		f[ip + 13] = 0;
+	}
+	t->tx_flags = (uint16_t)(PV_NET_TX_CSUM | kind);
+	t->tx_csum_start = (uint16_t)ip;
+	t->tx_csum_offset = tcp ? 16 : 6;
+	t->tx_gso_size = 400;
+	t->tx_hdr_len = (uint16_t)(ip + (tcp ? 20 : 8));
+}
+
+static void
+send_gso(struct scene *sc, unsigned int kind)
+{
+	unsigned int done, hdrlen = pv_net_hdrlen(&net);
+	unsigned int before = sc->sc_vd.vd_net.vn_gso;
+	struct nbuf *nb = tx_get(sc);
+	struct pv_piece piece = { nb->nb_pb->pb_map, hdrlen, 6000 };
+	struct pv_net_tx t = {
+		.tx_pieces = &piece, .tx_npieces = 1,
+		.tx_hdr = nb->nb_pb->pb_va, .tx_cookie = nb,
+	};
+
+	fill_gso(nb->nb_pb->pb_va + hdrlen, &t, kind, piece.pc_len);
+	if (has(sc, PV_NET_F_HOST_ECN) && t.tx_csum_offset == 16) {
+		nb->nb_pb->pb_va[hdrlen + t.tx_csum_start + 13] = 0x80;
+		t.tx_flags |= PV_NET_TX_ECN;
+	}
+	WANT(sc, pv_net_transmit(&net, 0, &t, 1, &done) == 0);
+	nb->nb_out = 1;
+	scene_settle(sc);
+	WANT(sc, sc->sc_vd.vd_net.vn_gso == before + 1);
+	WANT(sc, reclaim(sc) == 0);
+out:	;
+}
+
+/* A frame that the device has made of several. */
+static void
+receive_gso(struct scene *sc, uint8_t type, unsigned int kind)
+{
+	struct vdev *vd = &sc->sc_vd;
+	static uint8_t f[VDEV_MAXFRAME];
+
+	vd->vd_net.vn_as.queue = 0;
+	vd->vd_net.vn_as.gso_type = type;
+	vd->vd_net.vn_as.gso_size = 700;
+	vd->vd_net.vn_as.hash = 0x12345678;
+	vd->vd_net.vn_as.hash_type = PV_NET_HASH_UDPV4;
+	build(f, 6000, 9, 0);
+	WANT(sc, vdev_net_deliver(vd, f, 6000, 1));
+	memset(&vd->vd_net.vn_as, 0, sizeof(vd->vd_net.vn_as));
+	scene_poll(sc);
+	WANT(sc, receive(sc, 1) == 1);
+	WANT(sc, (last.rx_flags & PV_NET_RX_GSO) == kind);
+	WANT(sc, !(last.rx_flags & PV_NET_RX_OVERSIZE));
+	WANT(sc, last.rx_gso_size == 700);
+	if (has(sc, PV_NET_F_HASH_REPORT))
+		WANT(sc, last.rx_hash == 0x12345678 &&
+		    last.rx_hash_type == PV_NET_HASH_UDPV4);
+	WANT(sc, post_all(sc) == 0);
+	scene_settle(sc);
+out:	;
+}
+
+static void
+offloads(struct scene *sc)
+{
+	static const struct {
+		unsigned int bit, kind;
+		uint8_t type;		/* 0: sent, else received */
+	} kinds[] = {
+		{ PV_NET_F_HOST_TSO4, PV_NET_TX_TSO4, 0 },
+		{ PV_NET_F_HOST_TSO6, PV_NET_TX_TSO6, 0 },
+		{ PV_NET_F_HOST_UFO, PV_NET_TX_UFO, 0 },
+		{ PV_NET_F_HOST_USO, PV_NET_TX_USO, 0 },
+		{ PV_NET_F_GUEST_TSO4, PV_NET_RX_TSO4, 1 },
+		{ PV_NET_F_GUEST_TSO6, PV_NET_RX_TSO6, 4 },
+		{ PV_NET_F_GUEST_UFO, PV_NET_RX_UFO, 3 },
+		{ PV_NET_F_GUEST_USO4, PV_NET_RX_USO, 5 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (scene_gone(sc))
+			return;
+		if (!has(sc, kinds[i].bit))
+			continue;
+		if (kinds[i].type == 0)
+			send_gso(sc, kinds[i].kind);
+		else
+			receive_gso(sc, kinds[i].type, kinds[i].kind);
+	}
+}
+
+/* What is asked for works where the feature is, and says so where not. */
+static int
+goes(const struct scene *sc, unsigned int bit, int error)
+{
+	return error == (has(sc, bit) ? 0 : ENOTSUP);
+}
+
+static const uint8_t macs[3][6] = {
+	{ 0x52, 0x54, 0, 1, 2, 3 }, { 0x33, 0x33, 0, 0, 0, 1 },
+	{ 1, 0, 0x5e, 0, 0, 0xfb },
+};
+
+/* All that was set is what the device has. */
+static void
+is_set(struct scene *sc)
+{
+	const struct vdev_net *vn = &sc->sc_vd.vd_net;
+
+	if (has(sc, PV_NET_F_CTRL_MAC_ADDR))
+		WANT(sc, memcmp(vn->vn_mac, macs[0], 6) == 0);
+	if (has(sc, PV_NET_F_CTRL_RX))
+		WANT(sc, vn->vn_nuni == 1 && vn->vn_nmulti == 2);
+	if (has(sc, PV_NET_F_CTRL_VLAN))
+		WANT(sc, vn->vn_vlans[100 / 8] == 1u << 100 % 8 &&
+		    vn->vn_vlans[200 / 8] == 0);
+	if (has(sc, PV_NET_F_CTRL_GUEST_OFFLOADS) &&
+	    has(sc, PV_NET_F_GUEST_CSUM))
+		WANT(sc, vn->vn_offloads == PV_F_BIT(PV_NET_F_GUEST_CSUM));
+	if (has(sc, PV_NET_F_NOTF_COAL))
+		WANT(sc, vn->vn_coal[1].packets == 9);
+	if (has(sc, PV_NET_F_VQ_NOTF_COAL))
+		WANT(sc, vn->vn_coal[0].packets == 7 &&
+		    vn->vn_coal[0].usecs == 8);
+	if (has(sc, PV_NET_F_RSS))
+		WANT(sc, vn->vn_ntable == 16 && vn->vn_pairs == pairs() &&
+		    vn->vn_table[1] == 1 % pairs());
+	if (has(sc, PV_NET_F_RSS) || has(sc, PV_NET_F_HASH_REPORT))
+		WANT(sc, vn->vn_hashes && vn->vn_hash_types == 3);
+out:	;
+}
+
+static void
+set_all(struct scene *sc)
+{
+	const struct pv_net_coalescing rxco = { 7, 8 }, txco = { 9, 10 };
+	uint16_t table[16];
+	struct pv_net_rss rss = { .nr_types = 3, .nr_table = table,
+	    .nr_ntable = has(sc, PV_NET_F_RSS) ? 16 : 0 };
+	uint64_t csum = has(sc, PV_NET_F_GUEST_CSUM) ?
+	    PV_F_BIT(PV_NET_F_GUEST_CSUM) : 0;
+	unsigned int i;
+
+	for (i = 0; i < 16; i++)
+		table[i] = (uint16_t)(i % pairs());
+	WANT(sc, goes(sc, PV_NET_F_CTRL_MAC_ADDR,
+	    pv_net_set_mac(&net, macs[0])));
+	WANT(sc, pv_net_set_macs(&net, macs[0], 1, macs[1], 2) == 0);
+	WANT(sc, goes(sc, PV_NET_F_CTRL_VLAN, pv_net_set_vlan(&net, 100, 1)));
+	WANT(sc, goes(sc, PV_NET_F_CTRL_VLAN, pv_net_set_vlan(&net, 200, 1)));
+	WANT(sc, goes(sc, PV_NET_F_CTRL_VLAN, pv_net_set_vlan(&net, 200, 0)));
+	WANT(sc, goes(sc, PV_NET_F_CTRL_GUEST_OFFLOADS,
+	    pv_net_set_offloads(&net, csum)));
+	WANT(sc, goes(sc, PV_NET_F_NOTF_COAL, pv_net_set_coalescing(&net,
+	    PV_NET_ALL_TXQ, &txco)));
+	WANT(sc, goes(sc, PV_NET_F_VQ_NOTF_COAL, pv_net_set_coalescing(&net,
+	    PV_NET_RXQ(0), &rxco)));
+	if (has(sc, PV_NET_F_RSS) || has(sc, PV_NET_F_HASH_REPORT))
+		WANT(sc, pv_net_set_rss(&net, &rss) == 0);
+	answered(sc);
+	is_set(sc);
+out:	;
+}
+
+/* What the device says of itself when asked. */
+static void
+ask_all(struct scene *sc)
+{
+	struct pv_net_stat st[PV_NET_MAXSTATS];
+	struct pv_net_coalescing co = { 1, 1 };
+	unsigned int n, vq;
+	int error;
+
+	error = pv_net_get_coalescing(&net, PV_NET_RXQ(0), &co);
+	vdev_net_coal(&sc->sc_vd, error, co.co_frames != 1);
+	WANT(sc, goes(sc, PV_NET_F_VQ_NOTF_COAL, error));
+	if (error == 0)
+		WANT(sc, co.co_frames == 7 && co.co_us == 8);
+	for (vq = 0; vq < 2 * pairs(); vq++) {
+		error = pv_net_stats(&net, vq, st, &n);
+		WANT(sc, goes(sc, PV_NET_F_DEVICE_STATS, error));
+		WANT(sc, error || (n >= 8 && st[1].st_value ==
+		    1 + 1600 * (vq % 2)));
+	}
+	WANT(sc, goes(sc, PV_NET_F_DEVICE_STATS,
+	    pv_net_stats(&net, PV_NET_CTRLQ, st, &n)));
+	answered(sc);
+	vdev_net_speed(&sc->sc_vd, pv_net_info(&net)->ni_speed,
+	    pv_net_info(&net)->ni_duplex);
+out:	;
+}
+
+static void
+announces(struct scene *sc)
+{
+	if (!has(sc, PV_NET_F_GUEST_ANNOUNCE))
+		return;
+	vdev_net_announce(&sc->sc_vd);
+	WANT(sc, pv_net_changed(&net) & PV_NET_CHANGED_ANNOUNCE);
+	WANT(sc, send_one(sc, 60, 0) == 0);
+	scene_settle(sc);
+	WANT(sc, reclaim(sc) == 0);
+	WANT(sc, pv_net_announced(&net) == 0);
+	answered(sc);
+	WANT(sc, (pv_net_changed(&net) & PV_NET_CHANGED_ANNOUNCE) == 0);
+	vdev_net_announced(&sc->sc_vd, 1);
+	scene_settle(sc);
+out:	;
+}
+
+static void
+fewer_pairs(struct scene *sc)
+{
+	unsigned int all = pairs();
+
+	WANT(sc, pv_net_set_pairs(&net, 0) == EINVAL);
+	WANT(sc, pv_net_set_pairs(&net, all + 1) == EINVAL);
+	if (all == 1)
+		return;
+	WANT(sc, pv_net_set_pairs(&net, 1) == 0);
+	answered(sc);
+	WANT(sc, sc->sc_vd.vd_net.vn_pairs == 1 && pairs() == 1);
+	traffic(sc, 4, 60, 600);
+	WANT(sc, pv_net_set_pairs(&net, all) == 0);
+	answered(sc);
+	traffic(sc, 4, 60, 600);
 out:	;
 }
 
@@ -411,16 +704,15 @@ modes(struct scene *sc)
 
 	for (i = 0; i < 3; i++) {
 		WANT(sc, pv_net_set_rxmode(&net, i) == 0);
-		fake_noticed(&sc->sc_st.st_fd, 2);
-		scene_settle(sc);
+		answered(sc);
 	}
 	if (pv_virtio_has(sc->sc_dev, PV_NET_F_CTRL_RX)) {
 		WANT(sc, sc->sc_vd.vd_net.vn_commands == before + 6);
 		/* An address that the driver made: all frames are let in. */
-		WANT(sc, (sc->sc_vd.vd_net.vn_promisc != 0) ==
+		WANT(sc, (sc->sc_vd.vd_net.vn_modes[0] != 0) ==
 		    (!pv_virtio_has(sc->sc_dev, PV_NET_F_MAC) &&
 		    !pv_virtio_has(sc->sc_dev, PV_NET_F_CTRL_MAC_ADDR)));
-		WANT(sc, sc->sc_vd.vd_net.vn_allmulti);
+		WANT(sc, sc->sc_vd.vd_net.vn_modes[1]);
 	}
 out:	;
 }
@@ -428,6 +720,7 @@ out:	;
 void
 scene_net(struct scene *sc)
 {
+	struct pv_net_params params = { 0 };
 	void (*let_go)(struct port_buf *);
 	unsigned int i;
 	int error;
@@ -439,25 +732,43 @@ scene_net(struct scene *sc)
 	next_tag = (unsigned int)sc->sc_run->rn_seed;
 	sc->sc_vd.vd_net.vn_peer = peer;
 	sc->sc_vd.vd_net.vn_arg = sc;
-	error = pv_net_attach(&net, sc->sc_dev, &callbacks, sc, NULL);
+	params.np_pairs = 1 + (unsigned int)sc->sc_run->rn_seed % 3;
+	if (sc->sc_run->rn_seed % 2)
+		params.np_want = PV_NET_OPTIONAL;
+	error = pv_net_attach(&net, sc->sc_dev, &callbacks, sc, &params);
 	if (error) {
 		scene_attach_failed(sc, error);
 		return;
 	}
 	vdev_net_told(&sc->sc_vd, scene_gone(sc) ? sc->sc_st.st_fd.fd_config :
 	    pv_net_mac(&net), scene_gone(sc) ? 1 : pv_net_link(&net));
+	answered(sc);
 	WANT(sc, post_all(sc) == 0);
+	if (!scene_gone(sc))
+		vdev_net_filled(&sc->sc_vd);
 	traffic(sc, 5, 60, 14 + pv_net_mtu(&net));
 	if (!scene_gone(sc))
+		offloads(sc);
+	if (!scene_gone(sc))
 		modes(sc);
+	if (!scene_gone(sc))
+		fewer_pairs(sc);
 	if (!scene_gone(sc))
 		mtu_changes(sc);
 	if (!scene_gone(sc))
 		link_changes(sc);
+	if (!scene_gone(sc))
+		announces(sc);
+	if (!scene_gone(sc))
+		set_all(sc);
+	if (!scene_gone(sc))
+		ask_all(sc);
 	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_OVERSIZE))
 		oversized(sc);
 	if (!scene_gone(sc))
 		reset_under_load(sc, 0);
+	if (!scene_gone(sc))
+		is_set(sc);
 	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_NEEDS_RESET))
 		reset_under_load(sc, 1);
 	if (scene_gone(sc))

@@ -49,7 +49,7 @@ struct scene {
 	int sc_polls;			/* there are no interrupts */
 	int sc_attached;		/* the transport */
 	unsigned int sc_broken, sc_changed;
-	unsigned int sc_notes[4];	/* callbacks, by queue */
+	unsigned int sc_notes[16];	/* callbacks, by queue */
 	const char *sc_where;
 	char sc_why[512];
 	jmp_buf sc_jmp;

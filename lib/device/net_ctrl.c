@@ -439,7 +439,7 @@ ctrl_send_rss(struct pv_net *sc, unsigned int pairs)
 	return ctrl_send(sc, NET_CTRL_MQ, NET_CTRL_MQ_RSS_CONFIG, len);
 }
 
-/* Spread evenly, by all that the device can hash. */
+/* Spread evenly, by all that the device can hash if the port has not chosen. */
 static void
 rss_evenly(struct pv_net *sc)
 {
@@ -462,7 +462,8 @@ ctrl_send_pairs(struct pv_net *sc, unsigned int pairs)
 		pv_dev_put16(sc->sc_ctrl->nc_data, (uint16_t)pairs);
 		error = ctrl_send(sc, NET_CTRL_MQ, NET_CTRL_MQ_PAIRS_SET, 2);
 	} else {
-		rss_evenly(sc);
+		if ((sc->sc_ctrl->nc_set & NET_SET_RSS) == 0)
+			rss_evenly(sc);
 		error = ctrl_send_rss(sc, pairs);
 	}
 	if (error == 0)
@@ -481,6 +482,9 @@ pv_net_set_pairs(struct pv_net *sc, unsigned int pairs)
 	sc->sc_ctrl->nc_pairs = pairs;
 	if (!sc->sc_running || pairs == before)
 		return 0;
+	rss_evenly(sc);
+	if (net_has(sc, PV_NET_F_MQ) && net_has(sc, PV_NET_F_RSS))
+		sc->sc_ctrl->nc_set &= (uint8_t)~NET_SET_RSS;
 	/* Nothing may be sent on those that go once the command is there. */
 	if (pairs < before)
 		sc->sc_npairs = pairs;
@@ -541,20 +545,19 @@ pv_net_set_rss(struct pv_net *sc, const struct pv_net_rss *rss)
 
 /* What was set may be of queues and types that there are no more. */
 static void
-restore_rss(struct pv_net *sc)
+rss_fit(struct pv_net *sc, unsigned int pairs)
 {
 	struct pv_net_ctrl *nc = sc->sc_ctrl;
 	unsigned int i;
 
 	nc->nc_hash_types &= sc->sc_info.ni_hash_types;
-	if (nc->nc_default >= sc->sc_npairs)
+	if (nc->nc_default >= pairs)
 		nc->nc_default = 0;
 	if (nc->nc_ntable > sc->sc_info.ni_table)
 		nc->nc_ntable = 0;
 	for (i = 0; i < nc->nc_ntable; i++)
-		if (nc->nc_table[i] >= sc->sc_npairs)
+		if (nc->nc_table[i] >= pairs)
 			nc->nc_ntable = 0;
-	ctrl_send_rss(sc, sc->sc_npairs);
 }
 
 /* Notifications Coalescing */
@@ -687,8 +690,9 @@ net_ctrl_restore(struct pv_net *sc)
 		return;
 	if (nc->nc_pairs != 0 && nc->nc_pairs < pairs)
 		pairs = nc->nc_pairs;
-	if (pairs > 1)
-		ctrl_send_pairs(sc, pairs);
+	rss_fit(sc, pairs);
+	if (pairs > 1 && ctrl_send_pairs(sc, pairs) != 0)
+		rss_fit(sc, 1);
 	if (!sc->sc_macknown && net_has(sc, PV_NET_F_CTRL_MAC_ADDR))
 		sc->sc_macknown = ctrl_send_mac(sc, sc->sc_mac) == 0;
 	if (net_has(sc, PV_NET_F_CTRL_RX)) {
@@ -705,6 +709,6 @@ net_ctrl_restore(struct pv_net *sc)
 		    pv_virtio_features(sc->sc_dev));
 	if ((nc->nc_set & NET_SET_RSS) && (net_has(sc, PV_NET_F_RSS) ||
 	    net_has(sc, PV_NET_F_HASH_REPORT)))
-		restore_rss(sc);
+		ctrl_send_rss(sc, sc->sc_npairs);
 	restore_coalescing(sc);
 }

@@ -300,6 +300,301 @@ static void offloads_unasked(struct raw *r) { command(r, 0, 5, 0); }
 static void coalescing_unasked(struct raw *r) { command(r, 0, 6, 0); }
 static void tunnel_hash_unasked(struct raw *r) { command(r, 0, 7, 0); }
 
+/* A network device of one pair at most, so that the control queue is CTRLQ. */
+static void
+with_pairs(struct raw *r, uint64_t features, unsigned int pairs)
+{
+	const uint8_t max[2] = { (uint8_t)pairs, 0 };
+
+	vdev_init(&vd, r->r_fd, profile_named("strict"), 2, 0);
+	r->r_fd->fd_features = BASE | N(CTRL_VQ) | features;
+	vd.vd_net.vn_mtu = 1500;
+	vd.vd_net.vn_maxpairs = pairs;
+	fake_config_set(r->r_fd, 8, max, 2);
+	raw_up(r);
+}
+
+/* A command: class, command and n bytes of data; in bytes are written. */
+static void
+order(struct raw *r, const char *bytes, uint32_t n, uint32_t in)
+{
+	memset(r->r_buf->pb_va, 0, 512);
+	memcpy(r->r_buf->pb_va, bytes, n + 2);
+	raw_request(r, CTRLQ, n + 2, in);
+}
+
+/* A frame of UDP that is to be cut; right but for what follows. */
+static uint8_t *
+cut(struct raw *r, uint64_t features, unsigned int type)
+{
+	uint8_t *hdr;
+
+	with(r, N(CSUM) | features);
+	hdr = frame(r);
+	hdr[0] = 1;
+	hdr[1] = (uint8_t)type;
+	hdr[2] = 42;
+	hdr[4] = 20;
+	hdr[6] = 34;
+	hdr[8] = 6;
+	put16(hdr + 12 + 40, sum(hdr + 12 + 26, 8, 17 + 66));
+	return hdr;
+}
+
+static void
+a_cut_without_a_checksum(struct raw *r)
+{
+	uint8_t *hdr = cut(r, N(HOST_USO), 5);
+
+	hdr[0] = 0;
+	put16(hdr + 12 + 40, 0);
+	put16(hdr + 12 + 40, ~sum(hdr + 12 + 34, 66,
+	    sum(hdr + 12 + 26, 8, 17 + 66)) & 0xffff);
+	send(r, 100);
+}
+
+static void
+a_cut_without_a_size(struct raw *r)
+{
+	cut(r, N(HOST_USO), 5)[4] = 0;
+	send(r, 100);
+}
+
+static void
+a_cut_into_parts_above_the_mtu(struct raw *r)
+{
+	cut(r, N(HOST_USO), 5)[5] = 8;
+	send(r, 100);
+}
+
+static void
+another_length_of_headers(struct raw *r)
+{
+	cut(r, N(HOST_USO) | N(GUEST_HDRLEN), 5)[2] = 50;
+	send(r, 100);
+}
+
+static void
+headers_that_are_longer_than_said(struct raw *r)
+{
+	cut(r, N(HOST_USO), 5)[2] = 40;
+	send(r, 100);
+}
+
+/* TCP with CWR set. */
+static void
+cwr(struct raw *r, uint64_t features)
+{
+	uint8_t *hdr = cut(r, N(HOST_TSO4) | features, 1);
+
+	hdr[2] = 54;
+	hdr[8] = 16;
+	hdr[12 + 23] = 6;
+	hdr[12 + 34 + 13] = 0x80;
+	send(r, 100);
+}
+
+static void ecn_not_negotiated(struct raw *r) { cwr(r, 0); }
+static void ecn_not_said(struct raw *r) { cwr(r, N(HOST_ECN)); }
+
+static void
+a_buffer_too_short_for_what_was_several(struct raw *r)
+{
+	receive(r, N(GUEST_CSUM) | N(GUEST_TSO4), 1600);
+}
+
+static void
+relies_on_a_header_length(struct raw *r)
+{
+	receive(r, N(GUEST_CSUM), 1600);
+	vdev_net_hinted(&vd, 61, 60);
+}
+
+static void
+a_speed_that_can_not_be(struct raw *r)
+{
+	const uint8_t speed[5] = { 0, 0, 0, 0x80, 1 };
+
+	with(r, N(SPEED_DUPLEX));
+	fake_config_set(r->r_fd, 12, speed, 5);
+	vdev_net_speed(&vd, 0x80000000, 1);
+}
+
+static void
+a_speed_of_yesterday(struct raw *r)
+{
+	const uint8_t speed[5] = { 100, 0, 0, 0, 1 };
+
+	with(r, N(SPEED_DUPLEX));
+	fake_config_set(r->r_fd, 12, speed, 5);
+	vdev_net_speed(&vd, 10, 1);
+}
+
+static void
+hashes_without_control(struct raw *r)
+{
+	with(r, N(HASH_REPORT));
+}
+
+static void
+an_address_that_is_not_told(struct raw *r)
+{
+	with(r, N(MAC) | N(CTRL_VQ) | N(CTRL_RX) | N(CTRL_MAC_ADDR));
+	vdev_net_told(&vd, (const uint8_t *)"\x02\1\2\3\4\5", 1);
+}
+
+static void
+a_group_among_addresses(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(CTRL_RX));
+	order(r, "\1\0" "\1\0\0\0" "\1\2\3\4\5\6" "\0\0\0\0", 14, 1);
+}
+
+static void
+a_table_cut_short(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(CTRL_RX));
+	order(r, "\1\0" "\2\0\0\0" "\2\2\3\4\5\6" "\0\0\0\0", 14, 1);
+}
+
+static void
+announces_nothing(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(STATUS) | N(GUEST_ANNOUNCE));
+	vdev_net_announced(&vd, 0);
+}
+
+static void
+does_not_acknowledge(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(STATUS) | N(GUEST_ANNOUNCE));
+	vd.vd_net.vn_announce = 1;
+	vdev_net_announced(&vd, 1);
+}
+
+static void
+no_pairs(struct raw *r)
+{
+	with_pairs(r, N(MQ), 1);
+	order(r, "\4\0" "\0\0", 2, 1);
+}
+
+static void
+more_pairs_than_there_are(struct raw *r)
+{
+	with_pairs(r, N(MQ), 1);
+	order(r, "\4\0" "\2\0", 2, 1);
+}
+
+/* The second pair has no queues yet: here the control queue is number 4. */
+static void
+pairs_before_their_queues(struct raw *r)
+{
+	with_pairs(r, N(MQ), 2);
+	r->r_fd->fd_queues[2].fq_ready = 0;
+	memcpy(r->r_buf->pb_va, "\4\0\2\0", 4);
+	raw_request(r, 4, 4, 1);
+	r->r_fd->fd_queues[2].fq_ready = 1;
+}
+
+static void
+sends_on_a_queue_of_no_pair(struct raw *r)
+{
+	with_pairs(r, N(MQ), 2);
+	frame(r);
+	raw_send(r, 3, 12 + 100, 0);
+}
+
+static void
+rss(struct raw *r, const char *data, uint32_t n)
+{
+	with_pairs(r, N(RSS), 1);
+	order(r, data, n, 1);
+}
+
+static void
+a_table_of_other_queues(struct raw *r)
+{
+	rss(r, "\4\1" "\1\0\0\0" "\0\0" "\0\0" "\1\0" "\1\0" "\0", 13);
+}
+
+static void
+a_table_of_three(struct raw *r)
+{
+	rss(r, "\4\1" "\1\0\0\0" "\2\0" "\0\0" "\0\0\0\0\0\0" "\1\0"
+	    "\0", 17);
+}
+
+static void
+a_table_too_long(struct raw *r)
+{
+	char data[2 + 8 + 512 + 3] = { 4, 1, 1, 0, 0, 0, (char)0xff, 0 };
+
+	data[2 + 8 + 512] = 1;
+	with_pairs(r, N(RSS), 1);
+	memcpy(r->r_buf->pb_va, data, sizeof(data));
+	raw_request(r, CTRLQ, sizeof(data), 1);
+}
+
+static void
+a_hash_that_is_unknown(struct raw *r)
+{
+	rss(r, "\4\1" "\0\4\0\0" "\0\0" "\0\0" "\0\0" "\1\0" "\0", 13);
+}
+
+static void
+an_offload_not_negotiated(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(CTRL_GUEST_OFFLOADS) | N(GUEST_CSUM));
+	order(r, "\5\0" "\x82\0\0\0\0\0\0", 8, 1);
+}
+
+static void
+delays_a_queue_of_no_pair(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(VQ_NOTF_COAL));
+	order(r, "\6\2" "\2\0\0\0" "\1\0\0\0" "\1\0\0", 12, 1);
+}
+
+static void
+believes_an_error(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(VQ_NOTF_COAL));
+	vdev_net_coal(&vd, 1, 1);
+}
+
+static void
+statistics_not_queried(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(DEVICE_STATS));
+	order(r, "\10\1" "\0\0\0\0\0\0\0\0" "\1\0\0\0\0\0\0", 16, 200);
+}
+
+static void
+statistics_of_another_queue(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(DEVICE_STATS));
+	order(r, "\10\0", 0, 9);
+	order(r, "\10\1" "\1\0\0\0\0\0\0\0" "\1\0\0\0\0\0\0", 16, 200);
+}
+
+static void
+statistics_without_room(struct raw *r)
+{
+	with(r, N(CTRL_VQ) | N(DEVICE_STATS));
+	order(r, "\10\0", 0, 9);
+	order(r, "\10\1" "\0\0\0\0\0\0\0\0" "\1\0\0\0\0\0\0", 16, 20);
+}
+
+static void
+a_queue_without_buffers(struct raw *r)
+{
+	with_pairs(r, N(MQ), 2);
+	memcpy(r->r_buf->pb_va, "\4\0\2\0", 4);
+	raw_request(r, 4, 4, 1);
+	vdev_net_filled(&vd);
+}
+
 /* Console, entropy */
 
 static void
@@ -655,6 +950,7 @@ clears_events_that_were_not(struct raw *r)
 
 #define D(fn, rule, type, n)	{ #fn, STRICT_##rule, STAND_PCI, type, n, fn }
 #define NET(fn, rule)	D(fn, rule, PV_TYPE_NET, 3)
+#define NET5(fn, rule)	D(fn, rule, PV_TYPE_NET, 5)
 #define GPU(fn, rule)	D(fn, rule, PV_TYPE_GPU, 2)
 
 const struct planted planted_device[] = {
@@ -700,6 +996,38 @@ const struct planted planted_device[] = {
 	NET(offloads_unasked, NET_CTRL),
 	NET(coalescing_unasked, NET_CTRL),
 	NET(tunnel_hash_unasked, NET_CTRL),
+	NET(a_cut_without_a_checksum, NET_GSO_CSUM),
+	NET(a_cut_without_a_size, NET_GSO_SIZE),
+	NET(a_cut_into_parts_above_the_mtu, NET_GSO_SIZE),
+	NET(another_length_of_headers, NET_HDR_LEN),
+	NET(headers_that_are_longer_than_said, NET_HDR_LEN),
+	NET(ecn_not_negotiated, NET_ECN),
+	NET(ecn_not_said, NET_ECN),
+	NET(a_buffer_too_short_for_what_was_several, NET_RX_SHORT),
+	NET(relies_on_a_header_length, NET_HDR_HINT),
+	NET(a_speed_that_can_not_be, NET_SPEED),
+	NET(a_speed_of_yesterday, NET_SPEED),
+	NET(hashes_without_control, FEATURE_DEPENDS),
+	NET(an_address_that_is_not_told, NET_MAC_SET),
+	NET(a_group_among_addresses, NET_MACS),
+	NET(a_table_cut_short, NET_MACS),
+	NET(announces_nothing, NET_ANNOUNCE),
+	NET(does_not_acknowledge, NET_ANNOUNCE),
+	NET(no_pairs, NET_PAIRS),
+	NET(more_pairs_than_there_are, NET_PAIRS),
+	NET5(pairs_before_their_queues, NET_QUEUE_BEFORE),
+	NET5(sends_on_a_queue_of_no_pair, NET_QUEUE),
+	NET5(a_queue_without_buffers, NET_QUEUE_BEFORE),
+	NET(a_table_of_other_queues, NET_RSS),
+	NET(a_table_of_three, NET_RSS),
+	NET(a_table_too_long, NET_RSS),
+	NET(a_hash_that_is_unknown, NET_HASH_TYPES),
+	NET(an_offload_not_negotiated, NET_OFFLOADS),
+	NET(delays_a_queue_of_no_pair, NET_COAL),
+	NET(believes_an_error, NET_COAL_ERROR),
+	NET(statistics_not_queried, NET_STATS),
+	NET(statistics_of_another_queue, NET_STATS),
+	NET(statistics_without_room, NET_STATS_ROOM),
 	D(a_readable_receive_buffer, CONSOLE_RX, PV_TYPE_CONSOLE, 2),
 	D(a_writable_transmit_buffer, CONSOLE_TX, PV_TYPE_CONSOLE, 2),
 	D(asks_entropy_with_a_request, ENTROPY_READ, PV_TYPE_ENTROPY, 1),
