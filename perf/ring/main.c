@@ -67,32 +67,58 @@ check(const char *who, unsigned int did, unsigned int n)
 		errx(1, "%s: %s did %u of %u", drv->dr_name, who, did, n);
 }
 
-/* A round, of which put and get are each between begin and end. */
+/* What of a round stands between begin and end. */
+enum span {
+	SPAN_DRIVER,			/* put, and get, each by itself */
+	SPAN_DEVICE,
+	SPAN_ALL			/* all three at once */
+};
+
 struct meter {
+	enum span mt_span;
 	void (*mt_begin)(void);
 	void (*mt_end)(void);
 };
 
+static inline void
+begin(const struct meter *mt, enum span span)
+{
+	if (mt->mt_span == span)
+		mt->mt_begin();
+}
+
+static inline void
+end(const struct meter *mt, enum span span)
+{
+	if (mt->mt_span == span)
+		mt->mt_end();
+}
+
 static void
 one_round(unsigned int n, const struct meter *mt)
 {
-	unsigned int q = turn++ % work.wk_queues, did = n;
+	unsigned int q = turn++ % work.wk_queues, put = n, used, got = n;
 
 	if (drv->dr_before != NULL)
 		drv->dr_before(q, n);
+	begin(mt, SPAN_ALL);
 	if (drv->dr_put != NULL) {
-		mt->mt_begin();
-		did = drv->dr_put(q, n);
-		mt->mt_end();
-		check("put", did, n);
+		begin(mt, SPAN_DRIVER);
+		put = drv->dr_put(q, n);
+		end(mt, SPAN_DRIVER);
 	}
-	check("the device", device_use(&rings[q], &work, n), n);
+	begin(mt, SPAN_DEVICE);
+	used = device_use(&rings[q], &work, n);
+	end(mt, SPAN_DEVICE);
 	if (drv->dr_get != NULL) {
-		mt->mt_begin();
-		did = drv->dr_get(q, n);
-		mt->mt_end();
-		check("get", did, n);
+		begin(mt, SPAN_DRIVER);
+		got = drv->dr_get(q, n);
+		end(mt, SPAN_DRIVER);
 	}
+	end(mt, SPAN_ALL);
+	check("put", put, n);
+	check("the device", used, n);
+	check("get", got, n);
 }
 
 static void
@@ -126,10 +152,15 @@ end_time(void)
 	total += cycles() - began;
 }
 
-static const struct meter idle = { nothing, nothing };
-static const struct meter stepped = { count_steps_begin, end_steps };
-static const struct meter lined = { count_lines_begin, end_lines };
-static const struct meter timed = { begin_time, end_time };
+static const struct meter idle = { SPAN_DRIVER, nothing, nothing };
+static const struct meter stepped = {
+	SPAN_DRIVER, count_steps_begin, end_steps
+};
+static const struct meter lined = { SPAN_DRIVER, count_lines_begin, end_lines };
+static const struct meter timed = { SPAN_ALL, begin_time, end_time };
+static const struct meter timed_device = {
+	SPAN_DEVICE, begin_time, end_time
+};
 
 /*
  * Whole times round the rings, so that what happens once in each is counted as
@@ -248,30 +279,34 @@ cycles_ns(void)
 
 /* The least of some: what disturbs only adds. */
 static double
-least(unsigned int batch, double (*each)(unsigned int, unsigned int,
-    const struct meter *))
+least(unsigned int batch, const struct meter *mt,
+    double (*each)(unsigned int, unsigned int, const struct meter *))
 {
 	unsigned int i, n = TIMES / STRETCHES / batch / work.wk_segments;
 	double low = 0, one;
 
 	for (i = 0; i < STRETCHES; i++) {
-		one = each(batch, n ? n : 1, &timed);
+		one = each(batch, n ? n : 1, mt);
 		if (i == 0 || one < low)
 			low = one;
 	}
 	return low;
 }
 
+/*
+ * Whole rounds, less what the device takes of them. A look at the clock stands
+ * in both.
+ */
 static double
 nanoseconds(unsigned int batch)
 {
-	unsigned int looks = drv->dr_put != NULL && drv->dr_get != NULL ? 2 : 1;
-	unsigned int n = drv->dr_beside_n ? drv->dr_beside_n : batch;
-	double look = look_cycles(), each;
+	double each;
 
-	each = least(batch, rounds) - look * looks / batch;
+	each = least(batch, &timed, rounds) -
+	    least(batch, &timed_device, rounds);
 	if (drv->dr_beside != NULL)
-		each -= least(batch, beside) - look / n;
+		each -= least(batch, &timed, beside) - look_cycles() /
+		    (drv->dr_beside_n ? drv->dr_beside_n : batch);
 	return each * cycles_ns();
 }
 

@@ -109,7 +109,8 @@ class Part(race.Part):
         Polling, no doorbells, rings of 256. Instructions are single steps of
         this processor, SIMD included; lines are 64 bytes of ring memory, each
         once in a showing and once in a taking; ns are the least of eight
-        stretches, between serialising looks at the clock. This project and
+        stretches of whole rounds, less the device by itself, between
+        serialising looks at the clock. This project and
         Linux: the dearer of buffers that the device reads and that it writes.
         Linux is virtio_ring.c of the distribution's source package compiled in
         user space without the DMA API, its scatterlist made once. DPDK is the
