@@ -25,11 +25,10 @@
 #define HEADERS		54u		/* Ethernet, IPv4, TCP */
 #define SMALL_MAX	1514u
 #define STALL_NS	(2 * NS_PER_S)
+#define LOOKS		64u		/* for each look at the clock */
 #define LOOK_NS		(50 * NS_PER_US)
-#define CLOCK_EVERY	64
-#define HOLD_MAX	64u		/* frames that wait for one another */
 
-enum { W_SIZE, W_BATCH, W_FRAMES, W_MS, W_GSO, W_QUEUE, NWORDS };
+enum { W_SIZE, W_BATCH, W_FRAMES, W_MS, W_GSO, W_QUEUE, W_GAP, NWORDS };
 
 struct bench {
 	struct net_if	*nb_if;
@@ -40,11 +39,10 @@ struct bench {
 	uint64_t	nb_frames;	/* to send; 0: until the time is over */
 	uint64_t	nb_ns;
 	unsigned int	nb_gso;
+	uint64_t	nb_gap_ns;	/* from batch to batch */
 	/* Slots, as many as fit the ring, in batches that go one by one. */
 	unsigned int	nb_nbatches;
 	unsigned int	nb_next;
-	unsigned int	nb_hold;	/* frames with a doorbell, as it seems */
-	uint64_t	nb_bells;
 	struct pv_net_tx *nb_tx;
 	struct pv_piece	(*nb_piece)[2];
 	uint8_t		*nb_busy;	/* frames of a batch with the device */
@@ -177,7 +175,6 @@ send_prepare(struct bench *nb)
 	if (nb->nb_batch > ring)
 		nb->nb_batch = ring;
 	nb->nb_nbatches = ring / nb->nb_batch;
-	nb->nb_hold = 1;
 	n = nb->nb_nbatches * nb->nb_batch;
 	nb->nb_stride = nb->nb_gso != 0 ? HEAD :
 	    (FRAME_AT + nb->nb_size + 127) & ~(size_t)127;
@@ -217,71 +214,48 @@ send_reclaim(struct bench *nb)
 	return n;
 }
 
-/* Wait until the next batch is back; bounded. */
+/*
+ * Wait until the next batch is back; bounded. The time is not asked for while
+ * the device has work: an emulator may let nobody else run meanwhile.
+ */
 static void
 send_wait(struct bench *nb, unsigned int batch)
 {
-	uint64_t since = uptime_ns();
+	uint64_t since = 0, now;
+	unsigned int idle = 0;
 
 	while (nb->nb_busy[batch] != 0 && nb->nb_error == 0) {
-		if (send_reclaim(nb) != 0)
-			since = uptime_ns();
-		else if (uptime_ns() - since > STALL_NS)
+		if (send_reclaim(nb) != 0) {
+			idle = 0;
+			continue;
+		}
+		thread_yield();
+		if (++idle % LOOKS != 0)
+			continue;
+		now = uptime_ns();
+		if (idle == LOOKS)
+			since = now;
+		else if (now - since > STALL_NS)
 			nb->nb_error = ETIMEDOUT;
-		else
-			thread_yield();
 	}
 }
 
-/* How many batches go together: those that are back, as many as are held. */
-static unsigned int
-send_ready(const struct bench *nb)
-{
-	unsigned int n = 1;
-
-	while ((n + 1) * nb->nb_batch <= nb->nb_hold &&
-	    nb->nb_next + n < nb->nb_nbatches &&
-	    nb->nb_busy[nb->nb_next + n] == 0)
-		n++;
-	return n;
-}
-
-/*
- * A device that has done with each batch before the next one comes would have a
- * doorbell for each: then the next ones wait for one another, as in a stack
- * those of a round do. Where it does not ask for doorbells nothing waits.
- */
+/* Of a batch what the ring takes: with few entries it takes less. */
 static void
-send_moderate(struct bench *nb)
-{
-	uint64_t bells = pv_net_ring_counters(nb->nb_net,
-	    PV_NET_TXQ(nb->nb_queue))->qc_doorbells;
-
-	if (bells != nb->nb_bells)
-		nb->nb_hold = nb->nb_hold * 2 < HOLD_MAX ? nb->nb_hold * 2 :
-		    HOLD_MAX;
-	else if (nb->nb_hold > 1)
-		nb->nb_hold--;
-	nb->nb_bells = bells;
-}
-
-/* What the ring does not take now it takes when frames are back. */
-static void
-send_batches(struct bench *nb)
+send_batch(struct bench *nb)
 {
 	struct pv_net_tx *tx = &nb->nb_tx[nb->nb_next * nb->nb_batch];
-	unsigned int batches = send_ready(nb), n = batches * nb->nb_batch;
-	unsigned int i, taken = 0;
+	unsigned int taken = 0, n = nb->nb_batch;
 	int error;
 
 	if (nb->nb_frames != 0 && nb->nb_frames - nb->nb_done < n)
 		n = (unsigned int)(nb->nb_frames - nb->nb_done);
-	for (i = 0; i < n; i++)
-		nb->nb_busy[nb->nb_next + i / nb->nb_batch]++;
-	nb->nb_done += n;
 	while (n > 0 && nb->nb_error == 0) {
 		error = pv_net_transmit(nb->nb_net, nb->nb_queue, tx, n,
 		    &taken);
+		nb->nb_busy[nb->nb_next] = (uint8_t)(nb->nb_busy[nb->nb_next] +
+		    taken);
+		nb->nb_done += taken;
 		tx += taken;
 		n -= taken;
 		if (error == ENOBUFS)
@@ -289,28 +263,26 @@ send_batches(struct bench *nb)
 		else
 			nb->nb_error = error;
 	}
-	nb->nb_next += batches;
-	if (nb->nb_next == nb->nb_nbatches)
+	if (++nb->nb_next == nb->nb_nbatches)
 		nb->nb_next = 0;
-	send_moderate(nb);
 }
 
 static void
 send(struct bench *nb)
 {
 	uint64_t began = uptime_ns();
-	unsigned int i, rounds = 0;
+	unsigned int i, n;
 
-	/* The clock costs more than a frame: every few batches. */
-	while (nb->nb_error == 0 &&
-	    (nb->nb_frames == 0 || nb->nb_done < nb->nb_frames)) {
-		if (rounds++ % CLOCK_EVERY == 0 &&
-		    (uptime_ns() - began >= nb->nb_ns || tty_interrupted()))
+	for (n = 0; nb->nb_error == 0 &&
+	    (nb->nb_frames == 0 || nb->nb_done < nb->nb_frames) &&
+	    !tty_interrupted(); n++) {
+		if (n % LOOKS == 0 && uptime_ns() - began >= nb->nb_ns)
 			break;
-		if (nb->nb_busy[nb->nb_next] != 0)
-			send_wait(nb, nb->nb_next);
+		send_wait(nb, nb->nb_next);
 		if (nb->nb_error == 0)
-			send_batches(nb);
+			send_batch(nb);
+		if (nb->nb_gap_ns != 0)
+			thread_sleep(nb->nb_gap_ns);
 	}
 	for (i = 0; i < nb->nb_nbatches; i++)
 		send_wait(nb, i);
@@ -491,6 +463,7 @@ netbench(int argc, char **argv)
 		[W_FRAMES] = { "frames", 0, 0, UINT32_MAX },
 		[W_MS] = { "ms", 1000, 1, 60000 },
 		[W_GSO] = { "gso", 0, 0, 16384 },
+		[W_GAP] = { "gap", 0, 0, 1000000 },
 		[W_QUEUE] = { "queue", 0, 0, PV_NET_MAXPAIRS - 1 },
 	};
 	struct bench *nb;
@@ -518,6 +491,7 @@ netbench(int argc, char **argv)
 	nb->nb_frames = words[W_FRAMES].tw_value;
 	nb->nb_ns = words[W_MS].tw_value * NS_PER_MS;
 	nb->nb_gso = (unsigned int)words[W_GSO].tw_value;
+	nb->nb_gap_ns = words[W_GAP].tw_value * NS_PER_US;
 	nb->nb_queue = (unsigned int)words[W_QUEUE].tw_value;
 	error = check(nb, sending);
 	if (error == 0) {

@@ -18,13 +18,14 @@ BATCHES = (1, 8, 32, 128)
 # A frame's bytes without its check sequence, which no virtio device carries.
 BYTES = {64: 60, 1500: 1514}
 
-# pktgen SIZE BURST COUNT: Linux's own generator, at the driver; the same frame
-# again and again, BURST of them before the doorbell. COUNT 0: until stopped.
+# pktgen SIZE BURST COUNT DELAY: Linux's own generator, at the driver; the same
+# frame again and again, BURST of them before the doorbell, bursts DELAY ns
+# apart. COUNT 0: until stopped.
 PKTGEN = """#!/bin/busybox sh
 d=/proc/net/pktgen
 echo rem_device_all >$d/kpktgend_0
 echo add_device eth0 >$d/kpktgend_0
-for c in "pkt_size $1" "burst $2" "clone_skb 1000000000" "count $3" "delay 0" \\
+for c in "pkt_size $1" "burst $2" "clone_skb 1000000000" "count $3" "delay $4" \\
     "dst 10.0.2.2" "dst_mac 02:00:00:00:00:02"; do
 	echo "$c" >$d/eth0
 done
@@ -39,9 +40,11 @@ NIC = "virtio-net-pci,netdev=n,id=nic,romfile="
 RX, TX = 0, 1
 # Frames that wait in QEMU while one receives as fast as one can.
 RESERVE = 60000
-# Of which doorbells and interrupts are counted, and between their bursts.
-SOME = 2048
-GAP_US = 1000
+# Of which doorbells and interrupts are counted, how often, and what is between
+# batches, so that each finds the other side idle.
+SOME = 1024
+COUNTS = 3
+GAP_US = {1: 1000, 8: 1500, 32: 3000, 128: 10000}
 KINDS = (guests.Ours, guests.Linux)
 
 
@@ -96,7 +99,8 @@ class Part(race.Part):
         so does Linux's stack as soon as it sees the protocol, and Linux's
         driver itself by XDP. Frames are what QEMU has put into the used ring,
         as its monitor tells, of whoever drives it. Doorbells and interrupts
-        are those of QEMU's trace, in runs of their own with ioeventfd=off."""
+        are those of QEMU's trace, in runs of their own with ioeventfd=off,
+        with milliseconds between batches."""
     rows = list(rows())
 
     def versions(self):
@@ -138,7 +142,7 @@ class Part(race.Part):
             system.start(f"netbench net0 send size={BYTES[size]} "
                          f"batch={batch} ms={int(seconds * 1000) + 400}")
         else:
-            system.run(f"pktgen {BYTES[size]} {batch} 0 &")
+            system.run(f"pktgen {BYTES[size]} {batch} 0 0 &")
         meter.until(lambda rate: rate > 1000)
         rate = meter.rate(seconds)
         if system.name == race.OURS:
@@ -180,48 +184,60 @@ class Part(race.Part):
     def send_some(self, system, batch):
         if system.name == race.OURS:
             system.run(f"netbench net0 send size={BYTES[64]} batch={batch} "
-                       "ms=40")
+                       f"frames={SOME} gap={GAP_US[batch]} ms=60000")
         else:
-            system.run(f"pktgen {BYTES[64]} {batch} {SOME}")
+            system.run(f"pktgen {BYTES[64]} {batch} {SOME} {GAP_US[batch] * 1000}")
 
     def receive_some(self, system, batch):
+        bursts, gap = SOME // batch, GAP_US[batch]
         if system.name == race.OURS:
-            system.start("netbench net0 recv ms=4000")
-        system.peer.start(f"burst {BYTES[64]} {batch} {GAP_US} "
-                          f"{SOME // batch}")
+            system.start("netbench net0 recv ms="
+                         f"{bursts * gap // 1000 * 3 // 2 + 300}")
+        system.peer.start(f"burst {BYTES[64]} {batch} {gap} {bursts}")
         system.peer.sent()
         if system.name == race.OURS:
             system.ready()
 
-    def exits(self, system, queue, trace, work):
+    def exits(self, system, queue, work, batch):
         """Doorbells and interrupts that work() takes, a thousand frames."""
         meter = guests.Meter(system, queue)
-        trace.begin()
-        work()
+        system.trace.begin()
+        work(system, batch)
         meter.until(lambda rate: rate < 10)
-        return [n / meter.total * 1000 for n in trace.count()]
+        return [n / meter.total * 1000 for n in system.trace.count()]
 
-    def count(self, bench, way, kind):
-        trace = guests.Trace(f"{self.tmp}/{way}-{kind.name}.trace")
-        boot = {"send": lambda *more: self.boot(kind, NOWHERE, *more),
-                "receive": lambda *more: self.with_peer(
-                    kind, f"{way}-{kind.name}", *more)}[way]
-        system = boot(",ioeventfd=off", trace.words)
+    def traced(self, way, kind):
+        """A guest whose doorbells and interrupts QEMU traces."""
+        name = f"{way}-{kind.name}"
+        trace = guests.Trace(f"{self.tmp}/{name}.trace")
+        more = ",ioeventfd=off", trace.words
+        system = self.boot(kind, NOWHERE, *more) if way == "send" else \
+            self.with_peer(kind, name, *more)
+        system.trace = trace
+        return system
+
+    def count(self, bench, way, batches):
+        systems = [self.traced(way, kind) for kind in KINDS]
         work, queue = {"send": (self.send_some, TX),
                        "receive": (self.receive_some, RX)}[way]
-        for batch in BATCHES:
-            bells, interrupts = self.exits(
-                system, queue, trace, lambda: work(system, batch))
-            bench.sample(f"{way}-doorbells-{batch}", kind.name, bells)
-            bench.sample(f"{way}-interrupts-{batch}", kind.name, interrupts)
-        system.end()
+        for n in range(COUNTS):
+            for batch in batches:
+                for system in bench.turns(systems, n):
+                    bells, interrupts = self.exits(system, queue, work, batch)
+                    bench.sample(f"{way}-doorbells-{batch}", system.name,
+                                 bells)
+                    bench.sample(f"{way}-interrupts-{batch}", system.name,
+                                 interrupts)
+        for system in systems:
+            system.end()
 
     def once(self, bench):
         for way in ("send", "receive"):
-            if any(bench.only(f"{way}-{what}-{batch}") for batch in BATCHES
-                   for what in ("doorbells", "interrupts")):
-                for kind in KINDS:
-                    self.count(bench, way, kind)
+            batches = [batch for batch in BATCHES
+                       if bench.only(f"{way}-doorbells-{batch}")
+                       or bench.only(f"{way}-interrupts-{batch}")]
+            if batches:
+                self.count(bench, way, batches)
 
     # In turns
 
