@@ -44,8 +44,8 @@ DEPS += $(LIB_SRC:%=$(FZ)/cover/%.d)
 # PLANT_NAME is: source, what stands there, what is to stand there. The target is its name's
 # beginning, or ring.
 PLANTED := used-id used-length used-index config-steady net-csum net-removal gpu-width gpu-wait blk-cut blk-status
-PLANT_used-id := lib/core/virtq_split.c|if (id > vq->vq_mask)|if (id > 0x7fffffffu)
-PLANT_used-length := lib/core/virtq_split.c|if (len > qe->qe_inlen)|if (len > 0x7fffffffu)
+PLANT_used-id := lib/core/virtq_split.c|if (id > mask(vq))|if (id > 0x7fffffffu)
+PLANT_used-length := lib/core/virtq.c|if (*len <= qe->qe_inlen)|if (*len <= 0x7fffffffu)
 PLANT_used-index := lib/core/virtq_split.c|vq->vq_used_seen = idx;|vq->vq_used_seen = (uint16_t)(idx + 1);
 PLANT_config-steady := lib/core/config.c|*steady = before == after|*steady = true
 PLANT_net-csum := lib/device/net.c|rx->rx_csum_offset + 2 <= len|rx->rx_csum_offset + 2 <= 70000

@@ -56,7 +56,7 @@ SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/us
 	net/services \
 	cpu/its cpu/itscmd cpu/msi cpu/gicv2 cpu/gicd cpu/cpu cpu/main cpu/trap cpu/vm cpu/pt \
 	cpu/pages cpu/kmem cpu/timer libc/strerror console/term) \
-	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio transport/pci_cap \
+	$(patsubst %,$(G)/lib/%.c.o,core/names core/negotiate core/virtio core/virtq core/virtq_packed transport/pci_cap \
 	transport/pci_intr transport/pci transport/mmio device/gpu device/gpu_fb device/gpu_edid \
 	device/gpu_cursor device/gpu_3d device/gpu_command device/gpu_flush device/console device/net device/net_ctrl device/net_stats)
 OPTIMISE = $(if $(filter $(SMALL),$@),$(CC_SMALL)) $(if $(filter $(FAR),$@),-mcmodel=small)

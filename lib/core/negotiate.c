@@ -5,7 +5,7 @@
  * each bit stands or fell.
  */
 #include "mem.h"
-#include "virtio_var.h"
+#include "virtq_var.h"
 
 #define UNSTEADY_TRIES	8	/* of values that change under us */
 
@@ -14,6 +14,7 @@
 	(PV_F_BIT(PV_F_ANY_LAYOUT) | PV_F_BIT(PV_F_INDIRECT_DESC) |	\
 	PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_VERSION_1) |		\
 	PV_F_BIT(PV_F_ACCESS_PLATFORM) |				\
+	PV_F_BIT(PV_F_RING_PACKED) | PV_F_BIT(PV_F_IN_ORDER) |		\
 	PV_F_BIT(PV_F_ORDER_PLATFORM) |					\
 	PV_F_BIT(PV_F_NOTIFICATION_DATA) |				\
 	PV_F_BIT(PV_F_NOTIF_CONFIG_DATA) | PV_F_BIT(PV_F_RING_RESET))
@@ -166,7 +167,10 @@ check_required(struct pv_virtio *dev, uint64_t features)
 	return ENOTSUP;
 }
 
-/* What the transport has the means for. */
+/*
+ * What transport and tag have the means for. A packed ring is written by both
+ * sides within a line.
+ */
 static uint64_t
 carried(const struct pv_virtio *dev)
 {
@@ -177,6 +181,9 @@ carried(const struct pv_virtio *dev)
 		features = ops->to_features_carried(dev->vd_transport);
 	if (ops->to_queue_reset == NULL)
 		features &= ~PV_F_BIT(PV_F_RING_RESET);
+	if ((dev->vd_ng.ng_offered & ~dev->vd_denied &
+	    PV_F_BIT(PV_F_RING_PACKED)) && !virtq_can_pack(dev->vd_dmat))
+		features &= ~PV_F_BIT(PV_F_RING_PACKED);
 	return features;
 }
 
@@ -186,13 +193,14 @@ choose(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
     uint64_t *chosen)
 {
 	const struct pv_feature_table *ft = dev->vd_table;
-	uint64_t features;
+	uint64_t features, able;
 	int error;
 
 	features = record_begin(dev,
 	    dev->vd_ops->to_features_read(dev->vd_transport));
 	drop_mask(dev, &features, dev->vd_denied, PV_WHY_DENIED);
-	drop_mask(dev, &features, ~carried(dev), PV_WHY_TRANSPORT);
+	able = carried(dev);
+	drop_mask(dev, &features, ~able, PV_WHY_TRANSPORT);
 	drop_mask(dev, &features, ls->ls_drop, PV_WHY_REFUSED);
 	drop_dependents(dev, &features);
 	if (ft->ft_check != NULL) {
@@ -201,7 +209,7 @@ choose(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
 			return error;
 		features &= dev->vd_ng.ng_offered;
 	}
-	add_mask(dev, &features, ls->ls_add & carried(dev));
+	add_mask(dev, &features, ls->ls_add & able);
 	drop_dependents(dev, &features);
 	*chosen = features;
 	return check_required(dev, features);

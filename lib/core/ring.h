@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The split ring as it lies in shared memory (Virtqueues / Split Virtqueues).
- * All fields are little-endian; legacy devices are only driven by
+ * The rings as they lie in shared memory (Virtqueues / Split Virtqueues, Packed
+ * Virtqueues). All fields are little-endian; legacy devices are only driven by
  * little-endian CPUs, so that theirs are too.
  */
 #ifndef CORE_RING_H
@@ -20,8 +20,9 @@
 #endif
 
 /*
- * The Virtqueue Descriptor Table. Length, flags and next are one word here, so
- * that they cost one store.
+ * The Virtqueue Descriptor Table, and The Virtqueue Descriptor Format of packed
+ * rings. Length, flags and next (packed: length, id and flags) are one word
+ * here, so that they cost one store.
  */
 struct ring_desc {
 	uint64_t rd_addr;
@@ -31,6 +32,25 @@ struct ring_desc {
 #define RING_DESC_F_NEXT	0x0001
 #define RING_DESC_F_WRITE	0x0002	/* the device writes */
 #define RING_DESC_F_INDIRECT	0x0004
+
+#define RING_DESC_F_AVAIL	0x0080u
+#define RING_DESC_F_USED	0x8000u
+#define RING_DESC_F_BOTH	(RING_DESC_F_AVAIL | RING_DESC_F_USED)
+
+/* The same fields, where they are read or stored one by one. */
+struct ring_packed {
+	uint64_t pd_addr;
+	uint32_t pd_len;
+	uint16_t pd_id;
+	uint16_t pd_flags;
+};
+
+/* Event Suppression Structure Format, as one word: flags << 16 | desc. */
+#define RING_EVENT_ENABLE	0x0u
+#define RING_EVENT_DISABLE	0x1u
+#define RING_EVENT_DESC	0x2u
+#define RING_EVENT_FLAGS	0x3u
+#define RING_EVENT_WRAP	0x8000u
 
 /* The Virtqueue Available Ring; used_event is ra_ring[size]. */
 struct ring_avail {
@@ -73,26 +93,44 @@ ring_desc_set(struct ring_desc *rd, uint64_t addr, uint32_t len,
 	    len);
 }
 
+static inline void
+ring_packed_set(struct ring_desc *rd, uint64_t addr, uint32_t len,
+    unsigned int id, unsigned int flags)
+{
+	rd->rd_addr = PV_LE64(addr);
+	rd->rd_rest = PV_LE64((uint64_t)flags << 48 | (uint64_t)id << 32 |
+	    len);
+}
+
 /*
  * Fields that the other side may change or look at while we do: one access of
  * just that width.
  */
+typedef uint16_t __attribute__((__may_alias__)) ring_u16;
+typedef uint32_t __attribute__((__may_alias__)) ring_u32;
+
 static inline uint16_t
 ring_load16(const uint16_t *p)
 {
-	return PV_LE16(*(const volatile uint16_t *)p);
+	return PV_LE16(*(const volatile ring_u16 *)p);
 }
 
 static inline uint32_t
 ring_load32(const uint32_t *p)
 {
-	return PV_LE32(*(const volatile uint32_t *)p);
+	return PV_LE32(*(const volatile ring_u32 *)p);
+}
+
+static inline void
+ring_store32(uint32_t *p, uint32_t v)
+{
+	*(volatile ring_u32 *)p = PV_LE32(v);
 }
 
 static inline void
 ring_store16(uint16_t *p, uint16_t v)
 {
-	*(volatile uint16_t *)p = PV_LE16(v);
+	*(volatile ring_u16 *)p = PV_LE16(v);
 }
 
 #endif

@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What all kinds of ring have in common. A second kind is a second set of the
- * functions that virtq_var.h names split_*, chosen here.
+ * What both kinds of ring have in common, and the choice between them.
  */
 #include "mem.h"
-#include "virtio_var.h"
 #include "virtq_var.h"
 
 #define VIRTQ_DEFAULT_SIZE	1024u
 #define VIRTQ_MAXPIECES		1024u
 #define VIRTQ_TABLE_SEGS	16u	/* segments that tables may lie in */
 
-/* A smaller ring than the device's is always allowed, and a power of two. */
+/*
+ * The shortest chain that goes into a table. Shorter ones in the ring itself
+ * would cost fewer lines, but more instructions when they come back, and the
+ * room of others (doc/speed.md).
+ */
+#define VIRTQ_TABLE_MIN		2u
+
+static bool
+virtq_is_packed(const struct pv_virtq *vq)
+{
+	return (vq->vq_flags & VQ_PACKED) != 0;
+}
+
+/* A smaller ring than the device's is always allowed. */
 static unsigned int
-virtq_choose_size(unsigned int max, unsigned int wanted)
+virtq_choose_size(const struct pv_virtio *dev, unsigned int max,
+    unsigned int wanted)
 {
 	unsigned int size = 1;
 
@@ -21,6 +33,8 @@ virtq_choose_size(unsigned int max, unsigned int wanted)
 		wanted = VIRTQ_DEFAULT_SIZE;
 	if (max > wanted)
 		max = wanted;
+	if (pv_virtio_has(dev, PV_F_RING_PACKED))
+		return max;
 	while (size <= max / 2)
 		size *= 2;
 	return size;
@@ -52,7 +66,12 @@ virtq_take_features(struct pv_virtq *vq)
 		vq->vq_flags |= VQ_OUTER;
 	if (pv_virtio_has(dev, PV_F_NOTIFICATION_DATA))
 		vq->vq_flags |= VQ_NOTIFY_DATA;
-	if (PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_mem.dm_map))
+	if (pv_virtio_has(dev, PV_F_RING_PACKED))
+		vq->vq_flags |= VQ_PACKED;
+	if (pv_virtio_has(dev, PV_F_IN_ORDER))
+		vq->vq_flags |= VQ_IN_ORDER;
+	if (vq->vq_mem.dm_kva != NULL &&
+	    PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_mem.dm_map))
 		vq->vq_flags |= VQ_COHERENT;
 }
 
@@ -85,6 +104,21 @@ virtq_place_tables(struct pv_virtq *vq, bus_size_t len)
 		off += len;
 	}
 	return 0;
+}
+
+bool
+virtq_can_pack(bus_dma_tag_t dmat)
+{
+	struct pv_dmamem dm;
+	bool can;
+
+	memset(&dm, 0, sizeof(dm));
+	if (pv_dmamem_alloc(&dm, dmat, DMA_LINE, DMA_LINE, 1, 0,
+	    BUS_DMA_COHERENT) != 0)
+		return false;
+	can = (dm.dm_flags & BUS_DMA_COHERENT) != 0;
+	pv_dmamem_free(&dm);
+	return can;
 }
 
 static void
@@ -142,6 +176,9 @@ virtq_free_memory(struct pv_virtq *vq, bool lost)
 	pv_dmamem_release(&vq->vq_tablemem, lost);
 	pv_kern_free(vq->vq_saved, size * vq->vq_savedlen);
 	pv_kern_free(vq->vq_entries, size * sizeof(*vq->vq_entries));
+	pv_kern_free(vq->vq_ids, size * sizeof(*vq->vq_ids));
+	pv_kern_free(vq->vq_next, size * sizeof(*vq->vq_next));
+	pv_kern_free(vq->vq_segs, vq->vq_maxsegs * sizeof(*vq->vq_segs));
 	pv_kern_free(vq->vq_tables, size * sizeof(*vq->vq_tables));
 }
 
@@ -153,10 +190,38 @@ virtq_alloc_private(struct pv_virtq *vq)
 	vq->vq_savedlen = sizeof(struct virtq_saved) +
 	    vq->vq_maxpieces * sizeof(struct pv_piece);
 	vq->vq_entries = pv_kern_alloc(size * sizeof(*vq->vq_entries));
+	vq->vq_ids = pv_kern_alloc(size * sizeof(*vq->vq_ids));
+	vq->vq_next = pv_kern_alloc(size * sizeof(*vq->vq_next));
+	vq->vq_segs = pv_kern_alloc(vq->vq_maxsegs * sizeof(*vq->vq_segs));
 	vq->vq_saved = pv_kern_alloc(size * vq->vq_savedlen);
-	if (vq->vq_entries == NULL || vq->vq_saved == NULL)
+	if (vq->vq_entries == NULL || vq->vq_ids == NULL ||
+	    vq->vq_next == NULL || vq->vq_segs == NULL ||
+	    vq->vq_saved == NULL)
 		return ENOMEM;
 	return 0;
+}
+
+/* Empty, with what was negotiated. */
+static void
+virtq_renew(struct pv_virtq *vq)
+{
+	unsigned int i, size = virtq_size(vq);
+
+	virtq_take_features(vq);
+	vq->vq_drained = 0;
+	vq->vq_lost = 0;
+	memset(vq->vq_entries, 0, size * sizeof(*vq->vq_entries));
+	for (i = 0; i < size; i++)
+		vq->vq_ids[i] = (uint16_t)i;
+	memset(vq->vq_mem.dm_kva, 0, (size_t)vq->vq_mem.dm_size);
+	vq->vq_posted = vq->vq_published = vq->vq_front = 0;
+	vq->vq_end = size;
+	vq->vq_used_idx = vq->vq_batch = 0;
+	vq->vq_used_seen = 0;
+	if (virtq_is_packed(vq))
+		packed_reset(vq);
+	else
+		split_reset(vq);
 }
 
 /* All memory of a queue of this size, which is then as after a reset. */
@@ -174,18 +239,19 @@ virtq_alloc_memory(struct pv_virtq *vq, unsigned int size)
 	memset(&vq->vq_mem, 0, sizeof(vq->vq_mem));
 	memset(&vq->vq_tablemem, 0, sizeof(vq->vq_tablemem));
 	vq->vq_tables = NULL;
-	vq->vq_mask = (uint16_t)(size - 1);
+	vq->vq_size = (uint16_t)size;
 	vq->vq_maxsegs = (uint16_t)maxsegs;
+	virtq_take_features(vq);
 	error = virtq_alloc_private(vq);
 	if (error == 0)
-		error = split_alloc(vq, size, virtio_is_legacy(vq->vq_dev));
+		error = virtq_is_packed(vq) ? packed_alloc(vq) :
+		    split_alloc(vq);
 	if (error) {
 		virtq_free_memory(vq, false);
 		return error;
 	}
 	virtq_alloc_tables(vq);
-	virtq_take_features(vq);
-	split_reset(vq);
+	virtq_renew(vq);
 	return 0;
 }
 
@@ -238,7 +304,8 @@ pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
 	vq = virtq_new(dev, index, vp);
 	if (vq == NULL)
 		return ENOMEM;
-	error = virtq_alloc_memory(vq, virtq_choose_size(max, vp->vp_size));
+	error = virtq_alloc_memory(vq,
+	    virtq_choose_size(dev, max, vp->vp_size));
 	if (error) {
 		pv_kern_free(vq, sizeof(*vq));
 		return error;
@@ -283,7 +350,7 @@ virtq_place(const struct pv_virtq *vq, struct pv_queue_place *qp)
 	qp->qp_driver = addr + vq->vq_avail_off;
 	qp->qp_device = addr + vq->vq_used_off;
 	qp->qp_align = vq->vq_align;
-	qp->qp_packed = 0;
+	qp->qp_packed = virtq_is_packed(vq);
 }
 
 static void
@@ -293,7 +360,8 @@ virtq_notify(struct pv_virtq *vq)
 	uint32_t data = vq->vq_index;
 
 	if (vq->vq_flags & VQ_NOTIFY_DATA)
-		data |= vq->vq_published << 16;
+		data |= virtq_is_packed(vq) ? packed_notify_data(vq) :
+		    vq->vq_published << 16;
 	vq->vq_counters.qc_doorbells++;
 	dev->vd_ops->to_notify(dev->vd_transport, vq->vq_index, data);
 }
@@ -306,15 +374,25 @@ virtq_notify_again(struct pv_virtq *vq)
 		virtq_notify(vq);
 }
 
+void
+virtq_sync(const struct pv_virtq *vq, const void *field, bus_size_t len,
+    int ops)
+{
+	bus_size_t off = (bus_size_t)((const char *)field -
+	    (const char *)vq->vq_mem.dm_kva);
+
+	pv_dmamem_sync(&vq->vq_mem, off, len, ops);
+}
+
 /*
  * Syncs of a chain's memory, for chains that lie in a map that is not known to
  * be coherent.
  */
-void
+static void
 virtq_pieces_pre(struct pv_virtq *vq, const struct pv_piece *pc,
-    unsigned int nout, unsigned int nin, unsigned int head)
+    unsigned int nout, unsigned int nin, unsigned int id)
 {
-	struct virtq_saved *qs = virtq_saved(vq, head);
+	struct virtq_saved *qs = virtq_saved(vq, id);
 	unsigned int i;
 
 	qs->qs_nout = nout;
@@ -346,17 +424,145 @@ virtq_pieces_post(struct pv_virtq *vq, const struct virtq_saved *qs,
 }
 
 /* len is what the device wrote, from the first piece that it writes on. */
-void
-virtq_chain_post(struct pv_virtq *vq, unsigned int head, uint32_t len)
+static void
+virtq_chain_post(struct pv_virtq *vq, unsigned int id, uint32_t len)
 {
-	const struct virtq_saved *qs = virtq_saved(vq, head);
-	uint16_t flags = vq->vq_entries[head].qe_flags;
+	const struct virtq_saved *qs = virtq_saved(vq, id);
+	uint32_t flags = vq->vq_entries[id].qe_where;
 
 	if (flags & QE_TABLE)
-		pv_dmamem_sync(&vq->vq_tablemem, vq->vq_tables[head].qt_off,
+		pv_dmamem_sync(&vq->vq_tablemem, vq->vq_tables[id].qt_off,
 		    qs->qs_tablelen, BUS_DMASYNC_POSTWRITE);
 	if (flags & QE_SYNC)
 		virtq_pieces_post(vq, qs, len);
+}
+
+static int
+piece_check(const struct pv_piece *pc)
+{
+	bus_size_t size = pc->pc_map->dm_mapsize;
+
+	if (pc->pc_len == 0 || pc->pc_len > UINT32_MAX)
+		return EINVAL;
+	if (pc->pc_off > size || pc->pc_len > size - pc->pc_off)
+		return EINVAL;
+	return 0;
+}
+
+/* One piece, as many segments as it lies in. */
+static int
+collect_piece(struct pv_virtq *vq, struct virtq_chain *vc,
+    const struct pv_piece *pc, uint32_t flags)
+{
+	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
+	bus_size_t off = pc->pc_off, left = pc->pc_len, take;
+	struct virtq_seg *sg;
+
+	while (off >= seg->ds_len)
+		off -= (seg++)->ds_len;
+	for (;;) {
+		if (vc->vc_count == vq->vq_maxsegs)
+			return EFBIG;
+		take = seg->ds_len - off;
+		if (take > left)
+			take = left;
+		sg = &vq->vq_segs[vc->vc_count++];
+		sg->sg_addr = seg->ds_addr + off;
+		sg->sg_len = (uint32_t)take;
+		sg->sg_flags = flags;
+		left -= take;
+		if (left == 0)
+			return 0;
+		off = 0;
+		seg++;
+	}
+}
+
+static int
+collect(struct pv_virtq *vq, struct virtq_chain *vc, const struct pv_piece *pc,
+    unsigned int nout, unsigned int n)
+{
+	uint64_t in = 0;
+	unsigned int i;
+	int error;
+
+	memset(vc, 0, sizeof(*vc));
+	for (i = 0; i < n; i++, pc++) {
+		error = piece_check(pc);
+		if (error)
+			return error;
+		if (i >= nout)
+			in += pc->pc_len;
+		error = collect_piece(vq, vc, pc,
+		    i < nout ? 0 : RING_DESC_F_WRITE);
+		if (error)
+			return error;
+		if (!PV_DMAMAP_COHERENT(vq->vq_dmat, pc->pc_map))
+			vc->vc_flags |= QE_SYNC;
+	}
+	if (in > UINT32_MAX)
+		return EINVAL;
+	vc->vc_inlen = (uint32_t)in;
+	return 0;
+}
+
+uint32_t
+virtq_fill_table(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
+{
+	const struct virtq_table *qt = &vq->vq_tables[id];
+	const struct virtq_seg *sg = vq->vq_segs;
+	unsigned int i, last = vc->vc_count - 1;
+	uint32_t len = vc->vc_count * (uint32_t)sizeof(struct ring_desc);
+
+	for (i = 0; i <= last; i++, sg++)
+		if (virtq_is_packed(vq))
+			ring_packed_set(&qt->qt_desc[i], sg->sg_addr,
+			    sg->sg_len, 0, sg->sg_flags);
+		else if (i < last)
+			ring_desc_set(&qt->qt_desc[i], sg->sg_addr,
+			    sg->sg_len, sg->sg_flags | RING_DESC_F_NEXT,
+			    i + 1);
+		else
+			ring_desc_set(&qt->qt_desc[i], sg->sg_addr,
+			    sg->sg_len, sg->sg_flags, 0);
+	if (!PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_tablemem.dm_map)) {
+		pv_dmamem_sync(&vq->vq_tablemem, qt->qt_off, len,
+		    BUS_DMASYNC_PREWRITE);
+		virtq_saved(vq, id)->qs_tablelen = len;
+		vc->vc_flags |= QE_TABLE;
+	}
+	return len;
+}
+
+int
+virtq_enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pieces,
+    unsigned int nout, unsigned int nin, void *cookie)
+{
+	struct virtq_chain vc;
+	unsigned int id;
+	int error;
+
+	if (nout > vq->vq_maxpieces || nin > vq->vq_maxpieces - nout)
+		return EFBIG;
+	if (nout + nin == 0 || cookie == NULL)
+		return EINVAL;
+	if (virtq_room(vq) == 0) {
+		vq->vq_counters.qc_full++;
+		return ENOBUFS;
+	}
+	error = collect(vq, &vc, pieces, nout, nout + nin);
+	if (error)
+		return error;
+	vc.vc_table = vc.vc_count >= VIRTQ_TABLE_MIN && vq->vq_tables != NULL;
+	if (!vc.vc_table && vc.vc_count > virtq_room(vq)) {
+		vq->vq_counters.qc_full++;
+		return ENOBUFS;
+	}
+	id = virtq_is_packed(vq) ? packed_chain(vq, &vc, cookie) :
+	    split_chain(vq, &vc, cookie);
+	if (vc.vc_flags & QE_SYNC)
+		virtq_pieces_pre(vq, pieces, nout, nin, id);
+	return 0;
 }
 
 int
@@ -365,25 +571,33 @@ pv_virtq_enqueue(struct pv_virtq *vq, const struct pv_piece *pieces,
 {
 	if (virtio_is_broken(vq->vq_dev))
 		return EIO;
-	if (nout > vq->vq_maxpieces || nin > vq->vq_maxpieces - nout)
-		return EFBIG;
-	if (nout + nin == 0 || cookie == NULL)
-		return EINVAL;
-	return split_enqueue(vq, pieces, nout, nin, cookie);
+	return virtq_is_packed(vq) ?
+	    packed_enqueue(vq, pieces, nout, nin, cookie) :
+	    split_enqueue(vq, pieces, nout, nin, cookie);
 }
 
 int
 pv_virtq_enqueue_batch(struct pv_virtq *vq, const struct pv_piece *pieces,
     void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
-	unsigned int i;
+	unsigned int i = 0, writes = in != 0;
 	int error = 0;
 
-	for (i = 0; i < n; i++) {
-		error = pv_virtq_enqueue(vq, &pieces[i], in == 0, in != 0,
+	while (i < n) {
+		if (virtio_is_broken(vq->vq_dev)) {
+			error = EIO;
+			break;
+		}
+		i += virtq_is_packed(vq) ?
+		    packed_run(vq, pieces + i, cookies + i, n - i, writes) :
+		    split_run(vq, pieces + i, cookies + i, n - i, writes);
+		if (i == n)
+			break;
+		error = virtq_enqueue_chain(vq, pieces + i, !writes, writes,
 		    cookies[i]);
 		if (error)
 			break;
+		i++;
 	}
 	*taken = i;
 	return error;
@@ -395,10 +609,41 @@ pv_virtq_publish(struct pv_virtq *vq)
 	if (vq->vq_posted == vq->vq_published ||
 	    virtio_is_broken(vq->vq_dev))
 		return 0;
-	if (!split_publish(vq) || !virtio_is_started(vq->vq_dev))
+	if (!(virtq_is_packed(vq) ? packed_publish(vq) : split_publish(vq)) ||
+	    !virtio_is_started(vq->vq_dev))
 		return 0;
 	virtq_notify(vq);
 	return 1;
+}
+
+/* A used length, by the queue's policy. */
+int
+virtq_judge(struct pv_virtq *vq, const struct virtq_entry *qe, uint32_t *len)
+{
+	if (*len <= qe->qe_inlen)
+		return 0;
+	if (vq->vq_policy == PV_VIRTQ_REFUSE)
+		return pv_virtio_break(vq->vq_dev,
+		    "used length above what was posted");
+	vq->vq_counters.qc_clamped++;
+	*len = qe->qe_inlen;
+	return 0;
+}
+
+void
+virtq_finish(struct pv_virtq *vq, unsigned int id, uint32_t len,
+    struct pv_used *us)
+{
+	struct virtq_entry *qe = &vq->vq_entries[id];
+
+	us->us_cookie = qe->qe_cookie;
+	us->us_len = len;
+	qe->qe_cookie = NULL;
+	vq->vq_used_idx++;
+	vq->vq_counters.qc_used++;
+	if (qe->qe_where & (QE_SYNC | QE_TABLE))
+		virtq_chain_post(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
+		    qe->qe_inlen : len);
 }
 
 int
@@ -406,47 +651,62 @@ pv_virtq_dequeue(struct pv_virtq *vq, struct pv_used *us)
 {
 	if (virtio_is_broken(vq->vq_dev))
 		return EIO;
-	return split_dequeue(vq, us);
+	return virtq_is_packed(vq) ? packed_dequeue(vq, us) :
+	    split_dequeue(vq, us);
 }
 
 int
 pv_virtq_dequeue_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
     unsigned int *taken)
 {
-	unsigned int i;
 	int error = 0;
 
-	for (i = 0; i < n; i++) {
-		error = pv_virtq_dequeue(vq, &us[i]);
-		if (error)
-			break;
-	}
-	*taken = i;
-	return i > 0 ? 0 : error;
+	*taken = 0;
+	if (virtio_is_broken(vq->vq_dev))
+		return EIO;
+	*taken = virtq_is_packed(vq) ? packed_dequeue_run(vq, us, n, &error) :
+	    split_dequeue_run(vq, us, n, &error);
+	return *taken > 0 ? 0 : error;
 }
 
 int
 pv_virtq_pending(struct pv_virtq *vq)
 {
-	return virtio_is_broken(vq->vq_dev) || split_pending(vq);
+	if (virtio_is_broken(vq->vq_dev))
+		return 1;
+	return virtq_is_packed(vq) ? packed_pending(vq) : split_pending(vq);
+}
+
+static int
+virtq_intr_enable(struct pv_virtq *vq, unsigned int n)
+{
+	if (n > virtq_inflight(vq))
+		n = virtq_inflight(vq);
+	if (n == 0)
+		n = 1;
+	return virtq_is_packed(vq) ? packed_intr_enable(vq, n) :
+	    split_intr_enable(vq, n);
 }
 
 void
 pv_virtq_intr_disable(struct pv_virtq *vq)
 {
-	split_intr_disable(vq);
+	if (virtq_is_packed(vq))
+		packed_intr_disable(vq);
+	else
+		split_intr_disable(vq);
 }
 
 int
 pv_virtq_intr_enable(struct pv_virtq *vq)
 {
-	return split_intr_enable(vq, 1);
+	return virtq_intr_enable(vq, 1);
 }
 
 int
 pv_virtq_intr_delay(struct pv_virtq *vq, unsigned int n)
 {
-	return split_intr_enable(vq, n);
+	return virtq_intr_enable(vq, n);
 }
 
 /*
@@ -467,7 +727,7 @@ pv_virtq_moderate(struct pv_virtq *vq, unsigned int most)
 		delay = most;
 	vq->vq_delay = delay;
 	vq->vq_delayed = used;
-	return split_intr_enable(vq, delay);
+	return virtq_intr_enable(vq, delay);
 }
 
 /* Whether the device has nothing of it any more. */
@@ -497,8 +757,9 @@ static void
 virtq_shut(struct pv_virtq *vq)
 {
 	vq->vq_flags |= VQ_STOPPED;
-	vq->vq_nfree = 0;
-	vq->vq_used_seen = vq->vq_used_idx;
+	vq->vq_end = vq->vq_front;
+	vq->vq_batch = vq->vq_used_idx;
+	vq->vq_used_seen = (uint16_t)vq->vq_used_idx;
 }
 
 int
@@ -534,7 +795,8 @@ pv_virtq_resize(struct pv_virtq *vq, unsigned int size)
 	max = virtq_device_max(vq->vq_dev, vq->vq_index);
 	if (size > RING_MAXSIZE || max == 0 || max > RING_MAXSIZE)
 		return EINVAL;
-	error = virtq_alloc_memory(vq, virtq_choose_size(max, size));
+	error = virtq_alloc_memory(vq,
+	    virtq_choose_size(vq->vq_dev, max, size));
 	if (error) {
 		*vq = was;
 		return error;
@@ -547,15 +809,13 @@ pv_virtq_resize(struct pv_virtq *vq, unsigned int size)
 
 /* As new, in the memory that it has. */
 static void
-virtq_renew(struct pv_virtq *vq)
+virtq_again(struct pv_virtq *vq)
 {
-	virtq_take_features(vq);
-	vq->vq_drained = 0;
-	vq->vq_lost = 0;
-	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
-	    vq->vq_mem.dm_size - vq->vq_used_off,
+	bus_size_t off = virtq_is_packed(vq) ? 0 : vq->vq_used_off;
+
+	pv_dmamem_sync(&vq->vq_mem, off, vq->vq_mem.dm_size - off,
 	    BUS_DMASYNC_POSTREAD | BUS_DMASYNC_POSTWRITE);
-	split_reset(vq);
+	virtq_renew(vq);
 }
 
 int
@@ -567,7 +827,7 @@ pv_virtq_reenable(struct pv_virtq *vq)
 		return EIO;
 	if ((vq->vq_flags & VQ_STOPPED) == 0 || !virtq_is_empty(vq))
 		return EBUSY;
-	virtq_renew(vq);
+	virtq_again(vq);
 	if (virtio_enable_queue(dev, vq->vq_index) == 0)
 		return 0;
 	virtq_shut(vq);
@@ -616,9 +876,11 @@ pv_virtq_restart(struct pv_virtq *vq)
 		return EBUSY;
 	if (virtq_device_max(dev, vq->vq_index) < virtq_size(vq))
 		return EINVAL;
+	if (virtq_is_packed(vq) != pv_virtio_has(dev, PV_F_RING_PACKED))
+		return pv_virtq_resize(vq, virtq_size(vq));
 	virtq_free_tables(vq);
 	virtq_alloc_tables(vq);
-	virtq_renew(vq);
+	virtq_again(vq);
 	return 0;
 }
 
@@ -631,13 +893,13 @@ pv_virtq_size(const struct pv_virtq *vq)
 unsigned int
 pv_virtq_room(const struct pv_virtq *vq)
 {
-	return vq->vq_nfree;
+	return virtq_room(vq);
 }
 
 unsigned int
 pv_virtq_outstanding(const struct pv_virtq *vq)
 {
-	return (uint16_t)(vq->vq_posted - vq->vq_used_idx);
+	return vq->vq_posted - vq->vq_used_idx;
 }
 
 const char *

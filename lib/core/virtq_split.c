@@ -2,27 +2,14 @@
 /*
  * Split virtqueues (Virtqueues / Split Virtqueues).
  *
- * The free list and all that is known of a chain is in vq_entries. The last
- * descriptor's next is 0: one host is known to follow it.
+ * vq_ids holds what the available ring holds, entry by entry, from vq_front on
+ * for chains to come: heads at the front, what else a chain takes from the end.
+ * With IN_ORDER descriptors are taken in their order instead, and vq_ids is the
+ * copy of the available ring. The last descriptor's next is 0: one host is
+ * known to follow it.
  */
 #include "mem.h"
-#include "virtio_var.h"
 #include "virtq_var.h"
-
-/* Where in the chain's descriptors the next one goes, while it is filled. */
-struct fill {
-	struct ring_desc *fl_desc;	/* table, or the ring */
-	const struct virtq_entry *fl_list; /* order in the ring; NULL: table */
-	unsigned int fl_next;
-	unsigned int fl_last;
-	unsigned int fl_count;
-	unsigned int fl_room;
-	bus_addr_t fl_addr;		/* of the last, to write it once more */
-	uint32_t fl_len;
-	uint16_t fl_flags;
-	uint16_t fl_entry;		/* QE_TABLE */
-	bool fl_coherent;
-};
 
 static uint16_t *
 used_event(const struct pv_virtq *vq)
@@ -37,31 +24,16 @@ avail_event(const struct pv_virtq *vq)
 	    &vq->vq_used->ru_ring[virtq_size(vq)];
 }
 
-static __attribute__((__noinline__)) void
-sync_ring(const struct pv_virtq *vq, const void *field, bus_size_t len,
-    int ops)
+static inline unsigned int
+mask(const struct pv_virtq *vq)
 {
-	bus_size_t off = (bus_size_t)((const char *)field -
-	    (const char *)vq->vq_mem.dm_kva);
-
-	pv_dmamem_sync(&vq->vq_mem, off, len, ops);
+	return vq->vq_size - 1u;
 }
 
-/* After we wrote a part of the available ring. */
-static inline void
-sync_avail(const struct pv_virtq *vq, const void *field, bus_size_t len)
+static inline bool
+is_in_order(const struct pv_virtq *vq)
 {
-	if (!(vq->vq_flags & VQ_COHERENT))
-		sync_ring(vq, field, len, BUS_DMASYNC_PREWRITE);
-}
-
-/* Around the read of a field that the device writes as it likes. */
-static inline void
-sync_used(const struct pv_virtq *vq, const void *field, bus_size_t len,
-    int ops)
-{
-	if (!(vq->vq_flags & VQ_COHERENT))
-		sync_ring(vq, field, len, ops);
+	return (vq->vq_flags & VQ_IN_ORDER) != 0;
 }
 
 static inline uint16_t
@@ -69,23 +41,18 @@ used_load16(const struct pv_virtq *vq, const uint16_t *field)
 {
 	uint16_t v;
 
-	sync_used(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);
+	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);
 	v = ring_load16(field);
-	sync_used(vq, field, sizeof(*field), BUS_DMASYNC_PREREAD);
+	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_PREREAD);
 	return v;
 }
 
-/* Chains that the device has been shown and not yet used. */
-static uint16_t
-split_inflight(const struct pv_virtq *vq)
-{
-	return (uint16_t)(vq->vq_published - vq->vq_used_idx);
-}
-
 int
-split_alloc(struct pv_virtq *vq, unsigned int size, bool legacy)
+split_alloc(struct pv_virtq *vq)
 {
 	bus_size_t avail, used, len, align;
+	unsigned int size = virtq_size(vq);
+	bool legacy = virtio_is_legacy(vq->vq_dev);
 	int error;
 
 	align = legacy ? RING_LEGACY_ALIGN : DMA_LINE;
@@ -101,7 +68,6 @@ split_alloc(struct pv_virtq *vq, unsigned int size, bool legacy)
 	vq->vq_align = (unsigned int)align;
 	vq->vq_avail_off = avail;
 	vq->vq_used_off = used;
-	vq->vq_mask = (uint16_t)(size - 1);
 	vq->vq_desc = vq->vq_mem.dm_kva;
 	vq->vq_avail = (void *)((char *)vq->vq_mem.dm_kva + avail);
 	vq->vq_used = (void *)((char *)vq->vq_mem.dm_kva + used);
@@ -111,227 +77,71 @@ split_alloc(struct pv_virtq *vq, unsigned int size, bool legacy)
 void
 split_reset(struct pv_virtq *vq)
 {
-	unsigned int i, size = virtq_size(vq);
+	unsigned int i;
 
-	memset(vq->vq_mem.dm_kva, 0, (size_t)vq->vq_mem.dm_size);
+	for (i = 0; i < virtq_size(vq); i++)
+		vq->vq_avail->ra_ring[i] = PV_LE16(vq->vq_ids[i]);
 	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_used_off, BUS_DMASYNC_PREWRITE);
 	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
 	    vq->vq_mem.dm_size - vq->vq_used_off,
 	    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
-	memset(vq->vq_entries, 0, size * sizeof(*vq->vq_entries));
-	for (i = 0; i < size; i++)
-		vq->vq_entries[i].qe_next = (uint16_t)(i + 1);
-	vq->vq_free = 0;
-	vq->vq_nfree = (uint16_t)size;
-	vq->vq_posted = vq->vq_published = 0;
-	vq->vq_used_idx = vq->vq_used_seen = 0;
 }
 
-static int
-piece_check(const struct pv_piece *pc)
-{
-	bus_size_t size = pc->pc_map->dm_mapsize;
-
-	if (pc->pc_len == 0 || pc->pc_len > UINT32_MAX)
-		return EINVAL;
-	if (pc->pc_off > size || pc->pc_len > size - pc->pc_off)
-		return EINVAL;
-	return 0;
-}
-
-/* One piece, as many descriptors as it has segments. */
-static inline __attribute__((__always_inline__)) int
-fill_piece(struct fill *fl, const struct pv_piece *pc, uint16_t flags)
-{
-	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
-	bus_size_t off = pc->pc_off, left = pc->pc_len, take;
-	unsigned int next;
-
-	while (off >= seg->ds_len)
-		off -= (seg++)->ds_len;
-	for (;;) {
-		if (fl->fl_count == fl->fl_room)
-			return EFBIG;
-		fl->fl_count++;
-		fl->fl_last = fl->fl_next;
-		next = fl->fl_list != NULL ?
-		    fl->fl_list[fl->fl_last].qe_next : fl->fl_last + 1;
-		take = seg->ds_len - off;
-		if (take > left)
-			take = left;
-		fl->fl_addr = seg->ds_addr + off;
-		fl->fl_len = (uint32_t)take;
-		ring_desc_set(&fl->fl_desc[fl->fl_last], fl->fl_addr,
-		    fl->fl_len, flags | RING_DESC_F_NEXT, next);
-		fl->fl_next = next;
-		left -= take;
-		if (left == 0)
-			break;
-		off = 0;
-		seg++;
-	}
-	fl->fl_flags = flags;
-	return 0;
-}
-
-static inline __attribute__((__always_inline__)) int
-fill_pieces(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
-    unsigned int nout, unsigned int n, uint32_t *inlen)
-{
-	uint64_t in = 0;
-	unsigned int i;
-	int error;
-
-	for (i = 0; i < n; i++, pc++) {
-		error = piece_check(pc);
-		if (error)
-			return error;
-		if (i >= nout)
-			in += pc->pc_len;
-		error = fill_piece(fl, pc,
-		    i < nout ? 0 : RING_DESC_F_WRITE);
-		if (error)
-			return error;
-		if (!PV_DMAMAP_COHERENT(vq->vq_dmat, pc->pc_map))
-			fl->fl_coherent = false;
-	}
-	if (in > UINT32_MAX)
-		return EINVAL;
-	ring_desc_set(&fl->fl_desc[fl->fl_last], fl->fl_addr, fl->fl_len,
-	    fl->fl_flags, 0);
-	*inlen = (uint32_t)in;
-	return 0;
-}
-
-/* A chain in the ring's own descriptors, from the free list on. */
-static int
-fill_direct(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
-    unsigned int nout, unsigned int n, uint32_t *inlen)
-{
-	int error;
-
-	fl->fl_desc = vq->vq_desc;
-	fl->fl_list = vq->vq_entries;
-	fl->fl_next = vq->vq_free;
-	fl->fl_room = vq->vq_nfree < vq->vq_maxsegs ?
-	    vq->vq_nfree : vq->vq_maxsegs;
-	error = fill_pieces(vq, fl, pc, nout, n, inlen);
-	if (error == EFBIG && fl->fl_room < vq->vq_maxsegs) {
-		vq->vq_counters.qc_full++;
-		error = ENOBUFS;
-	}
-	return error;
-}
-
-/* A chain in the table of the first free descriptor, which refers to it. */
-static int
-fill_indirect(struct pv_virtq *vq, struct fill *fl, const struct pv_piece *pc,
-    unsigned int nout, unsigned int n, uint32_t *inlen)
-{
-	const struct virtq_table *qt = &vq->vq_tables[vq->vq_free];
-	uint32_t len;
-	int error;
-
-	fl->fl_desc = qt->qt_desc;
-	fl->fl_list = NULL;
-	fl->fl_next = 0;
-	fl->fl_room = vq->vq_maxsegs;
-	error = fill_pieces(vq, fl, pc, nout, n, inlen);
-	if (error)
-		return error;
-	len = fl->fl_count * (uint32_t)sizeof(struct ring_desc);
-	if (!PV_DMAMAP_COHERENT(vq->vq_dmat, vq->vq_tablemem.dm_map)) {
-		pv_dmamem_sync(&vq->vq_tablemem, qt->qt_off, len,
-		    BUS_DMASYNC_PREWRITE);
-		virtq_saved(vq, vq->vq_free)->qs_tablelen = len;
-		fl->fl_entry = QE_TABLE;
-	}
-	ring_desc_set(&vq->vq_desc[vq->vq_free], qt->qt_addr, len,
-	    RING_DESC_F_INDIRECT, 0);
-	fl->fl_last = vq->vq_free;
-	fl->fl_count = 1;
-	return 0;
-}
-
-/* The descriptors of a chain; their order stays in qe_next. */
-static void
-sync_chain(struct pv_virtq *vq, unsigned int head, unsigned int count)
-{
-	unsigned int i = head;
-
-	if (vq->vq_flags & VQ_COHERENT)
-		return;
-	while (count-- > 0) {
-		pv_dmamem_sync(&vq->vq_mem, i * sizeof(struct ring_desc),
-		    sizeof(struct ring_desc), BUS_DMASYNC_PREWRITE);
-		i = vq->vq_entries[i].qe_next;
-	}
-}
-
-/* Make a filled chain, of count descriptors up to last, available. */
+/* Entry i of the available ring, where it is another than it was. */
 static inline void
-split_commit(struct pv_virtq *vq, unsigned int head, unsigned int last,
-    unsigned int count, uint32_t inlen, uint16_t flags, void *cookie)
+avail_set(struct pv_virtq *vq, uint32_t i, unsigned int id)
 {
-	struct virtq_entry *qe = &vq->vq_entries[head];
+	unsigned int slot = i & mask(vq);
 
-	qe->qe_cookie = cookie;
-	qe->qe_inlen = inlen;
-	qe->qe_pos = vq->vq_posted;
-	qe->qe_last = (uint16_t)last;
-	qe->qe_ndesc = (uint16_t)count;
-	qe->qe_flags = flags;
-	vq->vq_free = vq->vq_entries[last].qe_next;
-	vq->vq_nfree = (uint16_t)(vq->vq_nfree - count);
-	vq->vq_avail->ra_ring[vq->vq_posted & vq->vq_mask] = PV_LE16(head);
-	vq->vq_posted++;
+	if (vq->vq_ids[slot] == id)
+		return;
+	vq->vq_ids[slot] = (uint16_t)id;
+	vq->vq_avail->ra_ring[slot] = PV_LE16(id);
 }
 
-/* What follows a commit where something is not coherent. */
-static __attribute__((__noinline__)) int
-enqueue_sync(struct pv_virtq *vq, const struct pv_piece *pc,
-    unsigned int nout, unsigned int nin, unsigned int head)
+/* In order, descriptors and places go apart once chains take several. */
+static bool
+may_run(const struct pv_virtq *vq)
 {
-	struct virtq_entry *qe = &vq->vq_entries[head];
-
-	sync_chain(vq, head, qe->qe_ndesc);
-	if (qe->qe_flags & QE_SYNC)
-		virtq_pieces_pre(vq, pc, nout, nin, head);
-	return 0;
+	return (vq->vq_flags & VQ_COHERENT) &&
+	    (vq->vq_tables != NULL || vq->vq_maxsegs == 1);
 }
 
-static __attribute__((__noinline__)) int
-enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pc,
-    unsigned int nout, unsigned int nin, void *cookie)
-{
-	struct fill fl = { .fl_coherent = true };
-	unsigned int head = vq->vq_free;
-	uint32_t inlen;
-	int error;
+/* What a loop keeps in registers of a queue. */
+struct place {
+	const uint16_t *pl_ids;
+	struct ring_desc *pl_desc;
+	struct virtq_entry *pl_entries;
+	uint32_t pl_mask;
+};
 
-	if (vq->vq_tables != NULL)
-		error = fill_indirect(vq, &fl, pc, nout, nout + nin, &inlen);
-	else
-		error = fill_direct(vq, &fl, pc, nout, nout + nin, &inlen);
-	if (error)
-		return error;
-	split_commit(vq, head, fl.fl_last, fl.fl_count, inlen,
-	    fl.fl_entry | (fl.fl_coherent ? 0 : QE_SYNC), cookie);
-	if (!fl.fl_coherent || !(vq->vq_flags & VQ_COHERENT))
-		return enqueue_sync(vq, pc, nout, nin, head);
-	return 0;
+static inline __attribute__((__always_inline__)) struct place
+place_of(const struct pv_virtq *vq)
+{
+	const struct place pl = {
+		vq->vq_ids, vq->vq_desc, vq->vq_entries, mask(vq)
+	};
+
+	return pl;
 }
 
-/* The segment in which a piece lies whole, or NULL; *off becomes its offset. */
-static inline const bus_dma_segment_t *
-piece_segment(const struct pv_piece *pc, bus_size_t *off)
+/* A chain of one piece in one segment, the i-th of all. */
+static inline __attribute__((__always_inline__)) void
+put(const struct place *pl, uint32_t i, uint64_t addr, uint32_t len, bool in,
+    void *cookie)
 {
-	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
+	unsigned int id = pl->pl_ids[i & pl->pl_mask];
 
-	*off = pc->pc_off;
-	while (*off >= seg->ds_len)
-		*off -= (seg++)->ds_len;
-	return pc->pc_len <= seg->ds_len - *off ? seg : NULL;
+	ring_desc_set(&pl->pl_desc[id], addr, len,
+	    in ? RING_DESC_F_WRITE : 0, 0);
+	virtq_entry_set(&pl->pl_entries[id], cookie, in ? len : 0, i, 0);
+}
+
+static inline __attribute__((__always_inline__)) bool
+is_plain(const struct pv_virtq *vq)
+{
+	return LIKELY((vq->vq_flags & (VQ_COHERENT | VQ_IN_ORDER)) ==
+	    VQ_COHERENT) || may_run(vq);
 }
 
 /* The common case, one piece in one segment, goes straight into the ring. */
@@ -339,49 +149,136 @@ int
 split_enqueue(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
-	const bus_dma_segment_t *seg;
-	unsigned int head = vq->vq_free;
-	uint16_t coherent;
-	uint32_t len;
-	bus_size_t off;
+	const struct place pl = place_of(vq);
+	struct window w;
+	uint32_t i = vq->vq_front;
 
-	if (vq->vq_nfree == 0) {
-		vq->vq_counters.qc_full++;
-		return ENOBUFS;
-	}
-	if (nout + nin != 1)
-		return enqueue_chain(vq, pc, nout, nin, cookie);
-	if (piece_check(pc))
-		return EINVAL;
-	seg = piece_segment(pc, &off);
-	if (seg == NULL)
-		return enqueue_chain(vq, pc, nout, nin, cookie);
-	len = (uint32_t)pc->pc_len;
-	ring_desc_set(&vq->vq_desc[head], seg->ds_addr + off, len,
-	    nin ? RING_DESC_F_WRITE : 0, 0);
-	coherent = PV_DMAMAP_COHERENT(vq->vq_dmat, pc->pc_map);
-	split_commit(vq, head, head, 1, nin ? len : 0, coherent ? 0 : QE_SYNC,
+	if (UNLIKELY(nin > 1 || nout != 1 - nin || cookie == NULL ||
+	    vq->vq_end == i || !is_plain(vq)))
+		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
+	w = virtq_window(vq, pc);
+	if (UNLIKELY(!window_holds(&w, pc)))
+		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
+	put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len, nin != 0,
 	    cookie);
-	if (!coherent || !(vq->vq_flags & VQ_COHERENT))
-		return enqueue_sync(vq, pc, nout, nin, head);
+	vq->vq_front = i + 1;
+	vq->vq_posted++;
 	return 0;
+}
+
+unsigned int
+split_run(struct pv_virtq *vq, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, unsigned int in)
+{
+	const struct place pl = place_of(vq);
+	const uint32_t first = vq->vq_front;
+	uint32_t i = first, end = vq->vq_end;
+	struct window w = { NULL, 0, 0, 0 };
+
+	if (!is_plain(vq))
+		return 0;
+	if (n < end - i)
+		end = i + n;
+	for (; i != end; i++, pc++, cookies++) {
+		if (UNLIKELY(!window_holds(&w, pc))) {
+			w = virtq_window(vq, pc);
+			if (!window_holds(&w, pc))
+				break;
+		}
+		if (UNLIKELY(*cookies == NULL))
+			break;
+		put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len,
+		    in != 0, *cookies);
+	}
+	vq->vq_front = i;
+	vq->vq_posted += i - first;
+	return i - first;
+}
+
+static void
+sync_desc(const struct pv_virtq *vq, unsigned int i)
+{
+	virtq_sync_ring(vq, &vq->vq_desc[i], sizeof(struct ring_desc),
+	    BUS_DMASYNC_PREWRITE);
+}
+
+/* The next descriptor of a chain that begins at id. */
+static unsigned int
+take_desc(struct pv_virtq *vq, unsigned int id, unsigned int i)
+{
+	if (is_in_order(vq))
+		return (id + i) & mask(vq);
+	return vq->vq_ids[--vq->vq_end & mask(vq)];
+}
+
+/* In the ring's own descriptors. */
+static void
+fill_direct(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
+{
+	const struct virtq_seg *sg = vq->vq_segs;
+	unsigned int i, at = id, next;
+
+	for (i = 1; i < vc->vc_count; i++, sg++) {
+		next = take_desc(vq, id, i);
+		ring_desc_set(&vq->vq_desc[at], sg->sg_addr, sg->sg_len,
+		    sg->sg_flags | RING_DESC_F_NEXT, next);
+		sync_desc(vq, at);
+		vq->vq_next[at] = (uint16_t)next;
+		at = next;
+	}
+	ring_desc_set(&vq->vq_desc[at], sg->sg_addr, sg->sg_len, sg->sg_flags,
+	    0);
+	sync_desc(vq, at);
+	vq->vq_next[at] = VIRTQ_NONE;
+	if (vc->vc_count > 1)
+		vc->vc_flags |= QE_LONG;
+}
+
+unsigned int
+split_chain(struct pv_virtq *vq, struct virtq_chain *vc, void *cookie)
+{
+	unsigned int id = is_in_order(vq) ? vq->vq_front & mask(vq) :
+	    vq->vq_ids[vq->vq_front & mask(vq)];
+	uint32_t len;
+
+	if (vc->vc_table) {
+		len = virtq_fill_table(vq, id, vc);
+		ring_desc_set(&vq->vq_desc[id], vq->vq_tables[id].qt_addr, len,
+		    RING_DESC_F_INDIRECT, 0);
+		sync_desc(vq, id);
+	} else
+		fill_direct(vq, id, vc);
+	virtq_entry_set(&vq->vq_entries[id], cookie, vc->vc_inlen,
+	    vq->vq_posted, vc->vc_flags);
+	avail_set(vq, vq->vq_posted, id);
+	vq->vq_posted++;
+	vq->vq_front += is_in_order(vq) && !vc->vc_table ? vc->vc_count : 1;
+	return id;
 }
 
 /* The available ring's entries from first on; they may wrap. */
 static void
-sync_avail_entries(const struct pv_virtq *vq, unsigned int first,
-    unsigned int n)
+sync_avail_entries(const struct pv_virtq *vq, uint32_t first, uint32_t n)
 {
-	unsigned int slot = first & vq->vq_mask;
+	unsigned int slot = first & mask(vq);
 	unsigned int run = virtq_size(vq) - slot;
 
 	if (vq->vq_flags & VQ_COHERENT)
 		return;
 	if (run > n)
 		run = n;
-	sync_avail(vq, &vq->vq_avail->ra_ring[slot], run * 2);
+	virtq_sync(vq, &vq->vq_avail->ra_ring[slot], run * 2,
+	    BUS_DMASYNC_PREWRITE);
 	if (n > run)
-		sync_avail(vq, &vq->vq_avail->ra_ring[0], (n - run) * 2);
+		virtq_sync(vq, &vq->vq_avail->ra_ring[0], (n - run) * 2,
+		    BUS_DMASYNC_PREWRITE);
+}
+
+/* After we wrote a field of the available ring. */
+static inline void
+sync_avail(const struct pv_virtq *vq, const uint16_t *field)
+{
+	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_PREWRITE);
 }
 
 /* Whether the device wants to hear of the chains old .. new - 1. */
@@ -401,17 +298,16 @@ split_wants_notify(const struct pv_virtq *vq, uint16_t old, uint16_t new)
 int
 split_publish(struct pv_virtq *vq)
 {
-	uint16_t old = (uint16_t)vq->vq_published;
-	uint16_t new = (uint16_t)vq->vq_posted;
+	uint32_t old = vq->vq_published, new = vq->vq_posted;
 
-	sync_avail_entries(vq, old, (uint16_t)(new - old));
+	sync_avail_entries(vq, old, new - old);
 	pv_barrier_publish(virtq_outer(vq));
-	ring_store16(&vq->vq_avail->ra_idx, new);
-	sync_avail(vq, &vq->vq_avail->ra_idx, sizeof(uint16_t));
-	vq->vq_published = vq->vq_posted;
-	vq->vq_counters.qc_enqueued += (uint16_t)(new - old);
+	ring_store16(&vq->vq_avail->ra_idx, (uint16_t)new);
+	sync_avail(vq, &vq->vq_avail->ra_idx);
+	vq->vq_published = new;
+	vq->vq_counters.qc_enqueued += new - old;
 	pv_barrier_check(virtq_outer(vq));
-	return split_wants_notify(vq, old, new);
+	return split_wants_notify(vq, (uint16_t)old, (uint16_t)new);
 }
 
 /* Read the used index, and judge it. */
@@ -426,7 +322,7 @@ split_refresh(struct pv_virtq *vq)
 	n = (uint16_t)(idx - vq->vq_used_idx);
 	if (n == 0)
 		return EAGAIN;
-	if (n > split_inflight(vq))
+	if (n > virtq_inflight(vq))
 		return pv_virtio_break(vq->vq_dev,
 		    "used index beyond what is outstanding");
 	vq->vq_used_seen = idx;
@@ -434,78 +330,184 @@ split_refresh(struct pv_virtq *vq)
 	return 0;
 }
 
-/* Enqueued, but not shown to the device yet. */
-static bool
-split_is_unpublished(const struct pv_virtq *vq, const struct virtq_entry *qe)
-{
-	return qe->qe_pos - vq->vq_published <
-	    vq->vq_posted - vq->vq_published;
-}
-
-/* The next used entry; split_refresh has seen that there is one. */
-static __attribute__((__noinline__)) int
-split_take(struct pv_virtq *vq, struct pv_used *us)
+/* The next used entry, each field read once. */
+static inline __attribute__((__always_inline__)) uint32_t
+used_entry(const struct pv_virtq *vq, uint32_t i, uint32_t *len)
 {
 	const struct ring_used_elem *ru;
+	uint32_t id;
+
+	ru = &vq->vq_used->ru_ring[i & mask(vq)];
+	virtq_sync_ring(vq, ru, sizeof(*ru), BUS_DMASYNC_POSTREAD);
+	id = ring_load32(&ru->ru_id);
+	*len = ring_load32(&ru->ru_len);
+	virtq_sync_ring(vq, ru, sizeof(*ru), BUS_DMASYNC_PREREAD);
+	return id;
+}
+
+/* It must name a chain that the device has. */
+static int
+used_check(struct pv_virtq *vq, uint32_t id, uint32_t *len)
+{
+	const struct virtq_entry *qe = &vq->vq_entries[id];
+
+	if (id > mask(vq))
+		return pv_virtio_break(vq->vq_dev, "used id out of range");
+	if (!virtq_is_outstanding(vq, qe))
+		return pv_virtio_break(vq->vq_dev,
+		    "used id is not outstanding");
+	return virtq_judge(vq, qe, len);
+}
+
+/* A chain's descriptors are free: at the end, for chains that come last. */
+static void
+split_release(struct pv_virtq *vq, unsigned int id)
+{
+	bool is_long = (vq->vq_entries[id].qe_where & QE_LONG) != 0;
+	bool in_order = is_in_order(vq);
+
+	for (;;) {
+		if (!in_order)
+			avail_set(vq, vq->vq_end, id);
+		vq->vq_end++;
+		if (!is_long)
+			return;
+		id = vq->vq_next[id];
+		is_long = vq->vq_next[id] != VIRTQ_NONE;
+	}
+}
+
+/* A used entry that the short way passed on. */
+static __attribute__((__noinline__)) int
+take_any(struct pv_virtq *vq, uint32_t id, uint32_t len, struct pv_used *us)
+{
+	int error;
+
+	error = used_check(vq, id, &len);
+	if (error)
+		return error;
+	split_release(vq, id);
+	virtq_finish(vq, id, len, us);
+	return 0;
+}
+
+/*
+ * One used entry; split_refresh has seen that there is one. The short way is a
+ * chain of one piece in coherent memory.
+ */
+static inline __attribute__((__always_inline__)) int
+take(struct pv_virtq *vq, struct pv_used *us)
+{
 	struct virtq_entry *qe;
 	uint32_t id, len;
 
-	ru = &vq->vq_used->ru_ring[vq->vq_used_idx & vq->vq_mask];
-	sync_used(vq, ru, sizeof(*ru), BUS_DMASYNC_POSTREAD);
-	id = ring_load32(&ru->ru_id);
-	len = ring_load32(&ru->ru_len);
-	sync_used(vq, ru, sizeof(*ru), BUS_DMASYNC_PREREAD);
-	if (id > vq->vq_mask)
-		return pv_virtio_break(vq->vq_dev, "used id out of range");
+	id = used_entry(vq, vq->vq_used_idx, &len);
+	if (UNLIKELY(id > mask(vq)))
+		return take_any(vq, id, len, us);
 	qe = &vq->vq_entries[id];
-	if (qe->qe_cookie == NULL || split_is_unpublished(vq, qe))
-		return pv_virtio_break(vq->vq_dev,
-		    "used id is not outstanding");
-	if (len > qe->qe_inlen) {
-		if (vq->vq_policy == PV_VIRTQ_REFUSE)
-			return pv_virtio_break(vq->vq_dev,
-			    "used length above what was posted");
-		vq->vq_counters.qc_clamped++;
-		len = qe->qe_inlen;
-	}
+	if (UNLIKELY(!virtq_is_outstanding(vq, qe) || len > qe->qe_inlen ||
+	    qe->qe_where >= (1u << 16)))
+		return take_any(vq, id, len, us);
 	us->us_cookie = qe->qe_cookie;
 	us->us_len = len;
 	qe->qe_cookie = NULL;
-	vq->vq_entries[qe->qe_last].qe_next = vq->vq_free;
-	vq->vq_free = (uint16_t)id;
-	vq->vq_nfree = (uint16_t)(vq->vq_nfree + qe->qe_ndesc);
+	avail_set(vq, vq->vq_end, id);
+	vq->vq_end++;
 	vq->vq_used_idx++;
 	vq->vq_counters.qc_used++;
-	if (qe->qe_flags != 0)
-		virtq_chain_post(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
-		    qe->qe_inlen : len);
 	return 0;
+}
+
+/*
+ * In-order use of descriptors: one entry stands for all chains up to its own,
+ * and those before that were used completely.
+ */
+static int
+batch_begin(struct pv_virtq *vq)
+{
+	uint32_t id, len;
+	uint16_t ahead;
+	int error;
+
+	id = used_entry(vq, vq->vq_used_idx, &len);
+	error = used_check(vq, id, &len);
+	if (error)
+		return error;
+	ahead = (uint16_t)(vq->vq_entries[id].qe_where - vq->vq_used_idx);
+	if (ahead >= (uint16_t)(vq->vq_used_seen - vq->vq_used_idx))
+		return pv_virtio_break(vq->vq_dev, "used out of order");
+	vq->vq_batch = vq->vq_used_idx + ahead + 1;
+	vq->vq_batchlen = len;
+	return 0;
+}
+
+static __attribute__((__noinline__)) int
+take_in_order(struct pv_virtq *vq, struct pv_used *us)
+{
+	uint32_t id, len;
+	int error;
+
+	if (vq->vq_batch == vq->vq_used_idx) {
+		error = batch_begin(vq);
+		if (error)
+			return error;
+	}
+	id = vq->vq_ids[vq->vq_used_idx & mask(vq)];
+	len = vq->vq_used_idx + 1 == vq->vq_batch ? vq->vq_batchlen :
+	    vq->vq_entries[id].qe_inlen;
+	split_release(vq, id);
+	virtq_finish(vq, id, len, us);
+	return 0;
+}
+
+static inline __attribute__((__always_inline__)) int
+dequeue(struct pv_virtq *vq, struct pv_used *us)
+{
+	int error;
+
+	if ((uint16_t)vq->vq_used_idx == vq->vq_used_seen) {
+		error = split_refresh(vq);
+		if (error)
+			return error;
+	}
+	return UNLIKELY(is_in_order(vq)) ? take_in_order(vq, us) :
+	    take(vq, us);
 }
 
 int
 split_dequeue(struct pv_virtq *vq, struct pv_used *us)
 {
-	int error;
+	return dequeue(vq, us);
+}
 
-	if (vq->vq_used_idx == vq->vq_used_seen) {
-		error = split_refresh(vq);
-		if (error)
-			return error;
+unsigned int
+split_dequeue_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		*error = dequeue(vq, &us[i]);
+		if (*error)
+			break;
 	}
-	return split_take(vq, us);
+	return i;
 }
 
 int
 split_pending(struct pv_virtq *vq)
 {
-	return used_load16(vq, &vq->vq_used->ru_idx) != vq->vq_used_idx;
+	if (vq->vq_flags & VQ_STOPPED)
+		return 0;
+	return used_load16(vq, &vq->vq_used->ru_idx) !=
+	    (uint16_t)vq->vq_used_idx;
 }
 
 static void
 split_avail_flags(struct pv_virtq *vq, uint16_t flags)
 {
 	ring_store16(&vq->vq_avail->ra_flags, flags);
-	sync_avail(vq, &vq->vq_avail->ra_flags, sizeof(uint16_t));
+	sync_avail(vq, &vq->vq_avail->ra_flags);
 }
 
 /*
@@ -521,20 +523,16 @@ split_intr_disable(struct pv_virtq *vq)
 	split_avail_flags(vq, RING_AVAIL_F_NO_INTERRUPT);
 }
 
-/* After n more chains, at least one; what is used already counts. */
+/* After n more chains; what is used already counts. */
 int
 split_intr_enable(struct pv_virtq *vq, unsigned int n)
 {
 	uint16_t used;
 
-	if (n > split_inflight(vq))
-		n = split_inflight(vq);
-	if (n == 0)
-		n = 1;
 	if (vq->vq_flags & VQ_EVENT_IDX) {
 		ring_store16(used_event(vq),
 		    (uint16_t)(vq->vq_used_idx + n - 1));
-		sync_avail(vq, used_event(vq), sizeof(uint16_t));
+		sync_avail(vq, used_event(vq));
 	} else {
 		n = 1;
 		if (vq->vq_flags & VQ_INTR_OFF) {

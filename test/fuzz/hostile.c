@@ -326,8 +326,9 @@ hostile_whim(void)
 	if (lies())
 		write_config();
 	if (lies() && lies())
-		rig.rg_offered = PV_F_BIT(PV_F_VERSION_1) | strange() |
-		    (uint64_t)strange() << 32;
+		rig.rg_offered = (PV_F_BIT(PV_F_VERSION_1) | strange() |
+		    (uint64_t)strange() << 32) &
+		    ~PV_F_BIT(PV_F_RING_PACKED);
 	if (lies() && lies())
 		write_ring();
 	if (lies() && lies())

@@ -75,6 +75,7 @@ static struct ring {
 		struct rig rig;
 		struct pv_virtq vq;
 		struct virtq_entry entries[SIZE];
+		uint16_t ids[SIZE], next[SIZE];
 		struct ring_desc desc[SIZE];
 		uint8_t driver[DRIVERLEN];
 		struct model m;
@@ -227,11 +228,9 @@ enqueue_result(unsigned int npieces, unsigned int segs, unsigned int *ndesc)
 		return EIO;
 	if (r->m.nfree == 0)
 		return ENOBUFS;
-	if (table)
-		return segs > MAXSEGS ? EFBIG : 0;
-	if (segs > r->m.nfree)
-		return r->m.nfree < MAXSEGS ? ENOBUFS : EFBIG;
-	return 0;
+	if (segs > MAXSEGS)
+		return EFBIG;
+	return *ndesc > r->m.nfree ? ENOBUFS : 0;
 }
 
 static void
@@ -497,6 +496,8 @@ keep(void)
 	r->was.rig = r->rig;
 	r->was.vq = *vq;
 	memcpy(r->was.entries, vq->vq_entries, sizeof(r->was.entries));
+	memcpy(r->was.ids, vq->vq_ids, sizeof(r->was.ids));
+	memcpy(r->was.next, vq->vq_next, sizeof(r->was.next));
 	memcpy(r->was.desc, vq->vq_desc, sizeof(r->was.desc));
 	memcpy(r->was.driver, vq->vq_avail, sizeof(r->was.driver));
 	r->was.m = r->m;
@@ -513,6 +514,8 @@ put_back(void)
 	r->rig = r->was.rig;
 	*vq = r->was.vq;
 	memcpy(vq->vq_entries, r->was.entries, sizeof(r->was.entries));
+	memcpy(vq->vq_ids, r->was.ids, sizeof(r->was.ids));
+	memcpy(vq->vq_next, r->was.next, sizeof(r->was.next));
 	memcpy(vq->vq_desc, r->was.desc, sizeof(r->was.desc));
 	memcpy(vq->vq_avail, r->was.driver, sizeof(r->was.driver));
 	memcpy(vq->vq_used, r->was.m.used, USEDLEN);

@@ -155,8 +155,7 @@ test_unknown_bits_are_never_accepted(void **state)
 		assert_int_equal(negotiate(), 0);
 		if (bit > F_D && bit < 24)
 			assert_int_equal(why(bit), PV_WHY_UNKNOWN);
-		if (bit == PV_F_RING_PACKED || bit == PV_F_IN_ORDER ||
-		    bit == PV_F_SR_IOV || bit == PV_F_ADMIN_VQ || bit > 41)
+		if (bit == PV_F_SR_IOV || bit == PV_F_ADMIN_VQ || bit > 41)
 			assert_int_equal(why(bit), PV_WHY_UNKNOWN);
 		finish();
 	}
