@@ -101,7 +101,7 @@ struct fake_queue {
 	 * A packed ring's: fq_avail and fq_used count descriptors there, and so
 	 * do all fields that are compared with them.
 	 */
-	struct packed fq_packed;
+	struct pk_ring fq_packed;
 	int fq_all;			/* each descriptor is to be told of */
 	struct fake_more *fq_more;	/* packed, or IN_ORDER */
 	unsigned int fq_ntaken;		/* of fm_taken */
@@ -166,6 +166,7 @@ struct fake_dev {
 	uint64_t fd_pending_queues;
 	int fd_refused;			/* the last FEATURES_OK was */
 	int fd_was_ok;			/* DRIVER_OK was set once */
+	int fd_was_packed;		/* with RING_PACKED, the last time */
 	int fd_gave_up;			/* FAILED was set */
 	int fd_needs_told;		/* NEEDS_RESET, and the driver knows */
 	int fd_changed;			/* configuration, not looked at since */

@@ -14,7 +14,7 @@ fake_init(struct fake_dev *fd, unsigned int type, unsigned int nqueues)
 
 	port_hold_end(&fd->fd_holder);
 	for (i = 0; i < FAKE_MAXQUEUES; i++)
-		packed_end(&fd->fd_queues[i].fq_packed);
+		pk_end(&fd->fd_queues[i].fq_packed);
 	memset(fd, 0, sizeof(*fd));
 	fd->fd_type = type;
 	fd->fd_features = PV_F_BIT(PV_F_VERSION_1) |
@@ -186,8 +186,10 @@ fake_status_write(struct fake_dev *fd, uint8_t status)
 		strict_broken(STRICT_RESET_AWAITED, "status 0x%x written",
 		    status);
 	check_status(fd, status);
-	if (status & PV_STATUS_DRIVER_OK)
+	if (status & PV_STATUS_DRIVER_OK) {
 		fd->fd_was_ok = 1;
+		fd->fd_was_packed = fake_has(fd, PV_F_RING_PACKED);
+	}
 	if (status & PV_STATUS_FAILED)
 		fd->fd_gave_up = 1;
 	if ((status & PV_STATUS_FEATURES_OK) &&

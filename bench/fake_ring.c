@@ -57,7 +57,7 @@ static uint16_t
 avail_index(const struct fake_dev *fd, const struct fake_queue *fq)
 {
 	if (fake_is_packed(fd))
-		return (uint16_t)(fq->fq_avail + packed_ahead(&fq->fq_packed,
+		return (uint16_t)(fq->fq_avail + pk_ahead(&fq->fq_packed,
 		    &fq->fq_packed.pk_avail));
 	return load16(fq->fq_driver + 2);
 }
@@ -111,7 +111,7 @@ holds(void *arg, bus_addr_t addr, bus_size_t len)
 		if (!fq->fq_ready)
 			continue;
 		if (fake_is_packed(fd))
-			what = packed_holds(&fq->fq_packed, addr, len);
+			what = pk_holds(&fq->fq_packed, addr, len);
 		else
 			what = holds_what(&fq->fq_holds, &qp, fq->fq_avail,
 			    addr, len);
@@ -739,7 +739,7 @@ fake_push_raw(struct fake_dev *fd, unsigned int queue, uint32_t id,
 	struct fake_queue *fq = &fd->fd_queues[queue];
 	const struct fake_taken ft = { .ft_id = id, .ft_len = len,
 	    .ft_inlen = 1 };
-	unsigned int n = packed_list(&fq->fq_packed, id);
+	unsigned int n = pk_list(&fq->fq_packed, id);
 
 	use(fd, fq, &ft, 1, n != 0 ? n : 1);
 }
@@ -757,7 +757,7 @@ wanted(const struct fake_dev *fd, const struct fake_queue *fq, uint16_t old)
 	uint16_t new = fq->fq_used;
 
 	if (fake_is_packed(fd))
-		return packed_wants(&fq->fq_packed, old);
+		return pk_wants(&fq->fq_packed, old);
 	if (!fake_has(fd, PV_F_EVENT_IDX))
 		return (load16(fq->fq_driver) & 1) == 0;
 	return (uint16_t)(new - load16(used_event(fq)) - 1) <
@@ -809,7 +809,7 @@ give_batch(struct fake_dev *fd, struct fake_queue *fq, unsigned int n)
 	for (i = 0; i + 1 < n; i++) {
 		ndescs += ft[i].ft_ndescs;
 		holds_give(&fq->fq_holds, ft[i].ft_id);
-		packed_skip(&fq->fq_packed, ft[i].ft_id);
+		pk_skip(&fq->fq_packed, ft[i].ft_id);
 	}
 	use(fd, fq, &last, n, ndescs);
 	fq->fq_ntaken -= n;
@@ -878,7 +878,7 @@ fake_push(struct fake_dev *fd, unsigned int queue, const struct fake_chain *fc,
 void
 fake_queue_clear(struct fake_queue *fq)
 {
-	packed_end(&fq->fq_packed);
+	pk_end(&fq->fq_packed);
 	fq->fq_size = fq->fq_max;
 	fq->fq_ready = 0;
 	fq->fq_vector = FAKE_NO_VECTOR;

@@ -8,7 +8,7 @@
 /* Lists that devices have taken: of all rings, as a ring may be forgotten. */
 struct taken {
 	struct taken *tk_next;
-	const struct packed *tk_ring;
+	const struct pk_ring *tk_ring;
 	unsigned int tk_id, tk_ndescs, tk_nsegs;
 	struct ring_seg tk_segs[];
 };
@@ -16,9 +16,9 @@ struct taken {
 static struct taken *takens;
 
 static bus_addr_t
-flags_at(const struct packed *pk, unsigned int pos)
+flags_at(const struct pk_ring *pk, unsigned int pos)
 {
-	return pk->pk_desc + PACKED_LEN * (bus_addr_t)pos + 14;
+	return pk->pk_desc + PK_LEN * (bus_addr_t)pos + 14;
 }
 
 static uint16_t
@@ -35,7 +35,7 @@ load16(bus_addr_t addr)
  * they also show all that was stored before them.
  */
 static void
-mark(struct packed *pk)
+mark(struct pk_ring *pk)
 {
 	port_dma_field(flags_at(pk, pk->pk_marked.pa_pos), 2,
 	    PORT_FIELD_POLLED);
@@ -44,11 +44,11 @@ mark(struct packed *pk)
 }
 
 void
-packed_begin(struct packed *pk, const struct pv_queue_place *qp)
+pk_begin(struct pk_ring *pk, const struct pv_queue_place *qp)
 {
 	unsigned int i;
 
-	packed_end(pk);
+	pk_end(pk);
 	memset(pk, 0, sizeof(*pk));
 	pk->pk_desc = qp->qp_desc;
 	pk->pk_driver = qp->qp_driver;
@@ -64,7 +64,7 @@ packed_begin(struct packed *pk, const struct pv_queue_place *qp)
 }
 
 static void
-forget(const struct packed *pk, unsigned int id, int all)
+forget(const struct pk_ring *pk, unsigned int id, int all)
 {
 	struct taken **p = &takens, *tk;
 
@@ -81,13 +81,13 @@ forget(const struct packed *pk, unsigned int id, int all)
 }
 
 void
-packed_end(struct packed *pk)
+pk_end(struct pk_ring *pk)
 {
 	forget(pk, 0, 1);
 }
 
 void
-packed_step(const struct packed *pk, struct packed_at *pa, unsigned int n)
+pk_step(const struct pk_ring *pk, struct pk_at *pa, unsigned int n)
 {
 	unsigned int pos = pa->pa_pos + n;
 
@@ -97,11 +97,11 @@ packed_step(const struct packed *pk, struct packed_at *pa, unsigned int n)
 }
 
 void
-packed_load(bus_addr_t table, unsigned int i, struct packed_desc *d)
+pk_load(bus_addr_t table, unsigned int i, struct pk_desc *d)
 {
-	uint8_t b[PACKED_LEN];
+	uint8_t b[PK_LEN];
 
-	port_dma_read(table + PACKED_LEN * (bus_addr_t)i, b, sizeof(b));
+	port_dma_read(table + PK_LEN * (bus_addr_t)i, b, sizeof(b));
 	d->pd_addr = wire_get(b, 8);
 	d->pd_len = (uint32_t)wire_get(b + 8, 4);
 	d->pd_id = (uint16_t)wire_get(b + 12, 2);
@@ -109,49 +109,49 @@ packed_load(bus_addr_t table, unsigned int i, struct packed_desc *d)
 }
 
 static int
-shows(const struct packed_at *pa, unsigned int flags)
+shows(const struct pk_at *pa, unsigned int flags)
 {
-	return ((flags & PACKED_AVAIL) != 0) == pa->pa_wrap &&
-	    ((flags & PACKED_USED) != 0) != pa->pa_wrap;
+	return ((flags & PK_AVAIL) != 0) == pa->pa_wrap &&
+	    ((flags & PK_USED) != 0) != pa->pa_wrap;
 }
 
 int
-packed_available(const struct packed *pk, const struct packed_at *pa)
+pk_available(const struct pk_ring *pk, const struct pk_at *pa)
 {
 	return shows(pa, load16(flags_at(pk, pa->pa_pos)));
 }
 
 unsigned int
-packed_ahead(const struct packed *pk, const struct packed_at *from)
+pk_ahead(const struct pk_ring *pk, const struct pk_at *from)
 {
-	struct packed_at pa = *from;
+	struct pk_at pa = *from;
 	unsigned int n;
 
-	for (n = 0; n < pk->pk_size && packed_available(pk, &pa); n++)
-		packed_step(pk, &pa, 1);
+	for (n = 0; n < pk->pk_size && pk_available(pk, &pa); n++)
+		pk_step(pk, &pa, 1);
 	return n;
 }
 
 int
-packed_follow(struct packed *pk, struct packed_desc *d)
+pk_follow(struct pk_ring *pk, struct pk_desc *d)
 {
-	packed_load(pk->pk_desc, pk->pk_avail.pa_pos, d);
+	pk_load(pk->pk_desc, pk->pk_avail.pa_pos, d);
 	if (!shows(&pk->pk_avail, d->pd_flags))
 		return 0;
-	packed_step(pk, &pk->pk_avail, 1);
+	pk_step(pk, &pk->pk_avail, 1);
 	pk->pk_ntaken++;
 	mark(pk);
 	return 1;
 }
 
 int
-packed_next(struct packed *pk, struct packed_desc *d)
+pk_next(struct pk_ring *pk, struct pk_desc *d)
 {
-	return packed_available(pk, &pk->pk_avail) && packed_follow(pk, d);
+	return pk_available(pk, &pk->pk_avail) && pk_follow(pk, d);
 }
 
 void
-packed_took(struct packed *pk, unsigned int id, unsigned int ndescs,
+pk_took(struct pk_ring *pk, unsigned int id, unsigned int ndescs,
     const struct ring_seg *segs, unsigned int nsegs,
     const struct ring_seg *table)
 {
@@ -173,7 +173,7 @@ packed_took(struct packed *pk, unsigned int id, unsigned int ndescs,
 }
 
 unsigned int
-packed_list(const struct packed *pk, unsigned int id)
+pk_list(const struct pk_ring *pk, unsigned int id)
 {
 	const struct taken *tk;
 
@@ -184,37 +184,37 @@ packed_list(const struct packed *pk, unsigned int id)
 }
 
 void
-packed_use(struct packed *pk, unsigned int id, uint32_t len,
+pk_use(struct pk_ring *pk, unsigned int id, uint32_t len,
     unsigned int ndescs, unsigned int flags)
 {
 	bus_addr_t at = flags_at(pk, pk->pk_used.pa_pos);
 	uint8_t b[8];
 
 	if (pk->pk_used.pa_wrap)
-		flags ^= PACKED_AVAIL | PACKED_USED;
+		flags ^= PK_AVAIL | PK_USED;
 	wire_put(b, 4, len);
 	wire_put(b + 4, 2, id);
 	wire_put(b + 6, 2, flags);
 	port_dma_write(at - 6, b, 6);
 	port_dma_write(at, b + 6, 2);
-	packed_step(pk, &pk->pk_used, ndescs);
+	pk_step(pk, &pk->pk_used, ndescs);
 	pk->pk_nused = (uint16_t)(pk->pk_nused + ndescs);
 	forget(pk, id, 0);
 }
 
 void
-packed_skip(struct packed *pk, unsigned int id)
+pk_skip(struct pk_ring *pk, unsigned int id)
 {
 	forget(pk, id, 0);
 }
 
 unsigned int
-packed_event(const struct packed *pk, struct packed_at *pa)
+pk_event(const struct pk_ring *pk, struct pk_at *pa)
 {
 	unsigned int flags = load16(pk->pk_driver + 2);
 	uint16_t at;
 
-	if ((flags & 3) == PACKED_EVENT_DESC) {
+	if ((flags & 3) == PK_EVENT_DESC) {
 		at = load16(pk->pk_driver);
 		pa->pa_pos = at & 0x7fff;
 		pa->pa_wrap = (uint8_t)(at >> 15);
@@ -223,14 +223,14 @@ packed_event(const struct packed *pk, struct packed_at *pa)
 }
 
 int
-packed_wants(const struct packed *pk, uint16_t old)
+pk_wants(const struct pk_ring *pk, uint16_t old)
 {
-	struct packed_at pa = { 0 };
-	unsigned int flags = packed_event(pk, &pa);
+	struct pk_at pa = { 0 };
+	unsigned int flags = pk_event(pk, &pa);
 	int back = pk->pk_used.pa_pos - pa.pa_pos;
 
-	if ((flags & 3) != PACKED_EVENT_DESC)
-		return (flags & 3) == PACKED_EVENT_ENABLE;
+	if ((flags & 3) != PK_EVENT_DESC)
+		return (flags & 3) == PK_EVENT_ENABLE;
 	if (pa.pa_wrap != pk->pk_used.pa_wrap)
 		back += (int)pk->pk_size;
 	/* Of those used since, the one that is so far behind is it. */
@@ -238,8 +238,8 @@ packed_wants(const struct packed *pk, uint16_t old)
 }
 
 void
-packed_ask(const struct packed *pk, unsigned int flags,
-    const struct packed_at *pa)
+pk_ask(const struct pk_ring *pk, unsigned int flags,
+    const struct pk_at *pa)
 {
 	uint8_t b[4];
 
@@ -256,7 +256,7 @@ meets(bus_addr_t a, bus_size_t alen, bus_addr_t b, bus_size_t blen)
 }
 
 static int
-taken_has(const struct packed *pk, bus_addr_t addr, bus_size_t len)
+taken_has(const struct pk_ring *pk, bus_addr_t addr, bus_size_t len)
 {
 	const struct taken *tk;
 	unsigned int i;
@@ -271,36 +271,36 @@ taken_has(const struct packed *pk, bus_addr_t addr, bus_size_t len)
 
 /* In memory as the CPU has it, without an access of the device's. */
 static int
-available_has(const struct packed *pk, bus_addr_t addr, bus_size_t len)
+available_has(const struct pk_ring *pk, bus_addr_t addr, bus_size_t len)
 {
-	const uint8_t *p = port_dma_kva(pk->pk_desc, PACKED_LEN * pk->pk_size);
-	struct packed_at pa = pk->pk_avail;
+	const uint8_t *p = port_dma_kva(pk->pk_desc, PK_LEN * pk->pk_size);
+	struct pk_at pa = pk->pk_avail;
 	const uint8_t *d, *table;
 	unsigned int i, k, n;
 
 	for (i = 0; p != NULL && i < pk->pk_size; i++) {
-		d = p + PACKED_LEN * pa.pa_pos;
+		d = p + PK_LEN * pa.pa_pos;
 		if (!shows(&pa, (unsigned int)wire_get(d + 14, 2)))
 			return 0;
 		n = (unsigned int)wire_get(d + 8, 4);
 		if (meets(wire_get(d, 8), n, addr, len))
 			return 1;
-		table = (wire_get(d + 14, 2) & PACKED_INDIRECT) ?
+		table = (wire_get(d + 14, 2) & PK_INDIRECT) ?
 		    port_dma_kva(wire_get(d, 8), n) : NULL;
-		for (k = 0; table != NULL && k + PACKED_LEN <= n;
-		    k += PACKED_LEN)
+		for (k = 0; table != NULL && k + PK_LEN <= n;
+		    k += PK_LEN)
 			if (meets(wire_get(table + k, 8),
 			    wire_get(table + k + 8, 4), addr, len))
 				return 1;
-		packed_step(pk, &pa, 1);
+		pk_step(pk, &pa, 1);
 	}
 	return 0;
 }
 
 const char *
-packed_holds(const struct packed *pk, bus_addr_t addr, bus_size_t len)
+pk_holds(const struct pk_ring *pk, bus_addr_t addr, bus_size_t len)
 {
-	if (meets(pk->pk_desc, PACKED_LEN * pk->pk_size, addr, len) ||
+	if (meets(pk->pk_desc, PK_LEN * pk->pk_size, addr, len) ||
 	    meets(pk->pk_driver, 4, addr, len) ||
 	    meets(pk->pk_device, 4, addr, len))
 		return "the ring of a queue that is enabled";

@@ -48,7 +48,7 @@ queue_clear(struct rig_queue *rq)
 	rq->rq_avail = 0;
 	rq->rq_used = 0;
 	memset(&rq->rq_holds, 0, sizeof(rq->rq_holds));
-	packed_end(&rq->rq_packed);
+	pk_end(&rq->rq_packed);
 }
 
 static void
@@ -197,7 +197,7 @@ holds(void *arg, bus_addr_t addr, bus_size_t len)
 		if (!rq->rq_enabled || rg->rg_gone)
 			continue;
 		else if (rig_has(rg, PV_F_RING_PACKED))
-			what = packed_holds(&rq->rq_packed, addr, len);
+			what = pk_holds(&rq->rq_packed, addr, len);
 		else
 			what = holds_what(&rq->rq_holds, &rq->rq_place,
 			    rq->rq_avail, addr, len);
@@ -227,7 +227,7 @@ queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
 	rg->rg_queues[q].rq_stopped = 0;
 	rg->rg_queues[q].rq_place = *qp;
 	if (rig_has(rg, PV_F_RING_PACKED))
-		packed_begin(&rg->rg_queues[q].rq_packed, qp);
+		pk_begin(&rg->rg_queues[q].rq_packed, qp);
 	else
 		split_fields(qp);
 	rg->rg_queues[q].rq_enabled = 1;
@@ -331,7 +331,7 @@ rig_new(struct rig *rg, unsigned int type)
 	bench_environment();
 	port_hold_end(&rg->rg_holder);
 	for (i = 0; i < RIG_NQUEUES; i++)
-		packed_end(&rg->rg_queues[i].rq_packed);
+		pk_end(&rg->rg_queues[i].rq_packed);
 	memset(rg, 0, sizeof(*rg));
 	rg->rg_offered = PV_F_BIT(PV_F_VERSION_1);
 	rg->rg_configlen = 64;
@@ -408,39 +408,39 @@ take_chain(struct rig *rg, bus_addr_t table, unsigned int n, unsigned int i,
 }
 
 static void
-take_packed(struct rig *rg, const struct packed_desc *d, struct rig_chain *rc)
+take_packed(struct rig *rg, const struct pk_desc *d, struct rig_chain *rc)
 {
-	struct packed_desc in;
+	struct pk_desc in;
 	unsigned int i;
 
-	if (!(d->pd_flags & PACKED_INDIRECT)) {
+	if (!(d->pd_flags & PK_INDIRECT)) {
 		take_piece(rc, d->pd_addr, d->pd_len,
-		    d->pd_flags & PACKED_WRITE);
+		    d->pd_flags & PK_WRITE);
 		return;
 	}
 	if (!rig_has(rg, PV_F_INDIRECT_DESC))
 		port_violation("indirect, not negotiated");
 	rc->rc_table = (struct ring_seg){ d->pd_addr, d->pd_len };
-	for (i = 0; i < d->pd_len / PACKED_LEN; i++) {
-		packed_load(d->pd_addr, i, &in);
+	for (i = 0; i < d->pd_len / PK_LEN; i++) {
+		pk_load(d->pd_addr, i, &in);
 		take_piece(rc, in.pd_addr, in.pd_len,
-		    in.pd_flags & PACKED_WRITE);
+		    in.pd_flags & PK_WRITE);
 	}
 }
 
 static int
 packed_take(struct rig *rg, struct rig_queue *rq, struct rig_chain *rc)
 {
-	struct packed *pk = &rq->rq_packed;
-	struct packed_desc d;
+	struct pk_ring *pk = &rq->rq_packed;
+	struct pk_desc d;
 
-	if (!packed_next(pk, &d))
+	if (!pk_next(pk, &d))
 		return 0;
 	memset(rc, 0, offsetof(struct rig_chain, rc_segs));
 	rc->rc_table = (struct ring_seg){ 0 };
 	take_packed(rg, &d, rc);
-	for (rc->rc_ndescs = 1; d.pd_flags & PACKED_NEXT; rc->rc_ndescs++) {
-		if (rc->rc_ndescs == pk->pk_size || !packed_follow(pk, &d)) {
+	for (rc->rc_ndescs = 1; d.pd_flags & PK_NEXT; rc->rc_ndescs++) {
+		if (rc->rc_ndescs == pk->pk_size || !pk_follow(pk, &d)) {
 			port_violation("descriptor %u of a list is not "
 			    "available", rc->rc_ndescs);
 			return 0;
@@ -448,10 +448,10 @@ packed_take(struct rig *rg, struct rig_queue *rq, struct rig_chain *rc)
 		take_packed(rg, &d, rc);
 	}
 	rc->rc_head = d.pd_id;
-	packed_took(pk, d.pd_id, rc->rc_ndescs, rc->rc_segs, rc->rc_nsegs,
+	pk_took(pk, d.pd_id, rc->rc_ndescs, rc->rc_segs, rc->rc_nsegs,
 	    &rc->rc_table);
 	if (rig_has(rg, PV_F_EVENT_IDX))
-		packed_ask(pk, PACKED_EVENT_DESC, &pk->pk_avail);
+		pk_ask(pk, PK_EVENT_DESC, &pk->pk_avail);
 	return 1;
 }
 
@@ -549,7 +549,7 @@ rig_give_batch(struct rig *rg, unsigned int queue, const uint32_t *ids,
     unsigned int n, uint32_t len)
 {
 	struct rig_queue *rq = &rg->rg_queues[queue];
-	struct packed *pk = &rq->rq_packed;
+	struct pk_ring *pk = &rq->rq_packed;
 	unsigned int i, ndescs = 0;
 
 	if (!rig_has(rg, PV_F_RING_PACKED)) {
@@ -559,11 +559,11 @@ rig_give_batch(struct rig *rg, unsigned int queue, const uint32_t *ids,
 		return;
 	}
 	for (i = 0; i < n; i++)
-		ndescs += packed_list(pk, ids[i]);
+		ndescs += pk_list(pk, ids[i]);
 	for (i = 0; i + 1 < n; i++)
-		packed_skip(pk, ids[i]);
-	packed_use(pk, ids[n - 1], len, ndescs != 0 ? ndescs : 1,
-	    len != 0 ? PACKED_WRITE : 0);
+		pk_skip(pk, ids[i]);
+	pk_use(pk, ids[n - 1], len, ndescs != 0 ? ndescs : 1,
+	    len != 0 ? PK_WRITE : 0);
 }
 
 void

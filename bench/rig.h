@@ -27,7 +27,7 @@ struct rig_queue {
 	unsigned int rq_notified;
 	uint32_t rq_data;		/* of the last doorbell */
 	struct holds rq_holds;
-	struct packed rq_packed;	/* with RING_PACKED */
+	struct pk_ring rq_packed;	/* with RING_PACKED */
 };
 
 struct rig {

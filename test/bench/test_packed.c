@@ -20,8 +20,8 @@
 #define DEVICE	512u
 
 static struct desk dk;
-static struct packed pk;
-static struct packed_at next, last;	/* of the driver: to fill, to look at */
+static struct pk_ring pk;
+static struct pk_at next, last;	/* of the driver: to fill, to look at */
 static unsigned int in_ring;
 
 static void
@@ -35,7 +35,7 @@ begin(const char *words)
 	qp.qp_desc = dk.dk_addr;
 	qp.qp_driver = dk.dk_addr + DRIVER;
 	qp.qp_device = dk.dk_addr + DEVICE;
-	packed_begin(&pk, &qp);
+	pk_begin(&pk, &qp);
 	next = last = pk.pk_avail;
 	in_ring = 0;
 }
@@ -43,20 +43,20 @@ begin(const char *words)
 static void
 end(void)
 {
-	packed_end(&pk);
+	pk_end(&pk);
 	desk_free(&dk);
 	assert_int_equal(desk_finish(NULL), 0);
 	desk_config("coherent");
 }
 
 static uint8_t *
-slot(const struct packed_at *pa)
+slot(const struct pk_at *pa)
 {
-	return dk.dk_va + PACKED_LEN * pa->pa_pos;
+	return dk.dk_va + PK_LEN * pa->pa_pos;
 }
 
 static void
-fill(const struct packed_at *pa, unsigned int id)
+fill(const struct pk_at *pa, unsigned int id)
 {
 	careless_store32(slot(pa), 0x1000 + id);
 	careless_store32(slot(pa) + 8, 16);
@@ -64,10 +64,10 @@ fill(const struct packed_at *pa, unsigned int id)
 }
 
 static void
-show(const struct packed_at *pa)
+show(const struct pk_at *pa)
 {
-	careless_store16(slot(pa) + 14, (uint16_t)(PACKED_WRITE |
-	    (pa->pa_wrap ? PACKED_AVAIL : PACKED_USED)));
+	careless_store16(slot(pa) + 14, (uint16_t)(PK_WRITE |
+	    (pa->pa_wrap ? PK_AVAIL : PK_USED)));
 }
 
 static uint16_t
@@ -80,14 +80,14 @@ device_event(void)
 static void
 publish(unsigned int n, unsigned int id)
 {
-	struct packed_at first = next;
+	struct pk_at first = next;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
 		fill(&next, id + i);
 		if (i > 0)
 			show(&next);
-		packed_step(&pk, &next, 1);
+		pk_step(&pk, &next, 1);
 	}
 	pv_md_wmb(false);
 	show(&first);
@@ -101,8 +101,8 @@ is_used(void)
 {
 	unsigned int flags = careless_load16(slot(&last) + 14);
 
-	return ((flags & PACKED_AVAIL) != 0) == last.pa_wrap &&
-	    ((flags & PACKED_USED) != 0) == last.pa_wrap;
+	return ((flags & PK_AVAIL) != 0) == last.pa_wrap &&
+	    ((flags & PK_USED) != 0) == last.pa_wrap;
 }
 
 static unsigned int
@@ -115,7 +115,7 @@ take_used(void)
 	id = careless_load16(slot(&last) + 12);
 	len = careless_load32(slot(&last) + 8);
 	assert_int_equal(len, 100 + id);
-	packed_step(&pk, &last, 1);
+	pk_step(&pk, &last, 1);
 	in_ring--;
 	return id;
 }
@@ -125,14 +125,14 @@ static void
 serve(void)
 {
 	const struct ring_seg none = { 0 };
-	struct packed_desc d;
+	struct pk_desc d;
 
-	while (packed_next(&pk, &d)) {
+	while (pk_next(&pk, &d)) {
 		assert_int_equal(d.pd_addr, 0x1000 + d.pd_id);
-		packed_took(&pk, d.pd_id, 1, &none, 0, &none);
-		packed_use(&pk, d.pd_id, 100u + d.pd_id, 1, PACKED_WRITE);
+		pk_took(&pk, d.pd_id, 1, &none, 0, &none);
+		pk_use(&pk, d.pd_id, 100u + d.pd_id, 1, PK_WRITE);
 	}
-	packed_ask(&pk, PACKED_EVENT_DESC, &pk.pk_avail);
+	pk_ask(&pk, PK_EVENT_DESC, &pk.pk_avail);
 }
 
 static void
@@ -155,10 +155,10 @@ a_good_driver_is_not_found(void **state)
 		publish(n, round);
 		serve();
 		/* That none are wanted needs no barrier. */
-		careless_store16(dk.dk_va + DRIVER + 2, PACKED_EVENT_DISABLE);
+		careless_store16(dk.dk_va + DRIVER + 2, PK_EVENT_DISABLE);
 		for (i = 0; i < n; i++)
 			assert_int_equal(take_used(), (uint16_t)(round + i));
-		want_interrupt(PACKED_EVENT_DESC);
+		want_interrupt(PK_EVENT_DESC);
 		pv_md_mb(false);
 		assert_false(is_used());
 	}
@@ -189,7 +189,7 @@ static void
 a_device_sees_a_descriptor_in_pieces(void **state)
 {
 	unsigned int seed, torn = 0, whole = 0;
-	struct packed_desc d;
+	struct pk_desc d;
 	char words[64];
 
 	(void)state;
@@ -199,16 +199,16 @@ a_device_sees_a_descriptor_in_pieces(void **state)
 		bench_expect(BENCH_STORE_ORDER);
 		/* Of the second slot nothing is known yet. */
 		publish(1, 1);
-		packed_step(&pk, &next, 1);
+		pk_step(&pk, &next, 1);
 		fill(&next, 2);
 		show(&next);
-		packed_load(dk.dk_addr, next.pa_pos, &d);
-		if (d.pd_flags & PACKED_AVAIL) {
+		pk_load(dk.dk_addr, next.pa_pos, &d);
+		if (d.pd_flags & PK_AVAIL) {
 			torn += d.pd_addr != 0x1002 || d.pd_id != 2;
 			whole += d.pd_addr == 0x1002 && d.pd_id == 2;
 		}
 		pv_md_mb(false);
-		packed_end(&pk);
+		pk_end(&pk);
 		desk_free(&dk);
 		bench_check();
 	}
@@ -221,15 +221,15 @@ a_device_sees_a_descriptor_in_pieces(void **state)
 static void
 flags_that_show_nothing(void **state)
 {
-	struct packed_at first;
+	struct pk_at first;
 
 	(void)state;
 	begin("coherent");
 	first = next;
 	fill(&next, 1);
-	careless_store16(slot(&next) + 14, PACKED_WRITE);
+	careless_store16(slot(&next) + 14, PK_WRITE);
 	device_event();
-	packed_step(&pk, &next, 1);
+	pk_step(&pk, &next, 1);
 	fill(&next, 2);
 	show(&next);
 	pv_md_wmb(false);
@@ -264,8 +264,8 @@ no_full_barrier_after_the_driver_s_events(void **state)
 		unsigned int flags;
 		int found;
 	} cases[] = {
-		{ PACKED_EVENT_ENABLE, 1 }, { PACKED_EVENT_DESC, 1 },
-		{ PACKED_EVENT_DISABLE, 0 },
+		{ PK_EVENT_ENABLE, 1 }, { PK_EVENT_DESC, 1 },
+		{ PK_EVENT_DISABLE, 0 },
 	};
 	unsigned int i;
 
@@ -289,11 +289,11 @@ events_by_one_store(void **state)
 {
 	(void)state;
 	begin("coherent");
-	careless_store32(dk.dk_va + DRIVER, PACKED_EVENT_DISABLE << 16);
+	careless_store32(dk.dk_va + DRIVER, PK_EVENT_DISABLE << 16);
 	is_used();
 	assert_int_equal(bench_found_all(), 0);
 	bench_expect(BENCH_FULL_ORDER);
-	careless_store32(dk.dk_va + DRIVER, PACKED_EVENT_DESC << 16 | 2);
+	careless_store32(dk.dk_va + DRIVER, PK_EVENT_DESC << 16 | 2);
 	is_used();
 	assert_int_equal(bench_found(BENCH_FULL_ORDER), 1);
 	end();
@@ -322,7 +322,7 @@ an_id_read_twice(void **state)
 	serve();
 	bench_expect(BENCH_DOUBLE_FETCH);
 	assert_int_equal(take_used(), 1);
-	last = (struct packed_at){ 0, 1 };
+	last = (struct pk_at){ 0, 1 };
 	assert_true(is_used());
 	pv_md_rmb(false);
 	assert_int_equal(bench_found(BENCH_DOUBLE_FETCH), 0);

@@ -304,7 +304,7 @@ widths_are_those_of_registers(void)
 static void
 packed_rings_are_not_split_ones(void)
 {
-	struct packed_desc d;
+	struct pk_desc d;
 
 	host(STAND_PCI, PV_TYPE_ENTROPY, "apple");
 	fp->fp_cold = 0;
@@ -314,11 +314,11 @@ packed_rings_are_not_split_ones(void)
 	raw_kick(r, 0);
 	assert_int_equal(fd->fd_queues[0].fq_avail, 0);
 	*raw_driver_word(r, 0, 1) = 0;
-	raw_desc(r, 0, 0, raw_buf(r, 0), 16, 7, PACKED_WRITE | PACKED_AVAIL);
+	raw_desc(r, 0, 0, raw_buf(r, 0), 16, 7, PK_WRITE | PK_AVAIL);
 	raw_kick(r, 0);
-	packed_load(fd->fd_queues[0].fq_desc, 0, &d);
-	assert_int_equal(d.pd_flags & (PACKED_AVAIL | PACKED_USED),
-	    PACKED_AVAIL | PACKED_USED);
+	pk_load(fd->fd_queues[0].fq_desc, 0, &d);
+	assert_int_equal(d.pd_flags & (PK_AVAIL | PK_USED),
+	    PK_AVAIL | PK_USED);
 	assert_int_equal(d.pd_id, 7);
 	assert_int_equal(d.pd_len, 16);
 	away();

@@ -53,7 +53,7 @@ body(struct raw *r, unsigned int at, bus_addr_t addr, uint32_t len,
 static unsigned int
 available(unsigned int flags)
 {
-	return flags | (wrap ? PACKED_AVAIL : PACKED_USED);
+	return flags | (wrap ? PK_AVAIL : PK_USED);
 }
 
 static void
@@ -94,7 +94,7 @@ supply(struct raw *r, unsigned int n, unsigned int flags, unsigned int id)
 
 	for (i = 0; i < n; i++) {
 		body(r, pos, raw_buf(r, 64 * i), 16, id);
-		f = available(flags | (i + 1 < n ? PACKED_NEXT : 0));
+		f = available(flags | (i + 1 < n ? PK_NEXT : 0));
 		if (i == 0)
 			head_flags = f;
 		else
@@ -122,7 +122,7 @@ table(struct raw *r, unsigned int n)
 {
 	body(r, pos, raw_buf(r, 0), 16 * n, 0);
 	pv_md_wmb(true);
-	show(r, pos, available(PACKED_INDIRECT));
+	show(r, pos, available(PK_INDIRECT));
 	step();
 	pv_md_mb(true);
 	kick(r);
@@ -150,11 +150,11 @@ packed_good_driver(struct raw *r, uint64_t features)
 
 	up(r, F(RING_PACKED) | features);
 	for (i = 0; i < 100; i++) {
-		supply(r, 1 + i % 3, i % 2 ? PACKED_WRITE : 0, i % 5);
+		supply(r, 1 + i % 3, i % 2 ? PK_WRITE : 0, i % 5);
 		fake_noticed(r->r_fd, 0);
 		fake_settle(r->r_fd);
 		table_entry(r, 0, 0);
-		table_entry(r, 1, PACKED_WRITE);
+		table_entry(r, 1, PK_WRITE);
 		table(r, 2);
 		fake_noticed(r->r_fd, 0);
 		fake_settle(r->r_fd);
@@ -196,7 +196,7 @@ static void
 spoil_ring(struct raw *r, struct pv_queue_place *qp)
 {
 	(void)qp;
-	show(r, 3, PACKED_AVAIL);
+	show(r, 3, PK_AVAIL);
 }
 
 static void
@@ -215,7 +215,7 @@ takes_a_descriptor_in_use(struct raw *r)
 	up_packed(r);
 	r->r_fd->fd_notify = hold;
 	for (i = 0; i <= RAW_SIZE; i++)
-		supply(r, 1, PACKED_WRITE, i);
+		supply(r, 1, PK_WRITE, i);
 }
 
 static void
@@ -223,9 +223,9 @@ changes_what_is_available(struct raw *r)
 {
 	up_packed(r);
 	r->r_fd->fd_notify = hold;
-	supply(r, 1, PACKED_WRITE, 0);
+	supply(r, 1, PK_WRITE, 0);
 	body(r, 0, raw_buf(r, 0), 32, 0);
-	supply(r, 1, PACKED_WRITE, 1);
+	supply(r, 1, PK_WRITE, 1);
 }
 
 static void
@@ -233,8 +233,8 @@ an_id_twice(struct raw *r)
 {
 	up_packed(r);
 	r->r_fd->fd_notify = hold;
-	supply(r, 1, PACKED_WRITE, 3);
-	supply(r, 1, PACKED_WRITE, 3);
+	supply(r, 1, PK_WRITE, 3);
+	supply(r, 1, PK_WRITE, 3);
 }
 
 static void
@@ -245,11 +245,11 @@ a_list_longer_than_the_queue(struct raw *r)
 	up_packed(r);
 	for (i = 1; i < RAW_SIZE; i++) {
 		body(r, i, raw_buf(r, 64 * i), 16, 0);
-		show(r, i, available(PACKED_NEXT));
+		show(r, i, available(PK_NEXT));
 	}
 	body(r, 0, raw_buf(r, 0), 16, 0);
 	pv_md_wmb(true);
-	show(r, 0, available(PACKED_NEXT));
+	show(r, 0, available(PK_NEXT));
 	wrap = 0;
 	pv_md_mb(true);
 	kick(r);
@@ -263,7 +263,7 @@ packed_writable_before_readable(struct raw *r)
 	body(r, 1, raw_buf(r, 64), 16, 0);
 	show(r, 1, available(0));
 	pv_md_wmb(true);
-	show(r, 0, available(PACKED_NEXT | PACKED_WRITE));
+	show(r, 0, available(PK_NEXT | PK_WRITE));
 	pos = 2;
 	pv_md_mb(true);
 	kick(r);
@@ -277,15 +277,15 @@ a_list_without_room(struct raw *r)
 	up_packed(r);
 	r->r_fd->fd_notify = hold;
 	for (i = 0; i + 1 < RAW_SIZE; i++)
-		supply(r, 1, PACKED_WRITE, i);
-	supply(r, 1, PACKED_NEXT, i);
+		supply(r, 1, PK_WRITE, i);
+	supply(r, 1, PK_NEXT, i);
 }
 
 static void
 the_first_before_the_rest(struct raw *r)
 {
 	up_packed(r);
-	supply(r, 1, PACKED_NEXT, 0);
+	supply(r, 1, PK_NEXT, 0);
 }
 
 static void
@@ -301,7 +301,7 @@ static void
 flags_in_a_packed_table(struct raw *r)
 {
 	up_packed(r);
-	table_entry(r, 0, PACKED_NEXT);
+	table_entry(r, 0, PK_NEXT);
 	table_entry(r, 1, 0);
 	table(r, 2);
 }
@@ -324,9 +324,9 @@ a_table_in_a_list(struct raw *r)
 	table_entry(r, 0, 0);
 	body(r, 0, raw_buf(r, 512), 16, 0);
 	body(r, 1, raw_buf(r, 0), 16, 0);
-	show(r, 1, available(PACKED_INDIRECT));
+	show(r, 1, available(PK_INDIRECT));
 	pv_md_wmb(true);
-	show(r, 0, available(PACKED_NEXT));
+	show(r, 0, available(PK_NEXT));
 	pos = 2;
 	pv_md_mb(true);
 	kick(r);
@@ -338,11 +338,11 @@ static void
 again(struct raw *r, int first, int second)
 {
 	up_packed(r);
-	supply(r, 1, PACKED_WRITE, 0);
+	supply(r, 1, PK_WRITE, 0);
 	body(r, pos, raw_buf(r, 0), 16, 0);
 	if (first)
 		pv_md_wmb(true);
-	show(r, pos, available(PACKED_WRITE));
+	show(r, pos, available(PK_WRITE));
 	step();
 	if (second)
 		pv_md_mb(true);
@@ -366,8 +366,8 @@ strange_event_flags(struct raw *r)
 {
 	r->r_deny = F(EVENT_IDX);
 	up_packed(r);
-	*raw_driver_word(r, 0, 1) = PACKED_EVENT_DESC;
-	supply(r, 1, PACKED_WRITE, 0);
+	*raw_driver_word(r, 0, 1) = PK_EVENT_DESC;
+	supply(r, 1, PK_WRITE, 0);
 }
 
 static void
@@ -376,7 +376,7 @@ no_packed_bell(struct raw *r)
 	up_packed(r);
 	body(r, 0, raw_buf(r, 0), 16, 0);
 	pv_md_wmb(true);
-	show(r, 0, available(PACKED_WRITE));
+	show(r, 0, available(PK_WRITE));
 	pv_md_mb(true);
 	fake_settle(r->r_fd);
 }
@@ -386,7 +386,7 @@ a_packed_bell_too_many(struct raw *r)
 {
 	up_packed(r);
 	fake_no_notify(r->r_fd, 0, 1);
-	supply(r, 1, PACKED_WRITE, 0);
+	supply(r, 1, PK_WRITE, 0);
 }
 
 static void
@@ -395,7 +395,7 @@ a_bell_with_an_old_place(struct raw *r)
 	up(r, F(RING_PACKED) | F(NOTIFICATION_DATA));
 	body(r, 0, raw_buf(r, 0), 16, 0);
 	pv_md_wmb(true);
-	show(r, 0, available(PACKED_WRITE));
+	show(r, 0, available(PK_WRITE));
 	pv_md_mb(true);
 	kick(r);
 }
