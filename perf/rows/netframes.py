@@ -40,6 +40,7 @@ NIC = "virtio-net-pci,netdev=n,id=nic,romfile="
 RX, TX = 0, 1
 # Frames that wait in QEMU while one receives as fast as one can.
 RESERVE = 60000
+WARM_S = 0.1
 # Of which doorbells and interrupts are counted, how often, and what is between
 # batches, so that each finds the other side idle.
 SOME = 1024
@@ -157,27 +158,30 @@ class Part(race.Part):
         if system.name == race.OURS:
             system.start("netbench net0 recv ms="
                          f"{int(seconds * 1000) + 1500}")
-        sent = self.more(system, size, 0, meter)
-        meter.until(lambda rate: rate > 1000)
-        began, first = meter.look()
-        now, total = began, first
-        while now - began < seconds:
-            sent = self.more(system, size, sent, meter)
-            time.sleep(meter.STEP_S)
-            now, total = meter.look()
-        meter.until(lambda rate: rate < 10)
+        sent, _ = self.fill(system, size, 0, meter, WARM_S)
+        sent, rate = self.fill(system, size, sent, meter, seconds)
+        meter.until(lambda left: left < 10)
         if system.name == race.OURS:
             system.ready()
-        return (total - first) / (now - began)
+        return rate
 
-    def more(self, system, size, sent, meter):
-        """So that QEMU has a reserve; how many it has had then."""
-        lacks = sent + RESERVE - meter.total
-        if lacks < RESERVE / 2:
-            return sent
-        system.peer.start(f"blast {BYTES[size]} {lacks}")
-        system.peer.sent()
-        return sent + lacks
+    def fill(self, system, size, sent, meter, seconds):
+        """
+        So many have been sent then; received were so many a second. Fewer than
+        65536 are on the way at any time, so that the index tells all.
+        """
+        meter.look()
+        began, first = time.monotonic(), meter.total
+        while time.monotonic() - began < seconds:
+            lacks = sent + RESERVE - meter.total
+            if lacks > RESERVE / 2:
+                system.peer.start(f"blast {BYTES[size]} {lacks}")
+                system.peer.sent()
+                sent += lacks
+            else:
+                time.sleep(meter.STEP_S)
+            meter.look()
+        return sent, (meter.total - first) / (time.monotonic() - began)
 
     # Doorbells and interrupts
 
