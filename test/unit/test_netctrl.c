@@ -1,0 +1,1319 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lib/device/net*.c: pairs of queues, segmentation, and what goes over the
+ * control queue, against a device that does what a test says.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <paravane/net.h>
+
+#include "port.h"
+#include "rig.h"
+#include "wire.h"
+
+#define BIT(n)	PV_F_BIT(PV_NET_F_##n)
+#define CTRL	(BIT(CTRL_VQ) | BIT(CTRL_RX))
+
+static struct rig rig;
+static struct pv_net net;
+static unsigned int ctrlq, intrs[6];
+
+/* Commands, as they came; how the device answers, and with what. */
+static struct {
+	uint8_t bytes[600];
+	uint32_t len, in;
+} cmds[32];
+static unsigned int ncmds;
+static int refuse_class;		/* -1: none, -2: all */
+static uint8_t answer[256];
+static uint32_t answer_len;
+
+static uint8_t sent[70000];		/* header and frame, as last sent */
+static uint32_t sent_len;
+static unsigned int sent_queue;
+static int keeps;			/* the device keeps what is sent */
+
+static void
+note_rx(void *arg, unsigned int queue)
+{
+	(void)arg;
+	intrs[2 * queue]++;
+}
+
+static void
+note_tx(void *arg, unsigned int queue)
+{
+	(void)arg;
+	intrs[2 * queue + 1]++;
+}
+
+static const struct pv_net_callbacks callbacks = {
+	.nc_rx = note_rx, .nc_tx = note_tx,
+};
+
+static void
+take_command(struct rig *rg, const struct rig_chain *rc)
+{
+	uint8_t ack = 0;
+	uint32_t before = 0;
+
+	assert_true(ncmds < 32 && rc->rc_outlen <= sizeof(cmds[0].bytes));
+	rig_read(rc, 0, cmds[ncmds].bytes, rc->rc_outlen);
+	cmds[ncmds].len = rc->rc_outlen;
+	cmds[ncmds].in = rc->rc_inlen;
+	if (refuse_class == -2 || cmds[ncmds].bytes[0] == refuse_class)
+		ack = 1;
+	/* What is asked of coalescing stands before the ack. */
+	if (cmds[ncmds].bytes[0] == 6 && cmds[ncmds].bytes[1] == 3)
+		before = 8;
+	ncmds++;
+	rig_write(rc, before, &ack, 1);
+	if (before > 0)
+		rig_write(rc, 0, answer, before);
+	else if (answer_len > 0)
+		rig_write(rc, 1, answer, answer_len);
+	rig_give(rg, ctrlq, rc->rc_head, before + 1 +
+	    (before > 0 ? 0 : answer_len));
+}
+
+static void
+notified(struct rig *rg, unsigned int queue)
+{
+	struct rig_chain rc;
+
+	if (queue != ctrlq && queue % 2 == 0)
+		return;
+	while (!(keeps && queue != ctrlq) && rig_take(rg, queue, &rc)) {
+		if (queue == ctrlq) {
+			take_command(rg, &rc);
+			continue;
+		}
+		sent_queue = queue;
+		sent_len = rc.rc_outlen;
+		rig_read(&rc, 0, sent, rc.rc_outlen);
+		rig_give(rg, queue, rc.rc_head, 0);
+	}
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	port_reset();
+	rig_new(&rig, PV_TYPE_NET);
+	rig.rg_notify = notified;
+	rig.rg_offered |= BIT(MAC) | BIT(STATUS);
+	rig.rg_configlen = 24;
+	memcpy(rig.rg_config, "\x52\x54\x00\x12\x34\x56", 6);
+	rig_put16(&rig, 6, 1);
+	rig.rg_config[17] = 40;
+	rig_put16(&rig, 18, 128);
+	rig_put16(&rig, 20, 0x1ff);
+	ctrlq = 2;
+	ncmds = 0;
+	refuse_class = -1;
+	answer_len = 0;
+	keeps = 0;
+	memset(intrs, 0, sizeof(intrs));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return port_check();
+}
+
+static int
+attach(uint64_t offered, uint64_t want, unsigned int pairs)
+{
+	const struct pv_net_params params = { .np_pairs = pairs,
+	    .np_want = want };
+
+	rig.rg_offered |= offered;
+	return pv_net_attach(&net, rig_init(&rig), &callbacks, NULL, &params);
+}
+
+static void
+up(uint64_t offered, uint64_t want)
+{
+	assert_int_equal(attach(offered, want, 1), 0);
+}
+
+/* n pairs of max that there are. */
+static void
+up_pairs(uint64_t offered, unsigned int n, unsigned int max)
+{
+	rig_put16(&rig, 8, (uint16_t)max);
+	ctrlq = 2 * max;
+	assert_int_equal(attach(CTRL | offered, PV_NET_OPTIONAL, n), 0);
+}
+
+static void
+restart(void)
+{
+	unsigned int q;
+
+	assert_int_equal(pv_net_stop(&net), 0);
+	for (q = 0; q < pv_net_info(&net)->ni_maxpairs; q++) {
+		while (pv_net_drain_rx(&net, q) != NULL ||
+		    pv_net_drain_tx(&net, q) != NULL)
+			continue;
+	}
+	ncmds = 0;
+	assert_int_equal(pv_net_start(&net), 0);
+}
+
+static int
+accepted(uint64_t bits)
+{
+	return (rig.rg_accepted & bits) != 0;
+}
+
+static void
+is_command(unsigned int i, const void *bytes, uint32_t len)
+{
+	assert_true(i < ncmds);
+	assert_int_equal(cmds[i].len, len);
+	assert_memory_equal(cmds[i].bytes, bytes, len);
+}
+
+static uint64_t
+refused_so_far(void)
+{
+	return pv_net_info(&net)->ni_ctrl_errors;
+}
+
+/* Segmentation, sent */
+
+static int
+send_on(unsigned int queue, struct port_buf *pb, uint32_t len,
+    struct pv_net_tx tx)
+{
+	unsigned int done, hdr = pv_net_hdrlen(&net);
+	struct pv_piece piece = { pb->pb_map, hdr, len };
+	void *cookie;
+	int error;
+
+	tx.tx_pieces = &piece;
+	tx.tx_npieces = 1;
+	tx.tx_hdr = pb->pb_va;
+	tx.tx_cookie = pb;
+	error = pv_net_transmit(&net, queue, &tx, 1, &done);
+	assert_int_equal(done, error == 0);
+	if (error == 0 && !keeps) {
+		assert_int_equal(pv_net_reclaim(&net, queue, &cookie, 1,
+		    &done), 0);
+		assert_ptr_equal(cookie, pb);
+	}
+	return error;
+}
+
+#define GSO(flags, size, hdr)						\
+	((struct pv_net_tx){ .tx_flags = (flags), .tx_csum_start = 34,	\
+	.tx_csum_offset = 16, .tx_gso_size = (size), .tx_hdr_len = (hdr) })
+#define C	PV_NET_TX_CSUM
+
+static void
+a_frame_to_be_cut_says_how(void **state)
+{
+	static const struct {
+		unsigned int flags;
+		uint8_t type;
+	} kinds[] = {
+		{ PV_NET_TX_TSO4, 1 }, { PV_NET_TX_TSO6, 4 },
+		{ PV_NET_TX_UFO, 3 }, { PV_NET_TX_USO, 5 },
+		{ PV_NET_TX_TSO4 | PV_NET_TX_ECN, 0x81 },
+		{ PV_NET_TX_TSO6 | PV_NET_TX_ECN, 0x84 },
+	};
+	struct port_buf *pb = port_buf_new(66000);
+	struct pv_net_counters nc;
+	uint8_t hdr[12] = "\1\0\x36\0\0\4\x22\0\x10\0\0\0";
+	unsigned int i;
+
+	(void)state;
+	up(BIT(CSUM) | PV_NET_TSO | PV_NET_UDPSEG, PV_NET_TSO | PV_NET_UDPSEG);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		hdr[1] = kinds[i].type;
+		assert_int_equal(send_on(0, pb, 65589, GSO((uint16_t)(C |
+		    kinds[i].flags), 1024, 54)), 0);
+		assert_memory_equal(sent, hdr, 12);
+		assert_int_equal(sent_len, 12 + 65589);
+	}
+	pv_net_counters(&net, 0, &nc);
+	assert_int_equal(nc.nc_tx_gso, i);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
+what_can_not_be_cut_is_not_sent(void **state)
+{
+	struct port_buf *pb = port_buf_new(66000);
+	const uint16_t tso = C | PV_NET_TX_TSO4;
+	struct pv_net_tx tx;
+
+	(void)state;
+	up(BIT(CSUM) | PV_NET_TSO | PV_NET_UDPSEG, PV_NET_TSO | PV_NET_UDPSEG);
+	assert_int_equal(send_on(0, pb, 3000, GSO(PV_NET_TX_TSO4, 100, 54)),
+	    EINVAL);
+	assert_int_equal(send_on(0, pb, 3000, GSO(tso | PV_NET_TX_TSO6, 100,
+	    54)), EINVAL);
+	assert_int_equal(send_on(0, pb, 3000, GSO(tso, 0, 54)), EINVAL);
+	assert_int_equal(send_on(0, pb, 3000, GSO(tso, 100, 51)), EINVAL);
+	assert_int_equal(send_on(0, pb, 3000, GSO(tso, 100, 52)), 0);
+	assert_int_equal(send_on(0, pb, 100, GSO(tso, 100, 101)), EINVAL);
+	assert_int_equal(send_on(0, pb, 100, GSO(tso, 100, 100)), 0);
+	assert_int_equal(send_on(0, pb, 3000, GSO(C | PV_NET_TX_ECN, 100,
+	    54)), EINVAL);
+	assert_int_equal(send_on(0, pb, 3000, GSO(C | PV_NET_TX_USO |
+	    PV_NET_TX_ECN, 100, 54)), EINVAL);
+	assert_int_equal(send_on(0, pb, 60, GSO(0x40, 0, 0)), EINVAL);
+	/* Parts within the MTU; a fragment has no header of UDP. */
+	assert_int_equal(send_on(0, pb, 3000, GSO(tso, 1460, 54)), 0);
+	assert_int_equal(send_on(0, pb, 3000, GSO(tso, 1461, 54)), EMSGSIZE);
+	assert_int_equal(send_on(0, pb, 3000, GSO(C | PV_NET_TX_UFO, 1468,
+	    54)), 0);
+	assert_int_equal(send_on(0, pb, 3000, GSO(C | PV_NET_TX_UFO, 1469,
+	    54)), EMSGSIZE);
+	assert_int_equal(send_on(0, pb, 65590, GSO(tso, 1000, 54)), EMSGSIZE);
+	pb->pb_va[12 + 12] = 0x81;
+	assert_int_equal(send_on(0, pb, 3000, GSO(tso, 1464, 54)), 0);
+	/* Nothing of it in one that is not cut. */
+	tx = GSO(C, 100, 54);
+	assert_int_equal(send_on(0, pb, 100, tx), 0);
+	assert_memory_equal(sent, "\1\0\0\0\0\0\x22\0\x10\0\0\0", 12);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
+segmentation_is_only_taken_if_wanted(void **state)
+{
+	struct port_buf *pb = port_buf_new(3000);
+
+	(void)state;
+	up(BIT(CSUM) | BIT(GUEST_CSUM) | PV_NET_OPTIONAL | CTRL, 0);
+	assert_false(accepted(PV_NET_OPTIONAL));
+	assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_GUEST_TSO4],
+	    PV_WHY_DENIED);
+	assert_int_equal(pv_net_rxbuf_len(&net), 1530);
+	assert_int_equal(send_on(0, pb, 1000, GSO(C | PV_NET_TX_TSO4, 100,
+	    54)), EINVAL);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+/* A header that does not lie right for words, and one of other lengths. */
+static void
+headers_at_any_address(void **state)
+{
+	struct port_buf *pb = port_buf_new(3000);
+	struct pv_net_tx tx = { .tx_npieces = 1, .tx_cookie = pb,
+	    .tx_flags = C, .tx_csum_start = 0x1234, .tx_csum_offset = 0 };
+	struct pv_piece piece = { pb->pb_map, 0, 0x1300 };
+	unsigned int i, done;
+	void *cookie;
+
+	(void)state;
+	up(BIT(CSUM), 0);
+	tx.tx_pieces = &piece;
+	for (i = 0; i < 4; i++) {
+		memset(pb->pb_va, 0xee, 100);
+		piece.pc_off = 12 + i;
+		piece.pc_len = 100;
+		tx.tx_csum_start = 98;
+		tx.tx_hdr = pb->pb_va + i;
+		assert_int_equal(pv_net_transmit(&net, 0, &tx, 1, &done), 0);
+		assert_memory_equal(sent, "\1\0\0\0\0\0\x62\0\0\0\0\0", 12);
+		assert_int_equal(sent[12], 0xee);
+		assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done),
+		    0);
+		tx.tx_csum_start = 99;
+		assert_int_equal(pv_net_transmit(&net, 0, &tx, 1, &done),
+		    EINVAL);
+	}
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+/* Segmentation, received */
+
+static void
+lengths_of_buffers(void **state)
+{
+	static const struct {
+		uint64_t offered;
+		unsigned int len;
+	} cases[] = {
+		{ BIT(GUEST_TSO4), 65601 }, { BIT(GUEST_TSO6), 65601 },
+		{ BIT(GUEST_UFO), 65601 }, { BIT(GUEST_USO4), 65601 },
+		{ BIT(GUEST_USO6), 65601 },
+		{ BIT(GUEST_TSO4) | BIT(MRG_RXBUF), 1530 },
+		{ BIT(GUEST_TSO4) | BIT(HASH_REPORT) | CTRL, 65609 },
+		{ BIT(HASH_REPORT) | CTRL, 1538 },
+		{ BIT(MRG_RXBUF) | BIT(HASH_REPORT) | CTRL, 1538 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		setup(state);
+		up(BIT(GUEST_CSUM) | cases[i].offered, PV_NET_OPTIONAL);
+		assert_int_equal(pv_net_rxbuf_len(&net), cases[i].len);
+		assert_int_equal(pv_net_hdrlen(&net),
+		    accepted(BIT(HASH_REPORT)) ? 20 : 12);
+		if (cases[i].offered & BIT(MRG_RXBUF))
+			assert_true(pv_net_rxbufs_max(&net) *
+			    pv_net_rxbuf_len(&net) > 65589);
+		assert_int_equal(pv_net_detach(&net), 0);
+		assert_int_equal(port_check(), 0);
+	}
+}
+
+/* Apple's device has no MRG_RXBUF: sending goes only with receiving. */
+static void
+apple_all_segmentation_or_none(void **state)
+{
+	const uint64_t host = BIT(HOST_TSO4) | BIT(HOST_TSO6);
+	const uint64_t guest = BIT(GUEST_TSO4) | BIT(GUEST_TSO6);
+	const uint64_t csum = BIT(CSUM) | BIT(GUEST_CSUM);
+
+	up(csum | host | guest, PV_NET_TSO | PV_NET_LRO);
+	assert_int_equal(rig.rg_accepted & (host | guest), host | guest);
+	assert_int_equal(pv_net_rxbuf_len(&net), 65601);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(csum | host | guest | BIT(HOST_ECN), PV_NET_TSO);
+	assert_false(accepted(host | guest | BIT(HOST_ECN)));
+	assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_HOST_TSO4],
+	    PV_WHY_DEPENDS);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(csum | host | guest | BIT(MRG_RXBUF) | BIT(GUEST_ECN),
+	    PV_NET_TSO | BIT(GUEST_ECN));
+	assert_int_equal(rig.rg_accepted & (host | guest | BIT(GUEST_ECN)),
+	    host);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static struct port_buf *rxbuf;
+
+/* The device delivers a frame of len bytes on a queue, under this header. */
+static struct pv_net_rx
+deliver(unsigned int queue, const void *hdr, uint32_t len)
+{
+	static uint8_t bytes[70000];
+	uint32_t hdrlen = pv_net_hdrlen(&net);
+	struct pv_net_rxbuf rb;
+	struct pv_net_rx rx[64];
+	struct rig_chain rc;
+	unsigned int done;
+
+	rb.rb_piece = (struct pv_piece){ rxbuf->pb_map, 0,
+	    pv_net_rxbuf_len(&net) };
+	rb.rb_va = rxbuf->pb_va;
+	rb.rb_cookie = rxbuf;
+	assert_int_equal(pv_net_post(&net, queue, &rb, 1, &done), 0);
+	assert_true(rig_take(&rig, PV_NET_RXQ(queue), &rc));
+	memcpy(bytes, hdr, hdrlen);
+	rig_write(&rc, 0, bytes, hdrlen + len);
+	rig_give(&rig, PV_NET_RXQ(queue), rc.rc_head, hdrlen + len);
+	rig_interrupt(&rig, PV_INTR_QUEUE);
+	assert_int_equal(pv_net_receive(&net, queue, rx, 64, &done), 0);
+	assert_int_equal(done, 1);
+	assert_ptr_equal(rx[0].rx_cookie, rxbuf);
+	return rx[0];
+}
+
+static void
+is_gso(const char *hdr, uint32_t len, unsigned int flags, unsigned int hdr_len)
+{
+	struct pv_net_rx rx = deliver(0, hdr, len);
+
+	assert_int_equal(rx.rx_flags, flags);
+	assert_int_equal(rx.rx_len, len);
+	assert_int_equal(rx.rx_gso_size, 0x0400);
+	assert_int_equal(rx.rx_hdr_len, hdr_len);
+}
+
+static void
+is_none(const char *hdr, uint32_t len)
+{
+	struct pv_net_rx rx = deliver(0, hdr, len);
+
+	assert_int_equal(rx.rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(rx.rx_len, 0);
+	assert_int_equal(rx.rx_gso_size, 0);
+}
+
+#define P	PV_NET_RX_CSUM_PARTIAL
+
+static void
+what_was_several_says_so(void **state)
+{
+	struct pv_net_counters nc;
+
+	(void)state;
+	rxbuf = port_buf_new(66000);
+	up(BIT(GUEST_CSUM) | PV_NET_LRO | BIT(GUEST_UFO) | BIT(GUEST_USO4),
+	    PV_NET_OPTIONAL);
+	is_gso("\1\1\x36\0\0\4\x22\0\x10\0\1", 60000, P | PV_NET_RX_TSO4, 54);
+	is_gso("\1\4\x36\0\0\4\x22\0\x10\0\1", 3000, P | PV_NET_RX_TSO6, 54);
+	is_gso("\1\3\x36\0\0\4\x22\0\x10\0\1", 3000, P | PV_NET_RX_UFO, 54);
+	is_gso("\1\5\x36\0\0\4\x22\0\x10\0\1", 3000, P | PV_NET_RX_USO, 54);
+	is_gso("\1\x81\x36\0\0\4\x22\0\x10\0\1", 3000,
+	    P | PV_NET_RX_TSO4 | PV_NET_RX_ECN, 54);
+	is_gso("\2\1\x36\0\0\4\x22\0\x10\0\1", 3000,
+	    PV_NET_RX_CSUM_VALID | PV_NET_RX_TSO4, 54);
+	/* The length of headers is a hint, within the frame or none. */
+	is_gso("\1\1\xb8\xb\0\4\x22\0\x10\0\1", 3000, P | PV_NET_RX_TSO4,
+	    3000);
+	is_gso("\1\1\xb9\xb\0\4\x22\0\x10\0\1", 3000, P | PV_NET_RX_TSO4, 0);
+	is_gso("\1\1\x36\0\0\4\x22\0\x10\0\1", 65589, P | PV_NET_RX_TSO4, 54);
+	pv_net_counters(&net, 0, &nc);
+	assert_int_equal(nc.nc_rx_gso, 9);
+	assert_int_equal(nc.nc_rx_oversize, 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(rxbuf);
+}
+
+static void
+hostile_segmentation(void **state)
+{
+	(void)state;
+	rxbuf = port_buf_new(66000);
+	up(BIT(GUEST_CSUM) | BIT(GUEST_TSO4) | BIT(GUEST_UFO), PV_NET_OPTIONAL);
+	is_none("\1\4\x36\0\0\4\x22\0\x10\0\1", 3000);	/* TSO6: not taken */
+	is_none("\1\x81\x36\0\0\4\x22\0\x10\0\1", 3000);	/* nor ECN */
+	is_none("\1\x83\x36\0\0\4\x22\0\x10\0\1", 3000);	/* no TCP */
+	is_none("\1\x80\x36\0\0\4\x22\0\x10\0\1", 3000);
+	is_none("\1\2\x36\0\0\4\x22\0\x10\0\1", 3000);	/* no such kind */
+	is_none("\1\x21\x36\0\0\4\x22\0\x10\0\1", 3000);	/* a tunnel */
+	is_none("\1\1\x36\0\0\0\x22\0\x10\0\1", 3000);	/* into nothing */
+	is_none("\5\1\x36\0\0\4\x22\0\x10\0\1", 3000);	/* RSC_INFO */
+	is_none("\1\1\x36\0\0\4\xb8\xb\0\0\1", 3000);	/* no such place */
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(rxbuf);
+}
+
+static void
+hashes_are_reported(void **state)
+{
+	struct pv_net_rx rx;
+
+	(void)state;
+	rxbuf = port_buf_new(2000);
+	up(CTRL | BIT(HASH_REPORT), BIT(HASH_REPORT));
+	rx = deliver(0, "\0\0\0\0\0\0\0\0\0\0\1\0\x78\x56\x34\x12\2\0\0\0",
+	    60);
+	assert_int_equal(rx.rx_off, 20);
+	assert_int_equal(rx.rx_len, 60);
+	assert_int_equal(rx.rx_hash_type, PV_NET_HASH_TCPV4);
+	assert_int_equal(rx.rx_hash, 0x12345678);
+	rx = deliver(0, "\0\0\0\0\0\0\0\0\0\0\1\0\x78\x56\x34\x12\x9\0\0\0",
+	    60);
+	assert_int_equal(rx.rx_hash_type, PV_NET_HASH_UDPV6_EX);
+	/* What nobody knows is no hash. */
+	rx = deliver(0, "\0\0\0\0\0\0\0\0\0\0\1\0\x78\x56\x34\x12\xa\0\0\0",
+	    60);
+	assert_int_equal(rx.rx_hash_type, PV_NET_HASH_NONE);
+	assert_int_equal(rx.rx_hash, 0);
+	assert_int_equal(rx.rx_len, 60);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(rxbuf);
+}
+
+/* Pairs */
+
+static void
+pairs_are_asked_for(void **state)
+{
+	struct port_buf *pb = port_buf_new(200);
+	struct pv_net_counters nc;
+	struct pv_net_tx plain = { .tx_flags = 0 };
+	struct pv_net_rx rx;
+
+	(void)state;
+	rxbuf = port_buf_new(2000);
+	up_pairs(BIT(MQ), 2, 3);
+	assert_int_equal(ncmds, 1);
+	is_command(0, "\4\0\2\0", 4);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 2);
+	assert_int_equal(pv_net_info(&net)->ni_maxpairs, 2);
+	assert_int_equal(send_on(1, pb, 60, plain), 0);
+	assert_int_equal(sent_queue, 3);
+	assert_int_equal(send_on(2, pb, 60, plain), EINVAL);
+	rx = deliver(1, "\0\0\0\0\0\0\0\0\0\0\1", 60);
+	assert_int_equal(rx.rx_len, 60);
+	memset(intrs, 0, sizeof(intrs));
+	pv_virtio_intr_queue(&rig.rg_dev, PV_NET_RXQ(1));
+	assert_int_equal(intrs[2], 1);
+	pv_virtio_intr_queue(&rig.rg_dev, PV_NET_TXQ(1));
+	assert_int_equal(intrs[3], 1);
+	assert_int_equal(intrs[0] + intrs[1], 0);
+	pv_net_counters(&net, 0, &nc);
+	assert_int_equal(nc.nc_tx_frames + nc.nc_rx_frames, 0);
+	pv_net_counters(&net, 1, &nc);
+	assert_int_equal(nc.nc_tx_bytes + nc.nc_rx_bytes, 120);
+	pv_net_counters(&net, PV_NET_ALL_QUEUES, &nc);
+	assert_int_equal(nc.nc_tx_bytes + nc.nc_rx_bytes, 120);
+	pv_net_counters(&net, 2, &nc);
+	assert_int_equal(nc.nc_tx_bytes + nc.nc_rx_bytes, 0);
+	assert_int_equal(pv_net_ring_counters(&net, PV_NET_TXQ(1))->qc_used, 1);
+	assert_int_equal(pv_net_ring_counters(&net, PV_NET_CTRLQ)->qc_used, 1);
+	assert_null(pv_net_ring_counters(&net, 4));
+	assert_int_equal(pv_net_detach(&net), 0);
+	assert_null(pv_net_ring_counters(&net, PV_NET_CTRLQ));
+	port_buf_free(pb);
+	port_buf_free(rxbuf);
+}
+
+static void
+queues_that_there_are_not(void **state)
+{
+	struct pv_net_rxbuf rb = { 0 };
+	struct pv_net_rx rx[64];
+	unsigned int done;
+	void *cookie;
+
+	(void)state;
+	up(0, 0);
+	assert_int_equal(pv_net_transmit(&net, 1, NULL, 1, &done), EINVAL);
+	assert_int_equal(pv_net_reclaim(&net, 1, &cookie, 1, &done), EINVAL);
+	assert_int_equal(pv_net_post(&net, 1, &rb, 1, &done), EINVAL);
+	assert_int_equal(pv_net_receive(&net, 1, rx, 64, &done), EINVAL);
+	assert_int_equal(pv_net_rx_intr(&net, 1, 1), 0);
+	assert_int_equal(pv_net_tx_intr(&net, 1, 1), 0);
+	assert_int_equal(pv_net_stalled_ns(&net, 1), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_null(pv_net_drain_rx(&net, 1));
+	assert_null(pv_net_drain_tx(&net, 1));
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+pairs_that_are_refused_are_one(void **state)
+{
+	(void)state;
+	refuse_class = 4;
+	up_pairs(BIT(MQ), 3, 3);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 1);
+	assert_int_equal(refused_so_far(), 1);
+	refuse_class = -1;
+	assert_int_equal(pv_net_set_pairs(&net, 3), 0);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 3);
+	refuse_class = 4;
+	assert_int_equal(pv_net_set_pairs(&net, 2), EIO);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 3);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+hostile_number_of_pairs(void **state)
+{
+	static const unsigned int max[] = { 0, 32, 0x8000, 0x8001, 0xffff, 4 };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(max) / sizeof(max[0]); i++) {
+		setup(state);
+		rig_put16(&rig, 8, (uint16_t)max[i]);
+		assert_int_equal(attach(CTRL | BIT(MQ) | BIT(RSS),
+		    PV_NET_OPTIONAL, 3), 0);
+		assert_false(accepted(BIT(MQ) | BIT(RSS)));
+		assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_MQ],
+		    PV_WHY_VALUE);
+		assert_int_equal(pv_net_info(&net)->ni_pairs, 1);
+		/* The last has too few queues for its own word. */
+		assert_int_equal(rig.rg_dev.vd_ng.ng_tries,
+		    max[i] == 4 ? 2 : 1);
+		assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
+		assert_int_equal(pv_net_detach(&net), 0);
+		assert_int_equal(port_check(), 0);
+	}
+}
+
+static void
+pairs_change_while_it_runs(void **state)
+{
+	struct port_buf *pb = port_buf_new(200);
+	struct pv_net_tx plain = { .tx_flags = 0 };
+
+	(void)state;
+	up_pairs(BIT(MQ), 3, 3);
+	assert_int_equal(pv_net_set_pairs(&net, 0), EINVAL);
+	assert_int_equal(pv_net_set_pairs(&net, 4), EINVAL);
+	assert_int_equal(pv_net_set_pairs(&net, 3), 0);
+	assert_int_equal(ncmds, 1);
+	assert_int_equal(pv_net_set_pairs(&net, 1), 0);
+	is_command(1, "\4\0\1\0", 4);
+	assert_int_equal(send_on(1, pb, 60, plain), EINVAL);
+	/* It stays so over a restart, of fewer that there are. */
+	assert_int_equal(pv_net_set_pairs(&net, 2), 0);
+	restart();
+	is_command(0, "\4\0\2\0", 4);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 2);
+	assert_int_equal(pv_net_info(&net)->ni_maxpairs, 3);
+	assert_int_equal(pv_net_stop(&net), 0);
+	rig_put16(&rig, 8, 1);
+	ctrlq = 2;
+	ncmds = 0;
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(ncmds, 0);
+	assert_int_equal(pv_net_info(&net)->ni_maxpairs, 1);
+	assert_int_equal(send_on(0, pb, 60, plain), 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
+attach_of_pairs_looks_at_each_allocation(void **state)
+{
+	int error, left, n;
+
+	for (n = 0;; n++) {
+		setup(state);
+		port.po_fail_one = 1;
+		port.po_fail_after = n;
+		rig_put16(&rig, 8, 2);
+		ctrlq = 4;
+		error = attach(CTRL | BIT(MQ) | BIT(MRG_RXBUF), 0, 2);
+		left = port.po_fail_after;
+		port.po_fail_after = -1;
+		if (error == 0)
+			assert_int_equal(pv_net_detach(&net), 0);
+		else
+			assert_int_equal(error, ENOMEM);
+		assert_int_equal(port_check(), 0);
+		if (left >= 0)
+			break;
+	}
+	assert_true(n > 20);
+}
+
+/* Hashes and tables */
+
+static void
+rss_spreads_by_hash(void **state)
+{
+	static const uint16_t table[4] = { 0, 1, 2, 1 };
+	static const uint8_t key[3] = { 7, 8, 9 };
+	struct pv_net_rss rss = { .nr_types = PV_NET_HASH_BIT(PV_NET_HASH_IPV4),
+	    .nr_table = table, .nr_ntable = 4, .nr_default = 2, .nr_key = key,
+	    .nr_nkey = 3 };
+	const char wire[] = "\4\1\1\0\0\0\3\0\2\0\0\0\1\0\2\0\1\0\3\0\3\7\x8\x9";
+
+	(void)state;
+	up_pairs(BIT(MQ) | BIT(RSS), 3, 3);
+	assert_int_equal(pv_net_info(&net)->ni_table, 128);
+	assert_int_equal(pv_net_info(&net)->ni_key, 40);
+	assert_int_equal(pv_net_info(&net)->ni_hash_types, 0x1ff);
+	assert_int_equal(pv_net_set_rss(&net, &rss), 0);
+	is_command(1, wire, sizeof(wire) - 1);
+	restart();
+	is_command(0, "\4\0\3\0", 4);
+	is_command(1, wire, sizeof(wire) - 1);
+	/* With fewer pairs it can't be as it was. */
+	assert_int_equal(pv_net_set_pairs(&net, 2), 0);
+	restart();
+	assert_int_equal(ncmds, 1);
+	rss.nr_ntable = 3;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	rss.nr_ntable = 4;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	rss.nr_ntable = 2;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	rss.nr_default = 1;
+	assert_int_equal(pv_net_set_rss(&net, &rss), 0);
+	rss.nr_types = 0x200;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	rss.nr_types = 0;
+	rss.nr_nkey = 41;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	rss.nr_nkey = 0;
+	rss.nr_ntable = 256;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_set_rss(&net, &rss), ENETDOWN);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* Without MQ a table makes the pairs. */
+static void
+rss_alone_makes_pairs(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	rig_put16(&rig, 18, 100);
+	up_pairs(BIT(RSS), 3, 3);
+	assert_int_equal(ncmds, 1);
+	assert_int_equal(cmds[0].len, 2 + 8 + 128 + 2 + 41);
+	assert_memory_equal(cmds[0].bytes, "\4\1\xff\1\0\0\x3f\0\0\0", 10);
+	for (i = 0; i < 64; i++)
+		assert_int_equal(cmds[0].bytes[10 + 2 * i], i % 3);
+	assert_memory_equal(cmds[0].bytes + 138, "\3\0\x28", 3);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 3);
+	assert_int_equal(pv_net_set_pairs(&net, 2), 0);
+	assert_int_equal(cmds[1].bytes[10 + 4], 0);
+	assert_memory_equal(cmds[1].bytes + 138, "\2\0\x28", 3);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+hashes_without_a_table(void **state)
+{
+	const struct pv_net_rss rss = { .nr_types = 3,
+	    .nr_key = (const uint8_t *)"ab", .nr_nkey = 2 };
+
+	(void)state;
+	up(CTRL | BIT(HASH_REPORT), BIT(HASH_REPORT));
+	assert_int_equal(pv_net_info(&net)->ni_table, 0);
+	assert_int_equal(pv_net_set_rss(&net, &rss), 0);
+	is_command(0, "\4\2\3\0\0\0\0\0\0\0\0\0\0\0\2ab", 17);
+	restart();
+	is_command(0, "\4\2\3\0\0\0\0\0\0\0\0\0\0\0\2ab", 17);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL, 0);
+	assert_int_equal(pv_net_set_rss(&net, &rss), ENOTSUP);
+	assert_int_equal(pv_net_detach(&net), 0);
+	/* A key that is too short for what has to be there. */
+	setup(state);
+	rig.rg_config[17] = 39;
+	up(CTRL | BIT(HASH_REPORT) | BIT(RSS), PV_NET_OPTIONAL);
+	assert_false(accepted(BIT(HASH_REPORT) | BIT(RSS)));
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* Addresses, filters */
+
+static void
+an_address_is_set_and_stays(void **state)
+{
+	static const uint8_t mac[6] = { 2, 1, 2, 3, 4, 5 };
+
+	(void)state;
+	up(CTRL | BIT(CTRL_MAC_ADDR), 0);
+	assert_int_equal(ncmds, 0);
+	assert_int_equal(pv_net_set_mac(&net, (const uint8_t *)"\1\2\3\4\5\6"),
+	    EINVAL);
+	assert_int_equal(pv_net_set_mac(&net, (const uint8_t *)"\0\0\0\0\0\0"),
+	    EINVAL);
+	assert_int_equal(pv_net_set_mac(&net, mac), 0);
+	is_command(0, "\1\1\2\1\2\3\4\5", 8);
+	assert_memory_equal(pv_net_mac(&net), mac, 6);
+	restart();
+	is_command(0, "\1\1\2\1\2\3\4\5", 8);
+	assert_memory_equal(pv_net_mac(&net), mac, 6);
+	/* The device has come to have it itself. */
+	memcpy(rig.rg_config, mac, 6);
+	restart();
+	assert_int_equal(ncmds, 0);
+	refuse_class = 1;
+	assert_int_equal(pv_net_set_mac(&net, (const uint8_t *)"\2\2\2\2\2\2"),
+	    EIO);
+	assert_memory_equal(pv_net_mac(&net), mac, 6);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL, 0);
+	assert_int_equal(pv_net_set_mac(&net, mac), ENOTSUP);
+	assert_memory_equal(pv_net_mac(&net), "\x52\x54\x00\x12\x34\x56", 6);
+	/* One that is noted while it is stopped, and can't be told, is had by
+	 * promiscuity. */
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_set_mac(&net, mac), 0);
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
+	is_command(0, "\0\0\1", 3);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+an_address_that_was_made_is_told(void **state)
+{
+	(void)state;
+	rig.rg_offered &= ~BIT(MAC);
+	up(CTRL | BIT(CTRL_MAC_ADDR), 0);
+	assert_int_equal(ncmds, 1);
+	assert_memory_equal(cmds[0].bytes + 2, pv_net_mac(&net), 6);
+	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
+	is_command(1, "\0\0\0", 3);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+modes_go_as_far_as_the_device(void **state)
+{
+	(void)state;
+	up(CTRL | BIT(CTRL_RX_EXTRA), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, PV_NET_MODE_ALLUNI |
+	    PV_NET_MODE_NOBCAST | 0x100), 0);
+	assert_int_equal(ncmds, 4);
+	is_command(0, "\0\0\0", 3);
+	is_command(1, "\0\1\0", 3);
+	is_command(2, "\0\2\1", 3);
+	is_command(3, "\0\5\1", 3);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_ALLUNI |
+	    PV_NET_MODE_NOBCAST);
+	ncmds = 0;
+	assert_int_equal(pv_net_set_rxmode(&net, PV_NET_MODE_ALLUNI), 0);
+	assert_int_equal(ncmds, 3);
+	is_command(2, "\0\5\0", 3);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL, 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 0x3f), 0);
+	assert_int_equal(ncmds, 2);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static uint8_t many[70 * 6];
+
+static void
+tables_of_addresses(void **state)
+{
+	static const uint8_t uni[12] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+	static const uint8_t multi[6] = { 3, 0, 0, 0, 0, 3 };
+	const char wire[] = "\1\0" "\2\0\0\0" "\2\0\0\0\0\1" "\2\0\0\0\0\2"
+	    "\1\0\0\0" "\3\0\0\0\0\3";
+
+	(void)state;
+	up(CTRL, 0);
+	assert_int_equal(pv_net_set_macs(&net, multi, 1, NULL, 0), EINVAL);
+	assert_int_equal(pv_net_set_macs(&net, NULL, 0, uni, 1), EINVAL);
+	assert_int_equal(pv_net_set_macs(&net, uni, 2, multi, 1), 0);
+	is_command(0, wire, sizeof(wire) - 1);
+	assert_int_equal(ncmds, 1);
+	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
+	restart();
+	assert_int_equal(ncmds, 3);
+	is_command(0, wire, sizeof(wire) - 1);
+	assert_int_equal(pv_net_set_macs(&net, NULL, 0, NULL, 0), 0);
+	is_command(3, "\1\0\0\0\0\0\0\0\0\0", 10);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(BIT(CTRL_VQ), 0);
+	assert_int_equal(pv_net_set_macs(&net, uni, 2, multi, 1), 0);
+	assert_int_equal(ncmds, 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+tables_that_are_too_long(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 70; i++)
+		many[6 * i] = 3;
+	up(CTRL, 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
+	ncmds = 0;
+	/* 64 fit; more are all groups. */
+	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 64), 0);
+	assert_int_equal(cmds[0].len, 2 + 8 + 64 * 6);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, 0);
+	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 65), 0);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_ALLMULTI);
+	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 1), 0);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, 0);
+	for (i = 0; i < 70; i++)
+		many[6 * i] = 2;
+	assert_int_equal(pv_net_set_macs(&net, many, 65, NULL, 0), 0);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_PROMISC);
+	/* So are those that the device does not take. */
+	assert_int_equal(pv_net_set_macs(&net, NULL, 0, NULL, 0), 0);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, 0);
+	refuse_class = 1;
+	assert_int_equal(pv_net_set_macs(&net, many, 1, NULL, 0), 0);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_PROMISC);
+	many[0] = 3;
+	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 1), 0);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_ALLMULTI);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL | BIT(CTRL_RX_EXTRA), 0);
+	many[0] = 2;
+	assert_int_equal(pv_net_set_macs(&net, many, 65, NULL, 0), 0);
+	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_ALLUNI);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+vlans_are_filtered(void **state)
+{
+	(void)state;
+	up(CTRL | BIT(CTRL_VLAN), BIT(CTRL_VLAN));
+	assert_int_equal(pv_net_set_vlan(&net, 4096, 1), EINVAL);
+	assert_int_equal(pv_net_set_vlan(&net, 4095, 1), 0);
+	is_command(0, "\2\0\xff\xf", 4);
+	assert_int_equal(pv_net_set_vlan(&net, 7, 1), 0);
+	assert_int_equal(pv_net_set_vlan(&net, 0, 1), 0);
+	assert_int_equal(pv_net_set_vlan(&net, 7, 0), 0);
+	is_command(3, "\2\1\7\0", 4);
+	restart();
+	assert_int_equal(ncmds, 2);
+	is_command(0, "\2\0\0\0", 4);
+	is_command(1, "\2\0\xff\xf", 4);
+	refuse_class = 2;
+	assert_int_equal(pv_net_set_vlan(&net, 9, 1), EIO);
+	refuse_class = -1;
+	restart();
+	assert_int_equal(ncmds, 2);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL | BIT(CTRL_VLAN), 0);
+	assert_int_equal(pv_net_set_vlan(&net, 1, 1), ENOTSUP);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* Offloads, announcements, speed */
+
+static void
+offloads_are_turned_off_and_on(void **state)
+{
+	const uint64_t all = BIT(GUEST_CSUM) | BIT(GUEST_TSO4) |
+	    BIT(GUEST_ECN);
+
+	(void)state;
+	up(CTRL | all | BIT(CTRL_GUEST_OFFLOADS) | BIT(GUEST_USO6),
+	    PV_NET_LRO | BIT(GUEST_USO6));
+	assert_int_equal(pv_net_info(&net)->ni_offloads, all | BIT(GUEST_USO6));
+	assert_int_equal(pv_net_set_offloads(&net, BIT(GUEST_TSO4)), EINVAL);
+	assert_int_equal(pv_net_set_offloads(&net, BIT(GUEST_CSUM) |
+	    BIT(GUEST_ECN)), EINVAL);
+	assert_int_equal(pv_net_set_offloads(&net, all | BIT(GUEST_TSO6)),
+	    EINVAL);
+	assert_int_equal(pv_net_set_offloads(&net, all | BIT(MQ)), EINVAL);
+	assert_int_equal(ncmds, 0);
+	assert_int_equal(pv_net_set_offloads(&net, all), 0);
+	is_command(0, "\5\0\x82\2\0\0\0\0\0\0", 10);
+	assert_int_equal(pv_net_info(&net)->ni_offloads, all);
+	assert_int_equal(pv_net_set_offloads(&net, 0), 0);
+	is_command(1, "\5\0\0\0\0\0\0\0\0\0", 10);
+	restart();
+	is_command(0, "\5\0\0\0\0\0\0\0\0\0", 10);
+	assert_int_equal(pv_net_info(&net)->ni_offloads, 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL, 0);
+	assert_int_equal(pv_net_set_offloads(&net, 0), ENOTSUP);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+announcements_are_asked_for_and_acknowledged(void **state)
+{
+	(void)state;
+	up(CTRL | BIT(GUEST_ANNOUNCE), BIT(GUEST_ANNOUNCE));
+	assert_int_equal(pv_net_changed(&net), 0);
+	rig_put16(&rig, 6, 3);
+	assert_int_equal(pv_net_changed(&net), PV_NET_CHANGED_ANNOUNCE);
+	assert_int_equal(pv_net_changed(&net), PV_NET_CHANGED_ANNOUNCE);
+	assert_int_equal(pv_net_announced(&net), 0);
+	is_command(0, "\3\0", 2);
+	assert_int_equal(pv_net_info(&net)->ni_announces, 1);
+	rig_put16(&rig, 6, 2);
+	assert_int_equal(pv_net_changed(&net), PV_NET_CHANGED_ANNOUNCE |
+	    PV_NET_CHANGED_LINK);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL | BIT(GUEST_ANNOUNCE), 0);
+	rig_put16(&rig, 6, 3);
+	assert_int_equal(pv_net_changed(&net), 0);
+	assert_int_equal(pv_net_announced(&net), ENOTSUP);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+speeds(void **state)
+{
+	static const struct {
+		uint32_t wire, speed;
+		uint8_t duplex, told;
+	} cases[] = {
+		{ 10000, 10000, 1, 1 }, { 0x7fffffff, 0x7fffffff, 0, 0 },
+		{ 0x80000000, 0, 2, 0xff }, { 0xffffffff, 0, 0xff, 0xff },
+		{ 0, 0, 1, 1 },
+	};
+	unsigned int i;
+
+	(void)state;
+	rig_put32(&rig, 12, 10);
+	up(BIT(SPEED_DUPLEX), 0);
+	assert_int_equal(pv_net_info(&net)->ni_speed, 10);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		rig_put32(&rig, 12, cases[i].wire);
+		rig.rg_config[16] = cases[i].duplex;
+		assert_int_equal(pv_net_changed(&net), PV_NET_CHANGED_SPEED *
+		    (i != 3));
+		assert_int_equal(pv_net_info(&net)->ni_speed, cases[i].speed);
+		assert_int_equal(pv_net_info(&net)->ni_duplex, cases[i].told);
+	}
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(NULL);
+	up(0, 0);
+	assert_int_equal(pv_net_info(&net)->ni_speed, 0);
+	assert_int_equal(pv_net_info(&net)->ni_duplex, PV_NET_DUPLEX_UNKNOWN);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* Coalescing, statistics */
+
+static void
+interrupts_are_delayed(void **state)
+{
+	const struct pv_net_coalescing a = { 1, 2 }, b = { 3, 4 };
+	struct pv_net_coalescing co = { 0, 0 };
+
+	(void)state;
+	up_pairs(BIT(MQ) | BIT(NOTF_COAL) | BIT(VQ_NOTF_COAL), 2, 3);
+	ncmds = 0;
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_RXQ(1), &a), 0);
+	is_command(0, "\6\2\2\0\0\0\1\0\0\0\2\0\0\0", 14);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_TXQ(0), &a), 0);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_ALL_RXQ, &b), 0);
+	is_command(2, "\6\1\3\0\0\0\4\0\0\0", 10);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_RXQ(2), &a),
+	    EINVAL);
+	/* Those of each queue after those of all, and only if set since. */
+	restart();
+	assert_int_equal(ncmds, 3);
+	is_command(1, "\6\1\3\0\0\0\4\0\0\0", 10);
+	is_command(2, "\6\2\1\0\0\0\1\0\0\0\2\0\0\0", 14);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_ALL_TXQ, &b), 0);
+	is_command(3, "\6\0\3\0\0\0\4\0\0\0", 10);
+	restart();
+	assert_int_equal(ncmds, 3);
+	memcpy(answer, "\5\0\0\0\6\0\0\0", 8);
+	assert_int_equal(pv_net_get_coalescing(&net, PV_NET_TXQ(1), &co), 0);
+	is_command(3, "\6\3\3\0\0\0", 6);
+	assert_int_equal(cmds[3].in, 9);
+	assert_int_equal(co.co_frames, 5);
+	assert_int_equal(co.co_us, 6);
+	refuse_class = 6;
+	memset(&co, 0, sizeof(co));
+	assert_int_equal(pv_net_get_coalescing(&net, PV_NET_TXQ(1), &co), EIO);
+	assert_int_equal(co.co_frames, 0);
+	assert_int_equal(pv_net_get_coalescing(&net, PV_NET_ALL_TXQ, &co),
+	    EINVAL);
+	assert_int_equal(pv_net_get_coalescing(&net, 6, &co), EINVAL);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+delays_without_the_features(void **state)
+{
+	struct pv_net_coalescing co = { 0, 0 };
+
+	(void)state;
+	up(CTRL | BIT(NOTF_COAL), 0);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_RXQ(0), &co),
+	    ENOTSUP);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_ALL_RXQ, &co), 0);
+	assert_int_equal(pv_net_get_coalescing(&net, 0, &co), ENOTSUP);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_get_coalescing(&net, 0, &co), ENETDOWN);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* The device has types, and answers so many bytes. */
+static int
+stats(unsigned int vq, const void *bytes, uint32_t len,
+    struct pv_net_stat *st, unsigned int *n)
+{
+	memcpy(answer, bytes, len);
+	answer_len = len;
+	return pv_net_stats(&net, vq, st, n);
+}
+
+static void
+statistics_are_told(void **state)
+{
+	struct pv_net_stat st[PV_NET_MAXSTATS];
+	uint8_t reply[8 + 8 * 2 + 8 + 8 * 6] = { 3, 0, 2, 0, 0, 0, 24, 0, 5 };
+	unsigned int n;
+
+	(void)state;
+	up_pairs(BIT(MQ) | BIT(DEVICE_STATS) | BIT(GUEST_CSUM), 2, 2);
+	ncmds = 0;
+	/* Of what the device has, what was negotiated and is of that queue. */
+	assert_int_equal(stats(2, "\xff\xff\xff\xff\1\0\0\0", 8, st, &n), EIO);
+	is_command(0, "\x8\0", 2);
+	assert_int_equal(cmds[0].in, 9);
+	is_command(1, "\x8\1\2\0\0\0\0\0\0\0\xb\0\0\0\0\0\0\0", 18);
+	reply[24 + 2] = 2;
+	reply[24 + 6] = 56;
+	reply[24 + 8 + 8 * 5] = 9;
+	assert_int_equal(stats(2, reply, sizeof(reply), st, &n), 0);
+	assert_int_equal(ncmds, 3);
+	assert_int_equal(n, 8);
+	assert_string_equal(st[0].st_name, "rx_packets_allowance_exceeded");
+	assert_int_equal(st[0].st_value, 5);
+	assert_string_equal(st[2].st_name, "rx_notifications");
+	assert_string_equal(st[7].st_name, "rx_drop_overruns");
+	assert_int_equal(st[7].st_value, 9);
+	/* A longer reply than is known; the control queue's; none. */
+	assert_int_equal(stats(PV_NET_CTRLQ,
+	    "\x20\0\4\0\0\0\x20\0" "\1\0\0\0\0\0\0\0" "\2\0\0\0\0\0\0\0"
+	    "\3\0\0\0\0\0\0\0", 32, st, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(st[1].st_name, "ok_num");
+	assert_int_equal(stats(2, "", 0, st, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(pv_net_stats(&net, 4, st, &n), EINVAL);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+hostile_statistics(void **state)
+{
+	static const struct {
+		const char *bytes;
+		uint32_t len;
+	} bad[] = {
+		{ "\x20\0\2\0\0\0\x18", 7 },		/* no header */
+		{ "\x20\0\2\0\0\0\7\0", 8 },		/* shorter than one */
+		{ "\x20\0\2\0\0\0\x19\0aaaaaaaabbbbbbbb", 24 },	/* longer */
+		{ "\x20\0\3\0\0\0\x18\0aaaaaaaabbbbbbbb", 24 },	/* not it */
+		{ "\x21\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 24 },
+		{ "\0\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 24 },
+		{ "\x20\0\2\0\0\0\x10\0aaaaaaaa", 16 },	/* a value short */
+		{ "\x20\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb"
+		  "\x20\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 48 },	/* twice */
+	};
+	struct pv_net_stat st[PV_NET_MAXSTATS];
+	unsigned int i, n;
+
+	(void)state;
+	up(CTRL | BIT(DEVICE_STATS), 0);
+	assert_int_equal(stats(PV_NET_CTRLQ, "\xff\xff\xff\xff\1\0\0", 7, st,
+	    &n), EIO);
+	assert_int_equal(stats(PV_NET_CTRLQ, "\0\0\0\0\1\0\0\0", 8, st, &n),
+	    EIO);
+	assert_int_equal(stats(0, "", 0, st, &n), 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(stats(PV_NET_CTRLQ, bad[i].bytes, bad[i].len,
+		    st, &n), EIO);
+		assert_true(n <= 2);
+	}
+	refuse_class = 8;
+	assert_int_equal(pv_net_stats(&net, PV_NET_CTRLQ, st, &n), EIO);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_stats(&net, PV_NET_CTRLQ, st, &n), ENETDOWN);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	up(CTRL, 0);
+	assert_int_equal(pv_net_stats(&net, 0, st, &n), ENOTSUP);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* A queue that hangs */
+
+static void
+a_queue_that_hangs_is_seen(void **state)
+{
+	struct port_buf *pb[2] = { port_buf_new(200), port_buf_new(200) };
+	struct pv_net_tx plain = { .tx_flags = 0 };
+	struct rig_chain rc;
+	unsigned int done;
+	void *cookie;
+
+	(void)state;
+	up(0, 0);
+	keeps = 1;
+	port.po_now_ns += 1000;
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	port.po_now_ns += 5000;
+	assert_int_equal(send_on(0, pb[0], 60, plain), 0);
+	assert_int_equal(send_on(0, pb[1], 60, plain), 0);
+	pv_net_stalled_ns(&net, 0);
+	port.po_now_ns += 7000;
+	assert_true(pv_net_stalled_ns(&net, 0) >= 7000);
+	/* One is used, and not yet reclaimed: it goes on. */
+	assert_true(rig_take(&rig, 1, &rc));
+	rig_give(&rig, 1, rc.rc_head, 0);
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done), 0);
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	port.po_now_ns += 9000;
+	assert_true(pv_net_stalled_ns(&net, 0) >= 9000);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	assert_ptr_equal(pv_net_drain_tx(&net, 0), pb[1]);
+	assert_null(pv_net_drain_tx(&net, 0));
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb[0]);
+	port_buf_free(pb[1]);
+}
+
+static void
+hostile_configuration_is_read_bit_by_bit(void **state)
+{
+	(void)state;
+	/* Promised, but beyond its end. */
+	rig.rg_configlen = 12;
+	rig_put16(&rig, 8, 2);
+	rig_put16(&rig, 10, 1400);
+	ctrlq = 4;
+	assert_int_equal(attach(CTRL | BIT(MQ) | BIT(RSS) | BIT(MTU) |
+	    BIT(HASH_REPORT), PV_NET_OPTIONAL, 2), 0);
+	assert_true(accepted(BIT(MTU)));
+	assert_true(accepted(BIT(MQ)));
+	assert_false(accepted(BIT(RSS) | BIT(HASH_REPORT)));
+	assert_int_equal(pv_net_mtu(&net), 1400);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 2);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_frame_to_be_cut_says_how),
+		T(what_can_not_be_cut_is_not_sent),
+		T(segmentation_is_only_taken_if_wanted),
+		T(headers_at_any_address),
+		T(lengths_of_buffers),
+		T(apple_all_segmentation_or_none),
+		T(what_was_several_says_so),
+		T(hostile_segmentation),
+		T(hashes_are_reported),
+		T(pairs_are_asked_for),
+		T(queues_that_there_are_not),
+		T(pairs_that_are_refused_are_one),
+		T(hostile_number_of_pairs),
+		T(pairs_change_while_it_runs),
+		T(attach_of_pairs_looks_at_each_allocation),
+		T(rss_spreads_by_hash),
+		T(rss_alone_makes_pairs),
+		T(hashes_without_a_table),
+		T(an_address_is_set_and_stays),
+		T(an_address_that_was_made_is_told),
+		T(modes_go_as_far_as_the_device),
+		T(tables_of_addresses),
+		T(tables_that_are_too_long),
+		T(vlans_are_filtered),
+		T(offloads_are_turned_off_and_on),
+		T(announcements_are_asked_for_and_acknowledged),
+		T(speeds),
+		T(interrupts_are_delayed),
+		T(delays_without_the_features),
+		T(statistics_are_told),
+		T(hostile_statistics),
+		T(a_queue_that_hangs_is_seen),
+		T(hostile_configuration_is_read_bit_by_bit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
