@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define HEAD		4
+#define PIECE		32		/* frames */
 #define BLOCK		(256 * 1024)
 #define FRAME_MAX	(4096 + 65536)	/* what QEMU takes */
 
@@ -70,15 +71,17 @@ wait_for(struct peer *pe, short events, uint64_t us)
 		drain(pe);
 }
 
-/* The block's first n bytes. */
+/* The block's first n bytes, in pieces that QEMU gets one or two at once. */
 static void
 send_all(struct peer *pe, size_t n)
 {
-	size_t at = 0;
+	size_t at = 0, part;
 	ssize_t sent;
 
 	while (at < n) {
-		sent = send(pe->pe_fd, pe->pe_block + at, n - at,
+		part = n - at < PIECE * pe->pe_frame ? n - at :
+		    PIECE * pe->pe_frame;
+		sent = send(pe->pe_fd, pe->pe_block + at, part,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0)
 			at += (size_t)sent;
@@ -99,11 +102,18 @@ fill(struct peer *pe, size_t size)
 		0x88, 0xb5				/* for experiments */
 	};
 	uint8_t *p;
+	int room;
 
 	if (size < sizeof(start) || size > FRAME_MAX)
 		errx(1, "no frame has %zu bytes", size);
 	pe->pe_frame = HEAD + size;
 	pe->pe_used = BLOCK / pe->pe_frame * pe->pe_frame;
+	/*
+	 * QEMU reads 69632 bytes if they are there, and holds its lock until
+	 * all frames in them are delivered or put aside.
+	 */
+	room = (int)(PIECE * pe->pe_frame);
+	setsockopt(pe->pe_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	for (p = pe->pe_block; p < pe->pe_block + pe->pe_used;
 	    p += pe->pe_frame) {
 		memset(p, 0, pe->pe_frame);
@@ -159,7 +169,7 @@ static int
 serve(const char *path)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int size = 1 << 20, fd, s;
+	int fd, s;
 
 	if (strlen(path) >= sizeof(un.sun_path))
 		errx(1, "%s is too long", path);
@@ -173,7 +183,6 @@ serve(const char *path)
 	fd = accept(s, NULL, NULL);
 	if (fd < 0)
 		err(1, "accept");
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return fd;
 }
 
