@@ -11,8 +11,8 @@ EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -w
 EXT_UNALIGNED = $(filter-out -mstrict-align,$(EXTFLAGS))
 
 # Small, but for what each byte of the network's data goes through, and the start's walk of the tree.
-EXT_FAST := %/libfdt/fdt.c.o %/libfdt/fdt_ro.c.o %/memcpy.S.o %/memmove.S.o %/memset.c.o %/memcmp.c.o %/inet_chksum.c.o %/pbuf.c.o \
-	%/tcp_in.c.o %/tcp_out.c.o %/ip4.c.o %/memp.c.o
+EXT_FAST := %/libfdt/fdt.c.o %/libfdt/fdt_ro.c.o %/memcpy.S.o %/memmove.S.o %/memset.c.o %/memcmp.c.o \
+	%/inet_chksum.c.o
 EXT_OPTIMISE = $(if $(filter $(EXT_FAST),$@),-O2,$(CC_SMALL))
 
 PICO := $(SRC)/picolibc/newlib/libc

@@ -131,7 +131,7 @@ $(filter %.S.o,$(EMBED_OBJ)): $(G)/%.S.o: $(G)/%.S
 # The image holds its own symbols, for backtraces. The first pass links it with an empty table, the
 # second with the table of the first, after a check that no function has moved.
 LDSCRIPT := guest/boot/guest.ld
-LDFLAGS := -static -nostdlib -T $(LDSCRIPT) --gc-sections -z max-page-size=4096 -z noexecstack \
+LDFLAGS := -static -nostdlib -T $(LDSCRIPT) --gc-sections $(if $(filter clang,$(TOOLCHAIN)),--icf=safe) -z max-page-size=4096 -z noexecstack \
 	--build-id=none --no-undefined $(if $(filter gcc,$(TOOLCHAIN)),--no-warn-rwx-segments)
 LIBS := $(G)/libfdt.a $(G)/libfatfs.a $(if $(wildcard guest/net/lwipopts.h),$(G)/liblwip.a) $(G)/libc.a
 

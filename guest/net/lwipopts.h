@@ -127,11 +127,7 @@
 
 #define PBUF_LINK_ENCAPSULATION_HLEN	16	/* virtio's header, and alignment */
 
-#define LWIP_STATS			1
-#define LWIP_STATS_DISPLAY		0
-#define MEM_STATS			0
-#define SYS_STATS			0
-#define MIB2_STATS			0
+#define LWIP_STATS			0
 
 #define LWIP_HOOK_FILENAME		"hooks.h"
 
