@@ -18,8 +18,8 @@
 #include "frames.h"
 #include "ring.h"
 
-#define WARM		200000u		/* frames */
-#define STEPPED		512u		/* frames: each step takes long */
+#define WARM		20000u		/* frames */
+#define STEPPED		256u		/* frames: each step takes long */
 #define STUCK_US	10000000u
 #define LOOK		256u		/* rounds between looks at the clock */
 
@@ -72,7 +72,7 @@ start(void)
 		if (now_us() > until)
 			errx(1, "%s: frames can't be sent", fr->fr_name);
 	}
-	circle(WARM, STUCK_US);
+	circle(WARM, STUCK_US / 2);
 }
 
 static void

@@ -61,7 +61,7 @@ class Part(race.Part):
         256, bursts of 32, polling; no offloads and no mergeable buffers on
         either side. DPDK is net_virtio_user in a loop of rte_eth_rx_burst and
         rte_eth_tx_burst; each driver starts anew in each run, in turns.
-        Instructions are single steps of the driver's process over 512 frames and more,
+        Instructions are single steps of the driver's process over 256 frames and more,
         all of its loop: driver, buffers, application; rounds that find nothing
         are left out. SIMD is DPDK's with vectorized=1, which it does not take
         by itself."""
@@ -149,6 +149,8 @@ class Part(race.Part):
         for name, _, arguments, lengths, peer in KINDS:
             for length in lengths:
                 row = f"{name}-{length}-instructions"
+                if bench.only(row):
+                    bench.say(row)
                 for racer in (race.OURS, peer) if bench.only(row) else ():
                     self.measure(
                         bench, row, racer,

@@ -143,6 +143,8 @@ class Part(race.Part):
             wanted = [(b, w) for b in batches(name) for w in what
                       if bench.only(f"{name}-{b}-{w}")]
             sizes = sorted({b for b, _ in wanted})
+            if sizes and argument == "--count":
+                bench.say(name)
             for racer in bench.turns((race.OURS, *peers), n) if sizes else ():
                 key = (*arguments, racer, *sizes)
                 if key not in figures:
