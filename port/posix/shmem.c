@@ -16,8 +16,10 @@ struct shmem_run {
 	size_t sn_len;
 };
 
-struct map {
+struct shmem_map {
 	struct pv_bus_dmamap mp_pub;	/* first */
+	struct shmem_map *mp_next;	/* all there are */
+	struct shmem_map **mp_at;	/* what points here */
 	bus_size_t mp_size;
 	bus_size_t mp_maxsegsz;
 	int mp_maxsegs;
@@ -191,9 +193,9 @@ static int
 dmamap_create(bus_dma_tag_t t, bus_size_t size, int nsegments,
     bus_size_t maxsegsz, bus_size_t boundary, int flags, bus_dmamap_t *mapp)
 {
-	struct map *mp;
+	struct shmem *sm = shmem_of(t);
+	struct shmem_map *mp;
 
-	(void)t;
 	(void)flags;
 	if (nsegments < 1 || size == 0 || boundary != 0)
 		return EINVAL;
@@ -206,6 +208,13 @@ dmamap_create(bus_dma_tag_t t, bus_size_t size, int nsegments,
 	mp->mp_size = size;
 	mp->mp_maxsegs = nsegments;
 	mp->mp_maxsegsz = maxsegsz;
+	pthread_mutex_lock(&sm->sm_lock);
+	mp->mp_next = sm->sm_maps;
+	mp->mp_at = &sm->sm_maps;
+	if (mp->mp_next != NULL)
+		mp->mp_next->mp_at = &mp->mp_next;
+	sm->sm_maps = mp;
+	pthread_mutex_unlock(&sm->sm_lock);
 	*mapp = &mp->mp_pub;
 	return 0;
 }
@@ -213,15 +222,22 @@ dmamap_create(bus_dma_tag_t t, bus_size_t size, int nsegments,
 static void
 dmamap_destroy(bus_dma_tag_t t, bus_dmamap_t dm)
 {
-	(void)t;
-	free((struct map *)(void *)dm);
+	struct shmem_map *mp = (struct shmem_map *)(void *)dm;
+	struct shmem *sm = shmem_of(t);
+
+	pthread_mutex_lock(&sm->sm_lock);
+	*mp->mp_at = mp->mp_next;
+	if (mp->mp_next != NULL)
+		mp->mp_next->mp_at = mp->mp_at;
+	pthread_mutex_unlock(&sm->sm_lock);
+	free(mp);
 }
 
 static int
 dmamap_load(bus_dma_tag_t t, bus_dmamap_t dm, void *buf, bus_size_t buflen,
     void *proc, int flags)
 {
-	struct map *mp = (struct map *)(void *)dm;
+	struct shmem_map *mp = (struct shmem_map *)(void *)dm;
 	const struct shmem_region *sr;
 	bus_size_t left = buflen, run;
 	uint8_t *p = buf;
@@ -465,8 +481,14 @@ void
 shmem_fini(struct shmem *sm)
 {
 	struct shmem_region *sr;
+	struct shmem_map *mp;
 	struct shmem_run *sn;
 
+	/* Of buffers that were lost. */
+	while ((mp = sm->sm_maps) != NULL) {
+		sm->sm_maps = mp->mp_next;
+		free(mp);
+	}
 	while (sm->sm_nregions > 0) {
 		sr = &sm->sm_regions[--sm->sm_nregions];
 		while ((sn = sr->sr_free) != NULL) {

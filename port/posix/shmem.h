@@ -26,6 +26,7 @@
 #define SHMEM_ALIGN		0x200000u	/* of addresses, and sizes */
 
 struct shmem_run;
+struct shmem_map;
 
 struct shmem_region {
 	int sr_fd;			/* memfd; the region is all of it */
@@ -43,6 +44,7 @@ struct shmem {
 	bus_addr_t sm_next;		/* address of the next region */
 	struct shmem_region sm_regions[SHMEM_MAXREGIONS];
 	size_t sm_used;			/* bytes given out */
+	struct shmem_map *sm_maps;
 };
 
 /*
@@ -55,13 +57,14 @@ struct shmem {
 int shmem_init(struct shmem *, unsigned int n, size_t size);
 
 /*
- * shmem_grow - one more region. vhost_mem_changed then shows it to a device
+ * shmem_grow - one more region. vhost_memory then shows it to a device
  * that runs. Errors: ENOSPC there are SHMEM_MAXREGIONS; as shmem_init.
  */
 int shmem_grow(struct shmem *, size_t size);
 
 /*
- * shmem_fini - end. Nothing of it may be in use, by a device or here.
+ * shmem_fini - end. Nothing of it may be in use, by a device or here; maps that
+ * were never destroyed are freed.
  */
 void shmem_fini(struct shmem *);
 

@@ -1,0 +1,1115 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A vhost-user front end whose back end is slow, wrong, hostile or gone. The
+ * back end is a thread here, polite but for what a test asks of it.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <paravane/blk.h>
+#include <paravane/net.h>
+
+#include "port.h"
+#include "vhost_user.h"
+#include "vhost_wire.h"
+
+#define BIT(n)		(1ull << (n))
+#define BLK_FEATURES	(BIT(VW_F_PROTOCOL) | BIT(PV_F_VERSION_1) | \
+    BIT(PV_BLK_F_MQ) | BIT(PV_BLK_F_FLUSH) | BIT(PV_BLK_F_CONFIG_WCE))
+#define NET_FEATURES	(BIT(VW_F_PROTOCOL) | BIT(PV_F_VERSION_1) | \
+    BIT(PV_NET_F_CTRL_VQ) | BIT(PV_NET_F_MQ) | BIT(PV_NET_F_MTU) | \
+    BIT(PV_NET_F_CTRL_RX) | BIT(PV_F_ACCESS_PLATFORM) | BIT(VW_F_LOG_ALL))
+#define PROTOCOL	(BIT(VHOST_P_MQ) | BIT(VHOST_P_REPLY_ACK) | \
+    BIT(VHOST_P_NET_MTU) | BIT(VHOST_P_BACKEND_REQ) | BIT(VHOST_P_CONFIG) | \
+    BIT(VHOST_P_INFLIGHT_SHMFD) | BIT(VHOST_P_CONFIGURE_MEM_SLOTS) | \
+    BIT(VHOST_P_STATUS))
+
+#define REGION	SHMEM_ALIGN
+#define SOON	60u		/* ms, of who never answers */
+#define LATE	20000u		/* of who does */
+
+enum wrong {
+	POLITE,
+	CLOSES,			/* in place of an answer */
+	HALF,			/* of a header, then closes */
+	SILENT,
+	TRICKLES,		/* a byte now and then */
+	SHORT,			/* a payload of 4 bytes */
+	LONG,			/* one byte more than asked */
+	HUGE_SIZE,
+	OTHER,			/* answers another request */
+	NO_REPLY,		/* without the flag of an answer */
+	VERSION,
+	WITH_FD,		/* that nobody asked for */
+	REFUSES,		/* acknowledges with an error */
+	TWICE			/* answers two times */
+};
+
+/* What the back end is, set before it is asked, and what it saw. */
+static struct {
+	uint64_t features, protocol, queues, slots, capacity;
+	uint32_t config_max;		/* longest that it gives */
+	unsigned int wrong_at;		/* the how many-th message */
+	uint32_t wrong_request;		/* or each of this one */
+	enum wrong wrong;
+	uint64_t status_mask;
+	uint64_t inflight_size, inflight_file, inflight_offset;
+	int inflight_no_fd;
+	uint32_t base_xor;		/* of GET_VRING_BASE's index */
+
+	unsigned int nmessages, nconnections;
+	uint64_t got_features, got_protocol, status, mtu;
+	uint32_t regions, enabled;	/* mask */
+	uint32_t bases[8];
+	unsigned int inflight_set, config_set;
+	uint8_t config[60];
+} be;
+
+static char dir[] = "/tmp/paravane-XXXXXX", path[64];
+static int listener = -1, sock = -1, channel = -1, kicks[8], calls[8];
+static pthread_t thread;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static volatile int quit;
+
+static struct shmem sm;
+static struct vhost *vh;
+static struct pv_virtio dev;
+static struct pv_blk blk;
+static struct pv_net net;
+static unsigned int nbroken, nchanged;
+
+/* The back end */
+
+static void
+send_fd(const void *buf, size_t len, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+
+	if (fd >= 0) {
+		mh.msg_control = control;
+		mh.msg_controllen = sizeof(control);
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &fd, sizeof(fd));
+	}
+	(void)!sendmsg(sock, &mh, MSG_NOSIGNAL);
+}
+
+static void
+hang_up(void)
+{
+	if (sock >= 0)
+		close(sock);
+	if (channel >= 0)
+		close(channel);
+	sock = channel = -1;
+}
+
+static void
+trickle(const struct vw_msg *m, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && !quit; i++) {
+		send_fd((const uint8_t *)m + i, 1, -1);
+		usleep(SOON * 1000 / 4);
+	}
+}
+
+/* Sends the answer, or what the test has in its place; -1: hung up. */
+static int
+answer(struct vw_msg *m, size_t len, int fd, enum wrong wrong)
+{
+	size_t size = VW_HEADER + len;
+
+	m->vw_flags = VW_VERSION | VW_REPLY;
+	m->vw_size = (uint32_t)len;
+	switch (wrong) {
+	case CLOSES:
+		hang_up();
+		return -1;
+	case HALF:
+		send_fd(m, VW_HEADER / 2, -1);
+		hang_up();
+		return -1;
+	case SILENT:
+		return 0;
+	case TRICKLES:
+		trickle(m, size);
+		return 0;
+	case SHORT:
+		m->vw_size = 4;
+		size = VW_HEADER + 4;
+		break;
+	case LONG:
+		m->vw_size++;
+		size++;
+		break;
+	case HUGE_SIZE:
+		m->vw_size = 0xffffffffu;
+		break;
+	case OTHER:
+		m->vw_request ^= 64;
+		break;
+	case NO_REPLY:
+		m->vw_flags &= ~VW_REPLY;
+		break;
+	case VERSION:
+		m->vw_flags ^= 3;
+		break;
+	case WITH_FD:
+		fd = fd >= 0 ? -1 : listener;
+		break;
+	case REFUSES:
+		m->u.vw_u64 = 1;
+		break;
+	case TWICE:
+		send_fd(m, size, fd);
+		break;
+	case POLITE:
+		break;
+	}
+	send_fd(m, size, fd);
+	return 0;
+}
+
+static size_t
+do_config(struct vw_msg *m)
+{
+	const uint64_t sectors = be.capacity / 512;
+
+	if (m->u.vw_config.vc_size > be.config_max)
+		return 0;
+	memcpy(be.config, &sectors, 8);
+	be.config[34] = 2;
+	memcpy(m->u.vw_config.vc_data, be.config, m->u.vw_config.vc_size);
+	return VW_CONFIG_LEN + m->u.vw_config.vc_size;
+}
+
+static size_t
+do_inflight(struct vw_msg *m, int *fd)
+{
+	*fd = be.inflight_no_fd ? -1 : memfd_create("inflight", MFD_CLOEXEC);
+	if (*fd >= 0 && ftruncate(*fd, (off_t)be.inflight_file) != 0)
+		abort();
+	m->u.vw_inflight.vi_size = be.inflight_size;
+	m->u.vw_inflight.vi_offset = be.inflight_offset;
+	return VW_INFLIGHT_LEN;
+}
+
+static void
+do_ring(const struct vw_msg *m, int fd)
+{
+	unsigned int i = m->u.vw_state.vs_index & 7;
+
+	switch (m->vw_request) {
+	case VW_SET_VRING_ENABLE:
+		be.enabled &= ~(1u << i);
+		be.enabled |= (m->u.vw_state.vs_num & 1) << i;
+		break;
+	case VW_SET_VRING_BASE:
+		be.bases[i] = m->u.vw_state.vs_num;
+		break;
+	case VW_SET_VRING_KICK:
+	case VW_SET_VRING_CALL: {
+		int *to = m->vw_request == VW_SET_VRING_KICK ? kicks : calls;
+
+		if (to[i] >= 0)
+			close(to[i]);
+		to[i] = dup(fd);
+		break;
+	}
+	default:
+		break;
+	}
+}
+
+/* 0: there is nothing to answer but an acknowledgement. */
+static size_t
+do_request(struct vw_msg *m, int fd, int *reply_fd)
+{
+	switch (m->vw_request) {
+	case VW_GET_FEATURES:
+		m->u.vw_u64 = be.features;
+		return 8;
+	case VW_SET_FEATURES:
+		be.got_features = m->u.vw_u64;
+		return 0;
+	case VW_GET_PROTOCOL:
+		m->u.vw_u64 = be.protocol;
+		return 8;
+	case VW_SET_PROTOCOL:
+		be.got_protocol = m->u.vw_u64;
+		return 0;
+	case VW_GET_QUEUE_NUM:
+		m->u.vw_u64 = be.queues;
+		return 8;
+	case VW_GET_MAX_MEM_SLOTS:
+		m->u.vw_u64 = be.slots;
+		return 8;
+	case VW_GET_STATUS:
+		m->u.vw_u64 = be.status & be.status_mask;
+		return 8;
+	case VW_SET_STATUS:
+		be.status = m->u.vw_u64;
+		return 0;
+	case VW_NET_SET_MTU:
+		be.mtu = m->u.vw_u64;
+		return 0;
+	case VW_GET_CONFIG:
+		return do_config(m);
+	case VW_SET_CONFIG:
+		be.config_set++;
+		memcpy(be.config + m->u.vw_config.vc_offset,
+		    m->u.vw_config.vc_data, m->u.vw_config.vc_size);
+		return 0;
+	case VW_GET_INFLIGHT_FD:
+		return do_inflight(m, reply_fd);
+	case VW_SET_INFLIGHT_FD:
+		be.inflight_set++;
+		return 0;
+	case VW_ADD_MEM_REG:
+		be.regions++;
+		return 0;
+	case VW_SET_MEM_TABLE:
+		be.regions = m->u.vw_memory.vm_n;
+		return 0;
+	case VW_SET_BACKEND_REQ_FD:
+		if (channel >= 0)
+			close(channel);
+		channel = dup(fd);
+		return 0;
+	case VW_GET_VRING_BASE:
+		m->u.vw_state.vs_index ^= be.base_xor;
+		return 8;
+	default:
+		do_ring(m, fd);
+		return 0;
+	}
+}
+
+static int
+take(struct vw_msg *m, int *fd)
+{
+	char control[CMSG_SPACE(8 * sizeof(int))];
+	struct iovec iov = { m, VW_HEADER };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *cm;
+	int fds[8];
+	size_t i, n = 0;
+
+	*fd = -1;
+	if (recvmsg(sock, &mh, MSG_WAITALL) != (ssize_t)VW_HEADER)
+		return -1;
+	cm = CMSG_FIRSTHDR(&mh);
+	if (cm != NULL) {
+		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(cm), n * sizeof(int));
+		*fd = fds[0];
+	}
+	for (i = 1; i < n; i++)
+		close(fds[i]);
+	return m->vw_size != 0 && recv(sock, &m->u, m->vw_size,
+	    MSG_WAITALL) != (ssize_t)m->vw_size ? -1 : 0;
+}
+
+/* As it says itself, or when the front end has gone. */
+static void
+one_message(void)
+{
+	enum wrong wrong = POLITE;
+	int fd, reply_fd = -1, need;
+	uint32_t request;
+	struct vw_msg m;
+	size_t len;
+
+	if (take(&m, &fd) != 0) {
+		hang_up();
+		return;
+	}
+	request = m.vw_request;
+	need = (m.vw_flags & VW_NEED_REPLY) != 0;
+	if (be.wrong_request == request || ++be.nmessages == be.wrong_at)
+		wrong = be.wrong;
+	len = do_request(&m, fd, &reply_fd);
+	if (fd >= 0)
+		close(fd);
+	if (len == 0 && request != VW_GET_CONFIG && need) {
+		m.u.vw_u64 = 0;
+		len = 8;
+	} else if (len == 0 && request != VW_GET_CONFIG) {
+		if (wrong == CLOSES || wrong == HALF)
+			hang_up();
+		return;
+	}
+	answer(&m, len, reply_fd, wrong);
+	if (reply_fd >= 0)
+		close(reply_fd);
+}
+
+static void *
+back_end(void *arg)
+{
+	struct pollfd pfd;
+
+	(void)arg;
+	while (!quit) {
+		pthread_mutex_lock(&lock);
+		pfd.fd = sock >= 0 ? sock : listener;
+		pthread_mutex_unlock(&lock);
+		pfd.events = POLLIN;
+		if (poll(&pfd, 1, 5) != 1)
+			continue;
+		pthread_mutex_lock(&lock);
+		if (sock < 0 && pfd.fd == listener) {
+			sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+			be.nconnections += sock >= 0;
+		} else if (pfd.fd == sock)
+			one_message();
+		pthread_mutex_unlock(&lock);
+	}
+	return NULL;
+}
+
+/* What a test does to it from outside, between messages. */
+static void
+hang_up_now(void)
+{
+	pthread_mutex_lock(&lock);
+	hang_up();
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+say(int fd, uint32_t request, uint32_t flags, uint32_t size)
+{
+	struct vw_msg m = { request, flags, size, { 0 } };
+	size_t len = size < sizeof(m.u) ? VW_HEADER + size : VW_HEADER;
+
+	assert_int_equal(send(fd, &m, len, MSG_NOSIGNAL), len);
+}
+
+static unsigned int
+open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* The front end */
+
+static void
+note_broken(void *arg, const char *why)
+{
+	(void)arg;
+	assert_non_null(why);
+	nbroken++;
+}
+
+static void
+note_changed(void *arg)
+{
+	(void)arg;
+	nchanged++;
+}
+
+static const struct pv_blk_callbacks blk_callbacks = {
+	.bc_broken = note_broken, .bc_changed = note_changed
+};
+static const struct pv_net_callbacks net_callbacks = {
+	.nc_broken = note_broken, .nc_changed = note_changed
+};
+
+static unsigned int fds_before;
+
+static int
+setup(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	unsigned int i;
+
+	(void)state;
+	port_reset();
+	nbroken = nchanged = 0;
+	fds_before = open_fds();
+	memset(&be, 0, sizeof(be));
+	be.features = BLK_FEATURES;
+	be.protocol = PROTOCOL;
+	be.queues = 2;
+	be.slots = 32;
+	be.capacity = 1 << 20;
+	be.config_max = 60;
+	be.status_mask = ~0ull;
+	be.inflight_size = be.inflight_file = 8192;
+	for (i = 0; i < 8; i++)
+		kicks[i] = calls[i] = -1;
+	strcpy(sun.sun_path, path);
+	unlink(path);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (bind(listener, (struct sockaddr *)&sun, sizeof(sun)) != 0 ||
+	    listen(listener, 4) != 0)
+		return 1;
+	quit = 0;
+	return shmem_init(&sm, 2, REGION) != 0 ||
+	    pthread_create(&thread, NULL, back_end, NULL) != 0;
+}
+
+static int
+teardown(void **state)
+{
+	unsigned int i;
+	int bad;
+
+	(void)state;
+	vhost_free(vh);
+	vh = NULL;
+	quit = 1;
+	pthread_join(thread, NULL);
+	hang_up();
+	close(listener);
+	for (i = 0; i < 8; i++) {
+		if (kicks[i] >= 0)
+			close(kicks[i]);
+		if (calls[i] >= 0)
+			close(calls[i]);
+	}
+	shmem_fini(&sm);
+	bad = port_check();
+	if (open_fds() != fds_before) {
+		fprintf(stderr, "%u descriptors, %u before\n", open_fds(),
+		    fds_before);
+		bad = 1;
+	}
+	return bad;
+}
+
+static struct vhost_params
+params(unsigned int type)
+{
+	const struct vhost_params vp = {
+		.vp_path = path, .vp_type = type, .vp_shmem = &sm,
+		.vp_timeout_ms = LATE, .vp_nqueues = 2,
+		.vp_mac = { 2, 0, 0, 0, 0, 1 },
+	};
+
+	return vp;
+}
+
+static int
+attach(const struct vhost_params *vp)
+{
+	const struct pv_blk_params bp = { .bp_nqueues = 2, .bp_size = 16,
+	    .bp_maxsegs = 4 };
+	const struct pv_net_params np = { .np_pairs = 2, .np_rxsize = 16,
+	    .np_txsize = 16 };
+	int error;
+
+	vh = vhost_new(vp);
+	assert_non_null(vh);
+	error = vhost_connect(vh);
+	if (error)
+		return error;
+	error = pv_virtio_init(&dev, &vhost_transport, vh, vp->vp_type,
+	    &sm.sm_tag, "vhost", NULL, NULL);
+	if (error)
+		return error;
+	return vp->vp_type == PV_TYPE_NET ?
+	    pv_net_attach(&net, &dev, &net_callbacks, NULL, &np) :
+	    pv_blk_attach(&blk, &dev, &blk_callbacks, NULL, &bp);
+}
+
+static void
+attach_blk(void)
+{
+	const struct vhost_params vp = params(PV_TYPE_BLK);
+
+	assert_int_equal(attach(&vp), 0);
+}
+
+static void
+a_polite_back_end_is_told_everything(void **state)
+{
+	char text[200];
+
+	(void)state;
+	attach_blk();
+	assert_int_equal(be.got_protocol, PROTOCOL);
+	assert_true(be.got_features & BIT(VW_F_PROTOCOL));
+	assert_int_equal(be.status, 15);
+	assert_int_equal(be.regions, 2);
+	assert_int_equal(be.enabled, 3);
+	assert_int_equal(be.inflight_set, 1);
+	assert_int_equal(pv_blk_info(&blk)->bi_capacity, 1 << 20);
+	assert_int_equal(pv_blk_info(&blk)->bi_nqueues, 2);
+	vhost_protocol_text(vh, text, sizeof(text));
+	assert_string_equal(text, "MQ REPLY_ACK NET_MTU BACKEND_REQ CONFIG "
+	    "INFLIGHT_SHMFD CONFIGURE_MEM_SLOTS STATUS");
+	vhost_protocol_text(vh, text, 9);
+	assert_string_equal(text, "MQ REPLY");
+	assert_string_equal(vhost_error(vh), "");
+	assert_int_equal(vhost_connect(vh), EISCONN);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+	assert_int_equal(be.status, 0);
+	assert_int_equal(sm.sm_used, 0);
+}
+
+/* All of a life, or what of it there is; how it ends is what counts. */
+static int
+whole_life(unsigned int timeout_ms)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	int error;
+
+	vp.vp_timeout_ms = timeout_ms;
+	error = attach(&vp);
+	if (error == 0) {
+		error = pv_blk_set_writeback(&blk, 0);
+		if (pv_blk_detach(&blk) != 0 && error == 0)
+			error = ETIMEDOUT;
+	}
+	return error;
+}
+
+static void
+reset_between(void)
+{
+	vhost_free(vh);
+	vh = NULL;
+	hang_up_now();
+	shmem_fini(&sm);
+	assert_int_equal(shmem_init(&sm, 2, REGION), 0);
+	pthread_mutex_lock(&lock);
+	be.nmessages = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+/*
+ * Each kind of wrong at each message: it ends in an error, in words, within a
+ * bound, and nothing stays open. Where the time must pass it is short, for each
+ * third message.
+ */
+static void
+each_wrong_at_each_message(void **state)
+{
+	unsigned int messages, at, wrong;
+	time_t start;
+	int error;
+
+	(void)state;
+	assert_int_equal(whole_life(LATE), 0);
+	messages = be.nmessages;
+	assert_true(messages > 40);
+	for (wrong = CLOSES; wrong <= REFUSES; wrong++)
+		for (at = 1; at <= messages; at++) {
+			bool slow = wrong == SILENT || wrong == TRICKLES;
+
+			if (slow && at % 5 != wrong % 5)
+				continue;
+			reset_between();
+			be.wrong = (enum wrong)wrong;
+			be.wrong_at = at;
+			start = time(NULL);
+			error = whole_life(slow ? SOON : LATE);
+			be.wrong_at = 0;
+			if (time(NULL) - start > 15)
+				fail_msg("wrong %u at %u: long", wrong, at);
+			/* What has no answer can't be wrong. */
+			if (error != 0 && *vhost_error(vh) == '\0')
+				fail_msg("wrong %u at %u: %d without words",
+				    wrong, at, error);
+		}
+}
+
+/* For requests whose answers matter: the error is the right one. */
+static void
+answers_are_held_to_what_was_asked(void **state)
+{
+	static const uint32_t requests[] = { VW_GET_FEATURES, VW_GET_PROTOCOL,
+	    VW_GET_QUEUE_NUM, VW_GET_MAX_MEM_SLOTS, VW_SET_OWNER };
+	static const enum wrong wrongs[] = { SHORT, LONG, HUGE_SIZE, OTHER,
+	    NO_REPLY, VERSION, WITH_FD };
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	unsigned int i, j;
+
+	(void)state;
+	for (i = 0; i < sizeof(requests) / sizeof(*requests); i++)
+		for (j = 0; j < sizeof(wrongs) / sizeof(*wrongs); j++) {
+			be.wrong_request = requests[i];
+			be.wrong = wrongs[j];
+			vh = vhost_new(&vp);
+			assert_int_equal(vhost_connect(vh), EPROTO);
+			assert_string_not_equal(vhost_error(vh), "");
+			assert_int_equal(vhost_connected(vh), 0);
+			reset_between();
+		}
+	be.wrong_request = VW_SET_OWNER;
+	be.wrong = REFUSES;
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), EIO);
+	assert_string_equal(vhost_error(vh), "the back end refused request 3");
+	reset_between();
+	be.wrong = CLOSES;
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), ECONNRESET);
+	/* And that was not for ever. */
+	be.wrong_request = 0;
+	assert_int_equal(vhost_connect(vh), 0);
+}
+
+static void
+numbers_are_held_to_what_can_be(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+
+	(void)state;
+	be.queues = ~0ull;
+	vp.vp_nqueues = 0;
+	assert_int_equal(attach(&vp), 0);
+	assert_int_equal(vhost_transport.to_queue_count(vh),
+	    VHOST_MAXQUEUES / 2);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+	reset_between();
+	be.queues = 0;
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), EPROTO);
+	reset_between();
+	be.queues = 2;
+	be.slots = 1;
+	assert_int_equal(attach(&vp), ENOTSUP);
+	assert_string_equal(vhost_error(vh),
+	    "the back end takes 1 regions of memory, not 2");
+	reset_between();
+	be.slots = 32;
+	be.config_max = 0;
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), EPROTO);
+}
+
+static void
+inflight_memory_is_held_to_its_file(void **state)
+{
+	static const struct {
+		uint64_t size, file, offset;
+		int no_fd;
+	} bad[] = {
+		{ 8192, 8191, 0, 0 }, { 0, 8192, 0, 0 },
+		{ 8192, 8192, 1, 0 }, { 4096, 8192, ~0ull, 0 },
+		{ ~0ull, 8192, 0, 0 }, { 8192, 8192, 0, 1 },
+	};
+	const struct vhost_params vp = params(PV_TYPE_BLK);
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		be.inflight_size = bad[i].size;
+		be.inflight_file = bad[i].file;
+		be.inflight_offset = bad[i].offset;
+		be.inflight_no_fd = bad[i].no_fd;
+		assert_int_equal(attach(&vp), EIO);
+		assert_non_null(strstr(vhost_error(vh), bad[i].no_fd ?
+		    "lacks its descriptor" : "not as long as it says"));
+		reset_between();
+	}
+}
+
+static void
+refused_features_are_refused(void **state)
+{
+	const struct vhost_params vp = params(PV_TYPE_BLK);
+
+	(void)state;
+	be.status_mask = ~(uint64_t)PV_STATUS_FEATURES_OK;
+	assert_int_equal(attach(&vp), ENOTSUP);
+	assert_string_equal(vhost_error(vh),
+	    "the back end refuses these features");
+}
+
+/* Its file is gone; the device is quiet; it comes back, and all is well. */
+static void
+a_lost_back_end_is_a_reset(void **state)
+{
+	(void)state;
+	attach_blk();
+	hang_up_now();
+	assert_int_equal(vhost_wait(vh, VHOST_ALL, (int)LATE), ENOTCONN);
+	assert_int_equal(nbroken, 1);
+	assert_string_equal(vhost_error(vh),
+	    "the back end closed the connection");
+	assert_int_equal(vhost_connected(vh), 0);
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	assert_null(pv_blk_drain(&blk));
+	assert_int_equal(pv_blk_start(&blk), ENOTSUP);
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_int_equal(pv_blk_start(&blk), 0);
+	assert_int_equal(be.nconnections, 2);
+	assert_int_equal(be.status, 15);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+polling_finds_it_too(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+
+	(void)state;
+	vp.vp_poll = 1;
+	assert_int_equal(attach(&vp), 0);
+	assert_int_equal(vhost_fd(vh, 0), -1);
+	assert_int_equal(pv_virtio_poll(&dev), 0);
+	hang_up_now();
+	assert_int_equal(pv_virtio_poll(&dev), 1);
+	assert_int_equal(nbroken, 1);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+/* It keeps the connection: perhaps it still writes. Then it is ended. */
+static void
+a_hung_back_end_confirms_nothing(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+
+	(void)state;
+	vp.vp_timeout_ms = SOON * 20;
+	assert_int_equal(attach(&vp), 0);
+	be.wrong_request = VW_GET_VRING_BASE;
+	be.wrong = SILENT;
+	assert_int_equal(pv_blk_stop(&blk), ETIMEDOUT);
+	assert_non_null(strstr(vhost_error(vh), "does not answer"));
+	assert_int_equal(vhost_connect(vh), EBUSY);
+	hang_up_now();
+	be.wrong_request = 0;
+	assert_int_equal(pv_virtio_stop(&dev), 0);
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+another_ring_than_asked_is_no_confirmation(void **state)
+{
+	(void)state;
+	attach_blk();
+	be.base_xor = 1;
+	assert_int_equal(pv_blk_stop(&blk), ETIMEDOUT);
+	assert_string_equal(vhost_error(vh),
+	    "the back end stopped another ring than asked");
+}
+
+static void
+what_nobody_asked_ends_it(void **state)
+{
+	(void)state;
+	attach_blk();
+	say(sock, VW_GET_FEATURES, VW_VERSION | VW_REPLY, 8);
+	assert_int_equal(vhost_wait(vh, VHOST_ALL, (int)LATE), ENOTCONN);
+	assert_string_equal(vhost_error(vh), "the back end speaks unasked");
+	assert_int_equal(nbroken, 1);
+	hang_up_now();
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+an_answer_too_many_ends_it(void **state)
+{
+	const struct vhost_params vp = params(PV_TYPE_BLK);
+
+	(void)state;
+	be.wrong_request = VW_SET_STATUS;
+	be.wrong = TWICE;
+	assert_int_not_equal(attach(&vp), 0);
+	assert_string_not_equal(vhost_error(vh), "");
+}
+
+/* The other channel */
+
+static void
+it_tells_of_a_changed_configuration(void **state)
+{
+	struct vw_msg m;
+
+	(void)state;
+	attach_blk();
+	be.capacity *= 2;
+	say(channel, VW_CONFIG_CHANGED, VW_VERSION | VW_NEED_REPLY, 0);
+	assert_int_equal(vhost_wait(vh, VHOST_ALL, (int)LATE), 0);
+	assert_int_equal(nchanged, 1);
+	assert_int_equal(recv(channel, &m, VW_HEADER + 8, MSG_WAITALL),
+	    VW_HEADER + 8);
+	assert_int_equal(m.vw_flags, VW_VERSION | VW_REPLY);
+	assert_int_equal(m.u.vw_u64, 0);
+	assert_int_equal(pv_blk_changed(&blk), 1);
+	assert_int_equal(pv_blk_info(&blk)->bi_capacity, 2 << 20);
+	/* What is not driven is refused. */
+	say(channel, 3, VW_VERSION | VW_NEED_REPLY, 24);
+	vhost_attend(vh, VHOST_ALL);
+	assert_int_equal(recv(channel, &m, VW_HEADER + 8, MSG_WAITALL),
+	    VW_HEADER + 8);
+	assert_int_equal(m.u.vw_u64, 1);
+	assert_int_equal(vhost_connected(vh), 1);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+nonsense_on_the_channel_ends_it(void **state)
+{
+	(void)state;
+	attach_blk();
+	say(channel, VW_CONFIG_CHANGED, VW_VERSION, 0xfffffff0u);
+	assert_int_equal(vhost_attend(vh, VHOST_ALL), ENOTCONN);
+	assert_non_null(strstr(vhost_error(vh), "no known form"));
+	hang_up_now();
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+a_closed_channel_is_no_loss(void **state)
+{
+	(void)state;
+	attach_blk();
+	pthread_mutex_lock(&lock);
+	close(channel);
+	channel = -1;
+	pthread_mutex_unlock(&lock);
+	vhost_attend(vh, VHOST_ALL);
+	assert_int_equal(vhost_connected(vh), 1);
+	assert_int_equal(vhost_wait(vh, VHOST_ALL, 10), EAGAIN);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+configuration_is_written_and_read_back(void **state)
+{
+	(void)state;
+	be.config[32] = 1;
+	attach_blk();
+	assert_int_equal(pv_blk_set_writeback(&blk, 0), 0);
+	assert_int_equal(be.config_set, 1);
+	assert_int_equal(be.config[32], 0);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+/* Memory */
+
+static void
+memory_grows_region_by_region(void **state)
+{
+	(void)state;
+	attach_blk();
+	assert_int_equal(shmem_grow(&sm, REGION), 0);
+	assert_int_equal(vhost_memory(vh), 0);
+	assert_int_equal(be.regions, 3);
+	assert_int_equal(vhost_memory(vh), 0);
+	assert_int_equal(be.regions, 3);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+without_slots_it_is_one_table(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	unsigned int i;
+
+	(void)state;
+	vp.vp_protocol_deny = BIT(VHOST_P_CONFIGURE_MEM_SLOTS);
+	assert_int_equal(attach(&vp), 0);
+	assert_int_equal(be.regions, 2);
+	for (i = 0; i < 6; i++)
+		assert_int_equal(shmem_grow(&sm, REGION), 0);
+	assert_int_equal(vhost_memory(vh), 0);
+	assert_int_equal(be.regions, 8);
+	assert_int_equal(shmem_grow(&sm, REGION), 0);
+	assert_int_equal(vhost_memory(vh), ENOSPC);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+/* In flight */
+
+static void
+kept_rings_go_to_the_next_one(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	struct vhost_counters vc;
+
+	(void)state;
+	vp.vp_resume = 1;
+	assert_int_equal(attach(&vp), 0);
+	hang_up_now();
+	assert_int_equal(vhost_wait(vh, VHOST_ALL, (int)LATE), ENOTCONN);
+	assert_int_equal(nbroken, 0);
+	be.regions = be.enabled = be.inflight_set = 0;
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_int_equal(be.inflight_set, 1);
+	assert_int_equal(be.regions, 2);
+	assert_int_equal(be.enabled, 3);
+	assert_int_equal(be.status, 15);
+	vhost_counters(vh, &vc);
+	assert_int_equal(vc.vc_resumes, 1);
+	assert_null(pv_virtio_broken(&dev));
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+static void
+kept_rings_need_what_is_in_use(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+
+	(void)state;
+	vp.vp_resume = 1;
+	assert_int_equal(attach(&vp), 0);
+	hang_up_now();
+	be.features &= ~BIT(PV_BLK_F_FLUSH);
+	assert_int_equal(vhost_connect(vh), ENOTSUP);
+	be.features |= BIT(PV_BLK_F_FLUSH);
+	be.queues = 1;
+	assert_int_equal(vhost_connect(vh), ENOTSUP);
+	be.queues = 2;
+	be.protocol &= ~BIT(VHOST_P_INFLIGHT_SHMFD);
+	assert_int_equal(vhost_connect(vh), ENOTSUP);
+	assert_int_equal(nbroken, 0);
+	be.protocol |= BIT(VHOST_P_INFLIGHT_SHMFD);
+	assert_int_equal(vhost_connect(vh), 0);
+	/* Or the port gives up. */
+	hang_up_now();
+	assert_int_equal(pv_blk_stop(&blk), 0);
+	be.protocol &= ~BIT(VHOST_P_INFLIGHT_SHMFD);
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_int_equal(pv_blk_start(&blk), 0);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+/* Network */
+
+static void
+pairs_are_enabled_as_the_driver_asks(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_NET);
+
+	(void)state;
+	be.features = NET_FEATURES;
+	be.protocol &= ~BIT(VHOST_P_CONFIG);
+	be.queues = 128;
+	vp.vp_mtu = 1400;
+	assert_int_equal(attach(&vp), 0);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 2);
+	assert_int_equal(be.enabled, 0xf);
+	assert_int_equal(be.mtu, 1400);
+	assert_int_equal(pv_net_mtu(&net), 1400);
+	assert_int_equal(pv_net_mac(&net)[5], 1);
+	assert_int_equal(pv_net_link(&net), 1);
+	assert_int_equal(be.got_features & (BIT(PV_NET_F_CTRL_RX) |
+	    BIT(PV_F_ACCESS_PLATFORM) | BIT(VW_F_LOG_ALL) |
+	    BIT(PV_NET_F_MAC)), 0);
+	assert_int_equal(pv_net_set_pairs(&net, 1), 0);
+	assert_int_equal(be.enabled, 3);
+	assert_int_equal(pv_net_set_pairs(&net, 2), 0);
+	assert_int_equal(be.enabled, 0xf);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+one_pair_needs_no_control_queue(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_NET);
+
+	(void)state;
+	be.features = NET_FEATURES;
+	be.protocol &= ~BIT(VHOST_P_CONFIG);
+	vp.vp_nqueues = 0;
+	assert_int_equal(attach(&vp), 0);
+	assert_int_equal(pv_virtio_has(&dev, PV_NET_F_CTRL_VQ), 0);
+	assert_int_equal(vhost_transport.to_queue_count(vh), 2);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* Sockets */
+
+static void
+who_is_not_there_is_said_to_be(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	char other[80];
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s.none", path);
+	vp.vp_path = other;
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), ENOENT);
+	assert_non_null(strstr(vhost_error(vh), other));
+	vhost_free(vh);
+	vp.vp_server = 1;
+	vp.vp_timeout_ms = SOON;
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), ETIMEDOUT);
+	assert_int_equal(access(other, F_OK), 0);
+	vhost_free(vh);
+	assert_int_equal(access(other, F_OK), -1);
+	vp.vp_path = NULL;
+	vh = vhost_new(&vp);
+	assert_null(vh);
+}
+
+int
+main(void)
+{
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_polite_back_end_is_told_everything),
+		T(each_wrong_at_each_message),
+		T(answers_are_held_to_what_was_asked),
+		T(numbers_are_held_to_what_can_be),
+		T(inflight_memory_is_held_to_its_file),
+		T(refused_features_are_refused),
+		T(a_lost_back_end_is_a_reset),
+		T(polling_finds_it_too),
+		T(a_hung_back_end_confirms_nothing),
+		T(another_ring_than_asked_is_no_confirmation),
+		T(what_nobody_asked_ends_it),
+		T(an_answer_too_many_ends_it),
+		T(it_tells_of_a_changed_configuration),
+		T(nonsense_on_the_channel_ends_it),
+		T(a_closed_channel_is_no_loss),
+		T(configuration_is_written_and_read_back),
+		T(memory_grows_region_by_region),
+		T(without_slots_it_is_one_table),
+		T(kept_rings_go_to_the_next_one),
+		T(kept_rings_need_what_is_in_use),
+		T(pairs_are_enabled_as_the_driver_asks),
+		T(one_pair_needs_no_control_queue),
+		T(who_is_not_there_is_said_to_be),
+	};
+	int failed;
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(path);
+	rmdir(dir);
+	return failed;
+}
