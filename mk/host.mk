@@ -22,8 +22,8 @@ HOST_LIBS := -lcmocka
 HOST_LIB_OBJ := $(patsubst %,$(H)/%.o,$(LIB_SRC) $(wildcard port/posix/*.c bench/*.c))
 HOST_FDT_OBJ := $(patsubst $(FDT)/%,$(H)/libfdt/%.o,$(FDT_SRC))
 UNIT_SRC := $(wildcard test/unit/test_*.c)
-# Those of the library: what does not speak of the guest.
-LIB_UNIT := $(basename $(notdir $(shell grep -L guest $(UNIT_SRC))))
+# Those of the library: what does not speak of the guest, nor is about a process as a port.
+LIB_UNIT := $(filter-out test_shmem test_replay test_vhost,$(basename $(notdir $(shell grep -L guest $(UNIT_SRC)))))
 UNIT := $(patsubst test/unit/%.c,$(H)/%,$(UNIT_SRC))
 DEPS += $(HOST_LIB_OBJ:.o=.d)
 

@@ -655,8 +655,8 @@ attend(struct vhost *vh)
 	if (pthread_mutex_trylock(&vh->vh_lock) != 0)
 		return EAGAIN;
 	look(vh);
-	while (vhost_state(vh) == VHOST_UP && vhost_asked(vh) == 0)
-		;
+	while (vhost_state(vh) == VHOST_UP && vhost_asked(vh) != EAGAIN)
+		error = 0;
 	if (__atomic_load_n(&vh->vh_changed, __ATOMIC_ACQUIRE) &&
 	    vhost_state(vh) == VHOST_UP)
 		vhost_config_fetch(vh);
@@ -995,7 +995,7 @@ to_intr_status(void *arg)
 
 	if (pthread_mutex_trylock(&vh->vh_lock) != 0)
 		return 0;
-	while (vhost_state(vh) == VHOST_UP && vhost_asked(vh) == 0)
+	while (vhost_state(vh) == VHOST_UP && vhost_asked(vh) != EAGAIN)
 		;
 	if (__atomic_load_n(&vh->vh_changed, __ATOMIC_ACQUIRE) &&
 	    vhost_state(vh) == VHOST_UP)

@@ -101,11 +101,7 @@ def anywhere(tmp, kind, packed):
 def main():
     if vhost.missing():
         tap.skip_all("not installed: " + " ".join(vhost.missing()))
-    kinds = [("split", False), ("packed", True)]
-    # Until the library has them.
-    if not os.path.exists(os.path.join(TOP, "lib/core/virtq_packed.c")):
-        kinds.pop()
-    for kind, packed in kinds:
+    for kind, packed in (("split", False), ("packed", True)):
         with tempfile.TemporaryDirectory(prefix="paravane-") as tmp:
             for i, name in enumerate(POINTS):
                 point(tmp, kind, packed, i + 1, name)

@@ -51,12 +51,6 @@ RUNS = [
 ]
 
 
-# Until the library has them.
-if not os.path.exists(os.path.join(TOP, "lib/core/virtq_packed.c")):
-    RUNS = [(n, a, tuple(b for b in r if b not in (PACKED, IN_ORDER)), m, q)
-            for n, a, r, m, q in RUNS if "packed" not in n]
-    RING = (MRG, INDIRECT, EVENT)
-
 
 def judge(p, status, frames, breaks):
     bad = [] if status == 0 else [f"status {status}"] + p.lines[-4:]
