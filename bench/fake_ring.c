@@ -887,7 +887,8 @@ fake_queue_clear(struct fake_queue *fq)
 	fq->fq_seen = fq->fq_rung = fq->fq_settled = 0;
 	fq->fq_ordered = fq->fq_checked = 0;
 	fq->fq_vector_unread = fq->fq_told = 0;
-	fq->fq_resetting = fq->fq_stopped = 0;
+	fq->fq_resetting = 0;
+	fq->fq_stopped = 0;
 	fq->fq_ntaken = 0;
 	fq->fq_next = 0;
 	memset(&fq->fq_holds, 0, sizeof(fq->fq_holds));

@@ -98,7 +98,7 @@ static int
 submit_some(struct replay *rp, unsigned int queue,
     struct replay_request *const *rr, unsigned int n, unsigned int *accepted)
 {
-	struct pv_blk_request *br[BATCH];
+	struct pv_blk_request *br[BATCH] = { NULL };
 	unsigned int i;
 	int error;
 

@@ -170,6 +170,8 @@ INCLUDE_BREACHES = [
      "#include \"../../port/posix/p.h\"\n"),
     ("the bench, of the guest", "bench/model/x.c",
      "#include \"../../guest/include/e.h\"\n"),
+    ("a process as a port, of the library's own", "port/posix/native/x.c",
+     "#include \"../../../lib/core/c.h\"\n"),
     ("a port, of the bench", "port/posix/x.c",
      "#include \"../../bench/model/m.c\"\n"),
 ]
@@ -204,7 +206,7 @@ def test_undefined(directory):
                     source], check=True)
     tap.equal(undefined([path]) - want - MEMORY, {"printf"},
               "found: an undefined symbol beyond the contract")
-    for toolchain in ("gcc", "clang"):
+    for toolchain in ("gcc", "clang", "native"):
         objects = library_objects(toolchain)
         if not tap.ok(objects, f"{toolchain}: the library is built"):
             continue
