@@ -55,6 +55,7 @@ count_lines_end(void)
 #define TRAP_FLAG	0x100
 #define AREAS_MAX	(3 * QUEUES_MAX)
 #define SEEN_MAX	65536u
+#define OPENED_MAX	8
 
 struct area {
 	uintptr_t from;
@@ -65,7 +66,8 @@ static struct area areas[AREAS_MAX];
 static unsigned int nareas;
 static volatile uint64_t steps;
 static volatile bool stepping, closed;
-static volatile uintptr_t opened;	/* page, for one instruction */
+static uintptr_t opened[OPENED_MAX];	/* pages, for one instruction */
+static volatile unsigned int nopened;
 static uint64_t overhead;		/* of begin and end, in steps */
 static uintptr_t page;
 
@@ -98,10 +100,9 @@ on_trap(int sig, siginfo_t *info, void *context)
 		steps++;
 		return;
 	}
-	if (opened != 0 &&
-	    mprotect((void *)opened, page, PROT_NONE) != 0)
-		abort();
-	opened = 0;
+	while (nopened > 0)
+		if (mprotect((void *)opened[--nopened], page, PROT_NONE) != 0)
+			abort();
 	uc->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
 }
 
@@ -134,12 +135,11 @@ on_fault(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	note(addr);
-	if (opened != 0 &&	/* one instruction, two pages: the first stays open */
-	    opened == (addr & ~(page - 1)))
+	addr &= ~(page - 1);
+	if (nopened == OPENED_MAX ||
+	    mprotect((void *)addr, page, PROT_READ | PROT_WRITE) != 0)
 		abort();
-	opened = addr & ~(page - 1);
-	if (mprotect((void *)opened, page, PROT_READ | PROT_WRITE) != 0)
-		abort();
+	opened[nopened++] = addr;
 	uc->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
 }
 
