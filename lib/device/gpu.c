@@ -515,7 +515,7 @@ gpu_alloc_cmds(struct pv_gpu *sc)
 	if (cmds == NULL)
 		return ENOMEM;
 	error = pv_dmamem_alloc(&cmds->gc_dma, sc->sc_dev->vd_dmat,
-	    GPU_CMDS_LEN, DMA_LINE, 1, 0, 0);
+	    GPU_CMDS_LEN, DMA_LINE, GPU_CMDS_SEGS, 0, 0);
 	if (error) {
 		pv_kern_free(cmds, sizeof(*cmds));
 		return error;

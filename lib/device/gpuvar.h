@@ -36,6 +36,7 @@
 #define GPU_REQUEST_LEN		DMA_LINE
 #define GPU_ANSWER_MAX		(GPU_HDRLEN + PV_GPU_CAPSET_MAX)
 #define GPU_SLOT_LEN		(GPU_REQUEST_LEN + DMA_LINES(GPU_HDRLEN))
+#define GPU_CMDS_SEGS		8	/* of 4 KiB and more, if it must be */
 #define GPU_CMDS_LEN		(GPU_NSLOTS * GPU_SLOT_LEN + \
 				    DMA_LINES(GPU_ANSWER_MAX))
 

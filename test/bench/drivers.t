@@ -17,7 +17,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "test", "support"))
 import tap
 
-UNITS = ["virtq", "virtio", "limits", "entropy", "console", "net", "blk", "gpu"]
+UNITS = ["virtq", "virtio", "limits", "entropy", "console", "net", "blk", "gpu",
+         "gpuheads"]
 
 BUSES = [
     "coherent,segsize=700,seed=1",

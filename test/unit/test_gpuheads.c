@@ -1,0 +1,1704 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Heads, framebuffers of the port's, flushes without a wait, cursors, blobs and
+ * clients that render: against a device that answers what it is told to, when it
+ * is told to. (That pictures arrive is seen by bench/check/gpu.c.)
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <paravane/gpu.h>
+
+#include "port.h"
+#include "rig.h"
+#include "wire.h"
+
+#define CONTROLQ	0
+#define CURSORQ		1
+
+#define SEEN		512
+#define KEPT		64
+
+/* A request, as the device saw it. */
+struct seen {
+	uint32_t type, flags, ctx, ring;
+	uint64_t fence;
+	uint32_t w[18];			/* behind the header */
+	uint32_t outlen, inlen;
+};
+
+static struct rig rig;
+static struct pv_gpu gpu;
+static struct pv_gpu_params params;
+static struct {
+	uint32_t x, y, w, h, enabled, flags;
+} modes[16];
+
+static struct seen seen[SEEN];
+static unsigned int nseen;
+
+static int mute;			/* keeps what it takes */
+static struct {
+	unsigned int queue, at;
+	struct rig_chain rc;
+} kept[KEPT];
+static unsigned int nkept;
+
+static uint32_t refuse;			/* this type, with 0x1200 */
+static uint32_t lie_for;		/* this type is answered by */
+static uint32_t lie_type, lie_len;	/* another type, or so many bytes */
+static unsigned int refuse_at;		/* the command of this number, too */
+static int silent_cursor;		/* no byte of an answer */
+static uint32_t capset_size, map_info;
+
+static unsigned int nchanged, nrevoked, nbroken, nprogress, ndone;
+static unsigned int last_revoked;
+static uint64_t done_fence[64];
+static int done_error[64];
+
+static void
+note_changed(void *arg)
+{
+	(void)arg;
+	nchanged++;
+}
+
+static void
+note_revoke(void *arg, unsigned int generation)
+{
+	(void)arg;
+	nrevoked++;
+	last_revoked = generation;
+}
+
+static void
+note_broken(void *arg, const char *why)
+{
+	(void)arg;
+	(void)why;
+	nbroken++;
+}
+
+static void
+note_done(void *arg, uint64_t fence, int error)
+{
+	(void)arg;
+	done_fence[ndone % 64] = fence;
+	done_error[ndone++ % 64] = error;
+}
+
+static void
+note_progress(void *arg)
+{
+	(void)arg;
+	nprogress++;
+}
+
+static struct pv_gpu_callbacks callbacks;
+
+/* The device */
+
+static uint32_t
+answer_of(const struct seen *s, uint8_t *answer, uint32_t *len)
+{
+	switch (s->type) {
+	case 0x100:
+		memcpy(answer + 24, modes, sizeof(modes));
+		wire32_all((uint32_t *)(void *)(answer + 24),
+		    sizeof(modes) / 4);
+		*len = 24 + sizeof(modes);
+		return 0x1101;
+	case 0x108:
+		wire_put(answer + 24, 4, s->w[0] + 1);
+		wire_put(answer + 28, 4, 2);
+		wire_put(answer + 32, 4, capset_size);
+		*len = 40;
+		return 0x1102;
+	case 0x109:
+		memset(answer + 24, 0x5c, capset_size);
+		*len = 24 + capset_size;
+		return 0x1103;
+	case 0x10b:
+		memset(answer + 24, 0x77, 16);
+		*len = 40;
+		return 0x1105;
+	case 0x208:
+		wire_put(answer + 24, 4, map_info);
+		*len = 32;
+		return 0x1106;
+	default:
+		return 0x1100;
+	}
+}
+
+static void
+give(unsigned int queue, const struct seen *s, const struct rig_chain *rc)
+{
+	static uint8_t answer[8192];
+	uint32_t len = 24, type;
+
+	memset(answer, 0, sizeof(answer));
+	type = answer_of(s, answer, &len);
+	if (s->type == refuse || (refuse_at != 0 && s == &seen[refuse_at - 1]))
+		type = 0x1200;
+	if (s->type == lie_for) {
+		type = lie_type != 0 ? lie_type : type;
+		len = lie_len != 0 ? lie_len : len;
+	}
+	wire_put(answer, 4, type);
+	wire_put(answer + 4, 4, s->flags);
+	wire_put(answer + 8, 8, s->fence);
+	wire_put(answer + 16, 4, s->ctx);
+	if (queue == CURSORQ && silent_cursor)
+		len = 0;
+	assert_true(len <= rc->rc_inlen);
+	rig_write(rc, 0, answer, len);
+	rig_give(&rig, queue, rc->rc_head, len);
+}
+
+/* Answer what is kept: the i-th of them. */
+static void
+give_kept(unsigned int i)
+{
+	assert_true(i < nkept);
+	give(kept[i].queue, &seen[kept[i].at], &kept[i].rc);
+	memmove(&kept[i], &kept[i + 1], (--nkept - i) * sizeof(kept[0]));
+}
+
+static void
+give_all(void)
+{
+	mute = 0;
+	while (nkept > 0)
+		give_kept(0);
+}
+
+static void
+take(const struct rig_chain *rc, struct seen *s)
+{
+	uint8_t request[96] = { 0 };
+
+	rig_read(rc, 0, request, rc->rc_outlen < 96 ? rc->rc_outlen : 96);
+	s->type = (uint32_t)wire_get(request, 4);
+	s->flags = (uint32_t)wire_get(request + 4, 4);
+	s->fence = wire_get(request + 8, 8);
+	s->ctx = (uint32_t)wire_get(request + 16, 4);
+	s->ring = request[20];
+	memcpy(s->w, request + 24, sizeof(s->w));
+	wire32_all(s->w, 18);
+	s->outlen = rc->rc_outlen;
+	s->inlen = rc->rc_inlen;
+}
+
+static void
+notified(struct rig *rg, unsigned int queue)
+{
+	static struct rig_chain rc;
+
+	(void)rg;
+	while (rig_take(&rig, queue, &rc)) {
+		assert_true(nseen < SEEN);
+		take(&rc, &seen[nseen++]);
+		if (!mute) {
+			give(queue, &seen[nseen - 1], &rc);
+			continue;
+		}
+		assert_true(nkept < KEPT);
+		kept[nkept].queue = queue;
+		kept[nkept].at = nseen - 1;
+		kept[nkept++].rc = rc;
+	}
+}
+
+/* The test's side */
+
+#define G(n)	PV_F_BIT(PV_GPU_F_##n)
+
+static void
+set_mode(unsigned int i, uint32_t w, uint32_t h)
+{
+	modes[i].w = w;
+	modes[i].h = h;
+	modes[i].enabled = w != 0;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	port_reset();
+	rig_new(&rig, PV_TYPE_GPU);
+	rig.rg_notify = notified;
+	rig.rg_configlen = 16;
+	rig_put32(&rig, 8, 3);
+	rig_put32(&rig, 12, 2);
+	memset(modes, 0, sizeof(modes));
+	set_mode(0, 640, 480);
+	memset(&params, 0, sizeof(params));
+	memset(&callbacks, 0, sizeof(callbacks));
+	callbacks.gc_changed = note_changed;
+	callbacks.gc_revoke = note_revoke;
+	callbacks.gc_broken = note_broken;
+	callbacks.gc_done = note_done;
+	nseen = nkept = 0;
+	mute = silent_cursor = 0;
+	refuse = lie_for = lie_type = lie_len = 0;
+	refuse_at = 0;
+	capset_size = 100;
+	map_info = PV_GPU_CACHE_CACHED;
+	nchanged = nrevoked = nbroken = nprogress = ndone = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return port_check();
+}
+
+static int
+try_attach(void)
+{
+	return pv_gpu_attach(&gpu, rig_init(&rig), &callbacks, NULL, &params);
+}
+
+static void
+attach(void)
+{
+	assert_int_equal(try_attach(), 0);
+	nseen = 0;
+}
+
+static void
+detach(void)
+{
+	assert_int_equal(pv_gpu_detach(&gpu), 0);
+	nkept = 0;
+}
+
+static unsigned int
+count(uint32_t type)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < nseen; i++)
+		n += seen[i].type == type;
+	return n;
+}
+
+static const struct seen *
+last(uint32_t type)
+{
+	unsigned int i;
+
+	for (i = nseen; i-- > 0;)
+		if (seen[i].type == type)
+			return &seen[i];
+	fail_msg("no command 0x%x", type);
+	return NULL;
+}
+
+static struct pv_gpu_fb *
+shown(unsigned int head)
+{
+	return pv_gpu_head_fb(&gpu, head);
+}
+
+static enum pv_gpu_head_state
+state_of(unsigned int head)
+{
+	struct pv_gpu_head_info hi;
+
+	assert_int_equal(pv_gpu_head(&gpu, head, &hi), 0);
+	return hi.hi_state;
+}
+
+static unsigned int
+generation_of(unsigned int head)
+{
+	struct pv_gpu_head_info hi;
+
+	assert_int_equal(pv_gpu_head(&gpu, head, &hi), 0);
+	return hi.hi_generation;
+}
+
+/* Without a wait */
+
+static void
+as_many_flushes_as_there_is_room_for(void **state)
+{
+	uint64_t fence, first = 0;
+	unsigned int n, i;
+
+	(void)state;
+	port.po_shadow = 1;
+	attach();
+	ndone = 0;
+	mute = 1;
+	for (n = 0;; n++) {
+		pv_gpu_damage(&gpu, shown(0), 0, 10 * n, 10, 10);
+		if (pv_gpu_present(&gpu, shown(0), &fence) != 0)
+			break;
+		assert_true(fence > first);
+		first = first == 0 ? fence : first;
+	}
+	assert_int_equal(n, 16);
+	assert_int_equal(pv_gpu_counters(&gpu)->gc_most, 16);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), EBUSY);
+	assert_int_equal(pv_gpu_fence(&gpu, first), EAGAIN);
+	assert_int_equal(pv_gpu_fence(&gpu, first + n), EINVAL);
+	assert_int_equal(ndone, 0);
+	/* In any order: the last, then the first. */
+	give_kept(nkept - 1);
+	give_kept(nkept - 1);
+	assert_int_equal(pv_gpu_fence(&gpu, first + n - 1), EAGAIN);
+	assert_int_equal(pv_gpu_poll(&gpu), 0);
+	assert_int_equal(pv_gpu_fence(&gpu, first + n - 1), 0);
+	assert_int_equal(pv_gpu_fence(&gpu, first), EAGAIN);
+	assert_int_equal(ndone, 1);
+	assert_int_equal(done_fence[0], first + n - 1);
+	assert_int_equal(done_error[0], 0);
+	/* Now the damage that found no room goes. */
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	assert_int_equal(last(0x105)->w[1], 10 * n);
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	assert_int_equal(ndone, 17);
+	for (i = 0; i < n; i++)
+		assert_int_equal(pv_gpu_fence(&gpu, first + i), 0);
+	detach();
+}
+
+static void
+a_flush_waits_for_room(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	attach();
+	mute = 1;
+	for (i = 0; i < 16; i++)
+		assert_int_equal(pv_gpu_flush_begin(&gpu, 0, i, 1, 1), 0);
+	assert_int_equal(pv_gpu_flush_begin(&gpu, 0, i, 1, 1), EBUSY);
+	port.po_tick = (void (*)(void *))give_all;
+	assert_int_equal(pv_gpu_flush(&gpu, 100, 100, 5, 5), 0);
+	/* What was refused went along. */
+	assert_int_equal(count(0x104), 18);
+	assert_int_equal(pv_gpu_flush_end(&gpu), 0);
+	detach();
+}
+
+static void
+a_refusal_is_that_flushes_own(void **state)
+{
+	uint64_t a, b, c;
+
+	(void)state;
+	attach();
+	mute = 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &a), 0);
+	refuse_at = nseen + 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &b), 0);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &c), 0);
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, c), 0);
+	assert_int_equal(pv_gpu_fence(&gpu, a), 0);
+	assert_int_equal(pv_gpu_fence(&gpu, b), EIO);
+	assert_int_equal(pv_gpu_flush_end(&gpu), EIO);
+	assert_int_equal(pv_gpu_flush_end(&gpu), 0);
+	assert_int_equal(nbroken, 0);
+	detach();
+}
+
+static void
+silence_ends_all_that_is_under_way(void **state)
+{
+	uint64_t a, b;
+
+	(void)state;
+	attach();
+	mute = 1;
+	ndone = 0;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &a), 0);
+	port.po_now_ns += 3000000000ull;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &b), 0);
+	assert_int_equal(pv_gpu_poll(&gpu), 0);
+	port.po_now_ns += 1999999999ull;
+	assert_int_equal(pv_gpu_poll(&gpu), 0);
+	port.po_now_ns += 1;
+	assert_int_equal(pv_gpu_poll(&gpu), ETIMEDOUT);
+	assert_int_equal(nbroken, 1);
+	assert_int_equal(ndone, 2);
+	assert_int_equal(pv_gpu_fence(&gpu, a), ETIMEDOUT);
+	assert_int_equal(pv_gpu_fence_wait(&gpu, b), ETIMEDOUT);
+	assert_int_equal(pv_gpu_poll(&gpu), EIO);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), NULL), EIO);
+	detach();
+}
+
+static void
+a_stop_ends_all_that_is_under_way(void **state)
+{
+	uint64_t fence;
+
+	(void)state;
+	port.po_shadow = 1;
+	attach();
+	mute = 1;
+	ndone = 0;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(ndone, 1);
+	assert_int_equal(done_error[0], EIO);
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), EIO);
+	assert_int_equal(pv_gpu_poll(&gpu), ENXIO);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), ENXIO);
+	mute = 0;
+	nkept = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	mute = 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	detach();
+}
+
+static void
+the_port_is_told_when_to_look(void **state)
+{
+	uint64_t fence;
+
+	(void)state;
+	callbacks.gc_progress = note_progress;
+	rig.rg_intr = 1;
+	attach();
+	nprogress = 0;
+	mute = 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	give_all();
+	rig_interrupt(&rig, PV_INTR_QUEUE);
+	assert_true(nprogress > 0);
+	assert_int_equal(pv_gpu_poll(&gpu), 0);
+	assert_int_equal(pv_gpu_fence(&gpu, fence), 0);
+	detach();
+}
+
+/* Damage */
+
+static unsigned int
+rectangles(void)
+{
+	nseen = 0;
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), NULL), 0);
+	assert_int_equal(count(0x104), count(0x105));
+	return count(0x104);
+}
+
+static void
+damage_joins_where_that_is_cheaper(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	attach();
+	assert_int_equal(rectangles(), 0);
+	for (i = 0; i < 40; i++)		/* lines, one below the other */
+		pv_gpu_damage(&gpu, shown(0), 0, 8 * i, 300, 8);
+	assert_int_equal(rectangles(), 1);
+	assert_int_equal(last(0x105)->w[3], 320);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 10, 10);
+	pv_gpu_damage(&gpu, shown(0), 600, 400, 10, 10);
+	pv_gpu_damage(&gpu, shown(0), 2, 2, 4, 4);
+	assert_int_equal(rectangles(), 2);
+	/* As much as the two more commands would cost, and one more pixel. */
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 64, 1);
+	pv_gpu_damage(&gpu, shown(0), 0, 65, 64, 1);
+	assert_int_equal(rectangles(), 1);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 64, 1);
+	pv_gpu_damage(&gpu, shown(0), 0, 66, 64, 1);
+	assert_int_equal(rectangles(), 2);
+	detach();
+}
+
+static void
+damage_has_an_end(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	attach();
+	for (i = 0; i < 12; i++)
+		pv_gpu_damage(&gpu, shown(0), i % 4 * 200, i / 4 * 150, 40,
+		    40);
+	assert_int_equal(rectangles(), 8);
+	assert_int_equal(pv_gpu_counters(&gpu)->gc_merged, 4);
+	/* With one doorbell for all. */
+	for (i = 0; i < 6; i++)
+		pv_gpu_damage(&gpu, shown(0), i % 4 * 200, i / 4 * 150, 40,
+		    40);
+	i = rig.rg_queues[CONTROLQ].rq_notified;
+	assert_int_equal(rectangles(), 6);
+	assert_int_equal(rig.rg_queues[CONTROLQ].rq_notified, i + 1);
+	detach();
+}
+
+static void
+damage_outside_is_none(void **state)
+{
+	(void)state;
+	attach();
+	pv_gpu_damage(&gpu, shown(0), 640, 0, 1, 1);
+	pv_gpu_damage(&gpu, shown(0), 0, 480, 1, 1);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 0, 1);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 1, 0);
+	assert_int_equal(rectangles(), 0);
+	pv_gpu_damage(&gpu, shown(0), 630, 470, UINT32_MAX, UINT32_MAX);
+	assert_int_equal(rectangles(), 1);
+	assert_int_equal(last(0x105)->w[2], 10);
+	assert_int_equal(last(0x105)->w[3], 10);
+	detach();
+}
+
+static void
+a_short_queue_takes_less_at_once(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	rig.rg_queues[CONTROLQ].rq_max = 8;
+	attach();
+	for (i = 0; i < 6; i++)
+		pv_gpu_damage(&gpu, shown(0), i * 100, i * 70, 8, 8);
+	assert_int_equal(rectangles(), 1);
+	assert_int_equal(pv_gpu_show(&gpu, 0, shown(0), NULL, NULL), 0);
+	detach();
+}
+
+/* Heads */
+
+static void
+each_head_has_a_framebuffer(void **state)
+{
+	(void)state;
+	params.gp_heads = 2;
+	set_mode(1, 800, 600);
+	set_mode(2, 1024, 768);
+	attach();
+	assert_int_equal(pv_gpu_heads(&gpu), 3);
+	assert_int_equal(pv_gpu_primary(&gpu), 0);
+	assert_int_equal(state_of(0), PV_GPU_HEAD_ON);
+	assert_int_equal(state_of(1), PV_GPU_HEAD_ON);
+	assert_int_equal(state_of(2), PV_GPU_HEAD_OFF);
+	assert_null(shown(2));
+	assert_null(shown(3));
+	assert_ptr_not_equal(shown(0), shown(1));
+	assert_int_not_equal(generation_of(0), generation_of(1));
+	assert_int_equal(pv_gpu_head(&gpu, 3, NULL), ERANGE);
+	detach();
+}
+
+static void
+heads_come_and_go(void **state)
+{
+	struct pv_gpu_head_info hi;
+	struct pv_gpu_geometry gg;
+	unsigned int mine;
+
+	(void)state;
+	params.gp_heads = 3;
+	attach();
+	mine = generation_of(0);
+	set_mode(1, 800, 600);
+	modes[1].x = 640;
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(generation_of(0), mine);
+	assert_int_equal(pv_gpu_head(&gpu, 1, &hi), 0);
+	assert_int_equal(hi.hi_state, PV_GPU_HEAD_ON);
+	assert_true(hi.hi_enabled);
+	assert_int_equal(hi.hi_wish.x, 640);
+	assert_int_equal(hi.hi_wish.h, 600);
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	/* One of another size; the other one stays. */
+	set_mode(1, 1024, 768);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(generation_of(0), mine);
+	pv_gpu_fb_geometry(&gpu, shown(1), &gg);
+	assert_int_equal(gg.gg_width, 1024);
+	/* The primary one goes, with pages of it out. */
+	assert_true(pv_gpu_mmap(&gpu, 0, PROT_READ) != (paddr_t)-1);
+	set_mode(0, 0, 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(pv_gpu_primary(&gpu), 1);
+	assert_int_equal(state_of(0), PV_GPU_HEAD_OFF);
+	assert_int_equal(nrevoked, 1);
+	assert_int_equal(last_revoked, mine);
+	assert_int_equal(last(0x103)->w[4], 0);
+	assert_int_equal(last(0x103)->w[5], 0);
+	pv_gpu_revoked(&gpu, mine);
+	pv_gpu_geometry(&gpu, &gg);
+	assert_int_equal(gg.gg_width, 1024);
+	assert_int_equal(gg.gg_scanout, 1);
+	detach();
+}
+
+static void
+the_only_head_is_suspended(void **state)
+{
+	uint64_t fence = 9;
+
+	(void)state;
+	attach();
+	modes[0].enabled = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_int_equal(state_of(0), PV_GPU_HEAD_SUSPENDED);
+	nseen = 0;
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 10, 10), 0);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 10, 10);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	assert_int_equal(fence, 0);
+	assert_int_equal(nseen, 0);
+	modes[0].enabled = 1;
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_int_equal(state_of(0), PV_GPU_HEAD_ON);
+	assert_int_equal(last(0x105)->w[2], 640);
+	assert_int_equal(last(0x105)->w[3], 480);
+	/* In another size it comes back with another framebuffer. */
+	modes[0].enabled = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	set_mode(0, 800, 600);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(state_of(0), PV_GPU_HEAD_ON);
+	detach();
+}
+
+static void
+heads_without_memory(void **state)
+{
+	unsigned int old;
+	int n, changed;
+
+	for (n = 0, changed = 0; changed != 1; n++) {
+		setup(state);
+		params.gp_heads = 2;
+		attach();
+		old = generation_of(0);
+		set_mode(1, 800, 600);
+		port.po_fail_after = n;
+		changed = pv_gpu_changed(&gpu);
+		port.po_fail_after = -1;
+		assert_int_equal(generation_of(0), old);
+		if (changed != 1) {
+			assert_int_equal(changed, -ENOMEM);
+			assert_null(shown(1));
+			assert_int_equal(pv_gpu_changed(&gpu), 1);
+		}
+		assert_int_equal(state_of(1), PV_GPU_HEAD_ON);
+		detach();
+		assert_int_equal(port_check(), 0);
+		assert_true(n < 30);
+	}
+	setup(state);
+}
+
+static void
+heads_that_changed_while_stopped(void **state)
+{
+	(void)state;
+	params.gp_heads = 2;
+	attach();
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	set_mode(1, 800, 600);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(nchanged, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(nchanged, 1);
+	assert_int_equal(count(0x101), 2);
+	assert_int_equal(count(0x103), 2);
+	detach();
+}
+
+/* Framebuffers of the port's */
+
+static void
+framebuffers_have_limits(void **state)
+{
+	static const uint32_t bad[][3] = { { 0, 1, 2 }, { 1, 0, 2 },
+	    { 16385, 1, 2 }, { 1, 16385, 2 }, { 1, 1, 0 }, { 1, 1, 5 },
+	    { 1, 1, 133 } };
+	static const enum pv_gpu_format good[] = { PV_GPU_B8G8R8A8,
+	    PV_GPU_B8G8R8X8, PV_GPU_A8R8G8B8, PV_GPU_X8R8G8B8,
+	    PV_GPU_R8G8B8A8, PV_GPU_X8B8G8R8, PV_GPU_A8B8G8R8,
+	    PV_GPU_R8G8B8X8 };
+	struct pv_gpu_geometry gg;
+	struct pv_gpu_fb *fb = NULL;
+	unsigned int i;
+
+	(void)state;
+	attach();
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(pv_gpu_fb_create(&gpu, bad[i][0], bad[i][1],
+		    (enum pv_gpu_format)bad[i][2], &fb), EINVAL);
+	for (i = 0; i < 8; i++) {
+		assert_int_equal(pv_gpu_fb_create(&gpu, 32, 16, good[i], &fb),
+		    0);
+		assert_int_equal(last(0x101)->w[1], good[i]);
+		pv_gpu_fb_geometry(&gpu, fb, &gg);
+		assert_int_equal(gg.gg_format, good[i]);
+		assert_int_equal(gg.gg_stride, 128);
+		assert_int_equal(pv_gpu_fb_destroy(&gpu, fb), 0);
+	}
+	assert_int_equal(pv_gpu_fb_destroy(&gpu, shown(0)), EBUSY);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_fb_create(&gpu, 32, 16, PV_GPU_B8G8R8X8, &fb),
+	    ENXIO);
+	detach();
+}
+
+static void
+a_framebuffer_that_can_not_be_made(void **state)
+{
+	struct pv_gpu_fb *fb;
+	unsigned int at;
+	int error = EIO, n;
+
+	for (at = 1; error != 0; at++) {
+		setup(state);
+		attach();
+		refuse_at = nseen + at;
+		error = pv_gpu_fb_create(&gpu, 32, 16, PV_GPU_B8G8R8X8, &fb);
+		refuse_at = 0;
+		assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 1, 1), 0);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	assert_int_equal(at, 4);		/* create, attach */
+	for (n = 0, error = ENOMEM; error != 0; n++) {
+		setup(state);
+		attach();
+		port.po_fail_after = n;
+		error = pv_gpu_fb_create(&gpu, 32, 16, PV_GPU_B8G8R8X8, &fb);
+		port.po_fail_after = -1;
+		assert_true(error == 0 || error == ENOMEM);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	setup(state);
+}
+
+static void
+flips(void **state)
+{
+	const struct pv_gpu_rect inside = { 10, 20, 30, 28 };
+	static const struct pv_gpu_rect bad[] = { { 0, 0, 0, 1 },
+	    { 0, 0, 1, 0 }, { 0, 0, 65, 1 }, { 0, 0, 1, 49 }, { 65, 0, 1, 1 },
+	    { 0, 49, 1, 1 }, { 64, 0, 1, 1 }, { 1, 0, UINT32_MAX, 1 },
+	    { 0, 1, 1, UINT32_MAX } };
+	struct pv_gpu_fb *own, *fb;
+	unsigned int i, doorbells;
+	uint64_t fence;
+
+	(void)state;
+	attach();
+	own = shown(0);
+	assert_int_equal(pv_gpu_fb_create(&gpu, 64, 48, PV_GPU_B8G8R8X8, &fb),
+	    0);
+	/* Behind the scenes it is transferred, and not flushed. */
+	nseen = 0;
+	pv_gpu_damage(&gpu, fb, 0, 0, 64, 48);
+	assert_int_equal(pv_gpu_present(&gpu, fb, &fence), 0);
+	assert_int_equal(nseen, 1);
+	assert_int_equal(seen[0].type, 0x105);
+	nseen = 0;
+	doorbells = rig.rg_queues[CONTROLQ].rq_notified;
+	pv_gpu_damage(&gpu, fb, 0, 0, 8, 8);
+	mute = 1;
+	assert_int_equal(pv_gpu_show(&gpu, 0, fb, &inside, &fence), 0);
+	assert_int_equal(rig.rg_queues[CONTROLQ].rq_notified, doorbells + 1);
+	assert_int_equal(nseen, 3);
+	assert_int_equal(seen[0].type, 0x105);
+	assert_int_equal(seen[1].type, 0x103);
+	assert_int_equal(seen[1].w[0], 10);
+	assert_int_equal(seen[1].w[3], 28);
+	assert_int_equal(seen[2].type, 0x104);
+	assert_int_equal(pv_gpu_fence(&gpu, fence), EAGAIN);
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	assert_ptr_equal(shown(0), fb);
+	assert_int_equal(pv_gpu_fb_destroy(&gpu, fb), EBUSY);
+	assert_int_equal(pv_gpu_counters(&gpu)->gc_flips, 1);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(pv_gpu_show(&gpu, 0, fb, &bad[i], NULL),
+		    EINVAL);
+	assert_int_equal(pv_gpu_show(&gpu, 3, fb, NULL, NULL), ERANGE);
+	assert_int_equal(pv_gpu_show(&gpu, 0, NULL, &inside, NULL), EINVAL);
+	/* The display's changes are none of the port's framebuffer's. */
+	set_mode(0, 800, 600);
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_ptr_equal(shown(0), fb);
+	assert_int_equal(pv_gpu_show(&gpu, 0, own, NULL, NULL), 0);
+	assert_int_equal(pv_gpu_fb_destroy(&gpu, fb), 0);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	detach();
+}
+
+static void
+a_head_that_is_turned_off_stays_so(void **state)
+{
+	uint64_t fence;
+
+	(void)state;
+	attach();
+	nseen = 0;
+	assert_int_equal(pv_gpu_show(&gpu, 0, NULL, NULL, &fence), 0);
+	assert_int_equal(nseen, 1);
+	assert_int_equal(seen[0].type, 0x103);
+	assert_int_equal(seen[0].w[5], 0);
+	assert_int_equal(state_of(0), PV_GPU_HEAD_OFF);
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(count(0x103), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_show(&gpu, 0, NULL, NULL, &fence), ENXIO);
+	detach();
+}
+
+static void
+mirrors_follow(void **state)
+{
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_show(&gpu, 2, shown(0), NULL, NULL), 0);
+	set_mode(0, 800, 600);
+	nseen = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_ptr_equal(shown(2), shown(0));
+	assert_int_equal(count(0x103), 2);
+	assert_int_equal(last(0x103)->w[4], 2);
+	assert_int_equal(last(0x103)->w[2], 800);
+	detach();
+}
+
+static void
+pages_of_a_ports_framebuffer(void **state)
+{
+	struct pv_gpu_geometry gg;
+	struct pv_gpu_fb *fb;
+
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_fb_create(&gpu, 64, 48, PV_GPU_B8G8R8X8, &fb),
+	    0);
+	pv_gpu_fb_geometry(&gpu, fb, &gg);
+	assert_true(pv_gpu_fb_mmap(&gpu, fb, 0, PROT_READ) != (paddr_t)-1);
+	assert_true(pv_gpu_fb_mmap(&gpu, fb, (off_t)gg.gg_len, PROT_READ) ==
+	    (paddr_t)-1);
+	assert_true(pv_gpu_fb_mmap(&gpu, NULL, 0, PROT_READ) == (paddr_t)-1);
+	assert_int_equal(pv_gpu_fb_destroy(&gpu, fb), 0);
+	assert_int_equal(nrevoked, 1);
+	assert_int_equal(last_revoked, gg.gg_generation);
+	assert_int_equal(pv_gpu_detach(&gpu), EBUSY);
+	pv_gpu_revoked(&gpu, gg.gg_generation);
+	detach();
+}
+
+/* Blobs */
+
+static void
+a_blob_is_shown_where_it_lies(void **state)
+{
+	struct pv_gpu_geometry gg;
+	uint64_t fence;
+
+	(void)state;
+	port.po_shadow = 1;
+	rig.rg_offered |= G(RESOURCE_BLOB);
+	assert_int_equal(try_attach(), 0);
+	pv_gpu_geometry(&gpu, &gg);
+	assert_true(gg.gg_blob);
+	assert_int_equal(count(0x101) + count(0x105) + count(0x106), 0);
+	assert_int_equal(last(0x10c)->w[1], PV_GPU_BLOB_GUEST);
+	assert_int_equal(last(0x10c)->w[6], gg.gg_len);
+	assert_int_equal(last(0x10d)->w[6], 640);
+	assert_int_equal(last(0x10d)->w[8], PV_GPU_B8G8R8X8);
+	assert_int_equal(last(0x10d)->w[10], 2560);
+	nseen = 0;
+	pv_gpu_damage(&gpu, shown(0), 1, 2, 3, 4);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	assert_int_equal(nseen, 1);
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	set_mode(0, 800, 600);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(count(0x105), 0);
+	detach();
+}
+
+static void
+a_device_that_will_have_no_blobs(void **state)
+{
+	static const uint32_t at[] = { 0x10c, 0x10d };
+	struct pv_gpu_geometry gg;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		setup(state);
+		rig.rg_offered |= G(RESOURCE_BLOB);
+		refuse = at[i];
+		assert_int_equal(try_attach(), 0);
+		pv_gpu_geometry(&gpu, &gg);
+		assert_false(gg.gg_blob);
+		assert_int_equal(count(0x10c), 1);
+		assert_int_equal(count(0x102), i);
+		assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 10, 10), 0);
+		assert_true(count(0x105) > 0);
+		/* Nor is it asked again. */
+		set_mode(0, 800, 600);
+		assert_int_equal(pv_gpu_changed(&gpu), 1);
+		assert_int_equal(count(0x10c), 1);
+		assert_int_equal(nbroken, 0);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	setup(state);
+}
+
+static void
+hostile_blob(void **state)
+{
+	(void)state;
+	rig.rg_offered |= G(RESOURCE_BLOB);
+	lie_for = 0x10c;
+	lie_type = 0x1101;
+	assert_int_equal(try_attach(), EIO);
+	assert_int_equal(nbroken, 1);
+}
+
+/* Cursors */
+
+static uint32_t image[64 * 64];
+
+static void
+a_cursor_is_sent_before_it_is_named(void **state)
+{
+	const struct seen *s;
+
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 1, 11, 12), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 1, image, 3, 63), 0);
+	assert_int_equal(seen[0].type, 0x101);
+	assert_int_equal(seen[0].w[1], PV_GPU_B8G8R8A8);
+	assert_int_equal(seen[0].w[2], 64);
+	assert_int_equal(seen[2].type, 0x105);
+	s = last(0x300);
+	assert_int_equal(s->outlen, 56);
+	assert_int_equal(s->w[0], 1);
+	assert_int_equal(s->w[1], 11);
+	assert_int_equal(s->w[2], 12);
+	assert_int_equal(s->w[4], seen[0].w[0]);
+	assert_int_equal(s->w[5], 3);
+	assert_int_equal(s->w[6], 63);
+	/* The second image goes into the same resource. */
+	nseen = 0;
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 1, image, 0, 0), 0);
+	assert_int_equal(nseen, 2);
+	assert_int_equal(pv_gpu_cursor_hide(&gpu, 1), 0);
+	assert_int_equal(last(0x300)->w[4], 0);
+	detach();
+}
+
+static void
+cursors_have_limits(void **state)
+{
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 3, image, 0, 0), ERANGE);
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 3, 0, 0), ERANGE);
+	assert_int_equal(pv_gpu_cursor_hide(&gpu, 3), ERANGE);
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 64, 0), EINVAL);
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 64), EINVAL);
+	assert_int_equal(nseen, 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 0), ENXIO);
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 0, 0), ENXIO);
+	assert_int_equal(pv_gpu_cursor_hide(&gpu, 0), ENXIO);
+	detach();
+}
+
+static void
+the_last_move_counts(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	attach();
+	mute = 1;
+	for (i = 0; i < 20; i++)
+		assert_int_equal(pv_gpu_cursor_move(&gpu, 0, i, 100 + i), 0);
+	assert_int_equal(count(0x301), 8);
+	assert_int_equal(pv_gpu_cursor_hide(&gpu, 0), EBUSY);
+	give_all();
+	nseen = 0;
+	assert_int_equal(pv_gpu_cursor_hide(&gpu, 0), 0);
+	assert_int_equal(count(0x301), 1);
+	assert_int_equal(seen[0].w[1], 19);
+	assert_int_equal(seen[0].w[2], 119);
+	detach();
+}
+
+static void
+cursors_without_a_word(void **state)
+{
+	(void)state;
+	silent_cursor = 1;
+	attach();
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 0), 0);
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 1, 1), 0);
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 2, 2), 0);
+	assert_int_equal(nbroken, 0);
+	detach();
+}
+
+static void
+hostile_cursor_answers(void **state)
+{
+	static const struct {
+		uint32_t type, len;
+		unsigned int broken;
+	} t[] = { { 0x1203, 0, 0 }, { 0x1101, 0, 1 }, { 0, 23, 1 } };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		setup(state);
+		attach();
+		lie_for = 0x301;
+		lie_type = t[i].type;
+		lie_len = t[i].len;
+		assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 1, 1), 0);
+		assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 2, 2),
+		    t[i].broken ? EIO : 0);
+		assert_int_equal(nbroken, t[i].broken);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	setup(state);
+}
+
+static void
+cursors_outlive_a_reset(void **state)
+{
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 5, 6), 0);
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 7, 8), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(count(0x300), 1);
+	assert_int_equal(last(0x300)->w[1], 5);
+	assert_int_equal(last(0x300)->w[5], 7);
+	assert_true(last(0x300) > last(0x105));
+	assert_int_equal(pv_gpu_cursor_hide(&gpu, 0), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(count(0x300), 0);
+	detach();
+}
+
+static void
+a_cursor_that_can_not_be_made(void **state)
+{
+	unsigned int at;
+	int error = EIO, n;
+
+	for (at = 1; error != 0; at++) {
+		setup(state);
+		attach();
+		refuse_at = nseen + at;
+		error = pv_gpu_cursor_set(&gpu, 0, image, 0, 0);
+		if (at <= 3)
+			assert_int_equal(error, EIO);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	assert_int_equal(at, 5);	/* create, attach, transfer */
+	for (n = 0, error = ENOMEM; error != 0; n++) {
+		setup(state);
+		attach();
+		port.po_fail_after = n;
+		error = pv_gpu_cursor_set(&gpu, 0, image, 0, 0);
+		port.po_fail_after = -1;
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	setup(state);
+}
+
+/* Clients that render */
+
+#define CTX	5
+
+static struct port_buf *buf;
+static struct pv_gpu_resource res;
+static const struct pv_gpu_3d texture = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
+static const struct pv_gpu_blob host_blob = { PV_GPU_BLOB_HOST3D,
+    PV_GPU_BLOB_MAPPABLE, 0x123456789ull, PAGE_SIZE };
+
+static void
+attach_3d(uint64_t leave)
+{
+	rig.rg_offered |= (G(VIRGL) | G(CONTEXT_INIT) | G(RESOURCE_BLOB) |
+	    G(RESOURCE_UUID)) & ~leave;
+	params.gp_3d = 1;
+	params.gp_hostvisible = 4 * PAGE_SIZE;
+	memset(&res, 0, sizeof(res));
+	buf = port_buf_new(8192);
+	attach();
+}
+
+static void
+detach_3d(void)
+{
+	detach();
+	port_buf_free(buf);
+}
+
+static struct pv_piece
+piece(bus_size_t off, bus_size_t len)
+{
+	return (struct pv_piece){ buf->pb_map, off, len };
+}
+
+static void
+rendering_is_asked_for(void **state)
+{
+	const struct pv_piece pc = { NULL, 0, 4 };
+	struct pv_gpu_transfer tr = { .tr_level = 0 };
+	struct pv_gpu_capset cs = { 1, 1, 10 };
+	unsigned int cache;
+	uint64_t fence;
+	uint8_t uuid[16];
+	size_t len = 1;
+
+	(void)state;
+	rig.rg_offered |= G(VIRGL) | G(CONTEXT_INIT);
+	memset(&res, 0, sizeof(res));
+	attach();
+	assert_int_equal(rig.rg_accepted & (G(VIRGL) | G(CONTEXT_INIT)), 0);
+	assert_int_equal(pv_gpu_capset_info(&gpu, 0, &cs), ENOTSUP);
+	assert_int_equal(pv_gpu_capset(&gpu, &cs, 1, &len, &len), ENOTSUP);
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 0, ""), ENOTSUP);
+	assert_int_equal(pv_gpu_ctx_destroy(&gpu, CTX), ENOTSUP);
+	assert_int_equal(pv_gpu_ctx_attach(&gpu, CTX, &res), ENOTSUP);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture),
+	    ENOTSUP);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), ENOTSUP);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), ENOTSUP);
+	assert_int_equal(pv_gpu_uuid(&gpu, &res, uuid), ENOTSUP);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1, &fence),
+	    ENOTSUP);
+	res.gr_id = 1;
+	assert_int_equal(pv_gpu_transfer_3d(&gpu, CTX, -1, &res, &tr, &fence),
+	    ENOTSUP);
+	assert_int_equal(nseen, 0);
+	detach();
+}
+
+static void
+capability_sets(void **state)
+{
+	static uint8_t data[PV_GPU_CAPSET_MAX];
+	struct pv_gpu_capset cs;
+	size_t len = sizeof(data);
+
+	(void)state;
+	capset_size = PV_GPU_CAPSET_MAX;
+	attach_3d(0);
+	assert_int_equal(pv_gpu_capset_info(&gpu, 1, &cs), 0);
+	assert_int_equal(cs.cs_id, 2);
+	assert_int_equal(cs.cs_max_version, 2);
+	assert_int_equal(cs.cs_max_size, PV_GPU_CAPSET_MAX);
+	assert_int_equal(pv_gpu_capset_info(&gpu, 2, &cs), ERANGE);
+	assert_int_equal(pv_gpu_capset(&gpu, &cs, 1, data, &len), 0);
+	assert_int_equal(len, PV_GPU_CAPSET_MAX);
+	assert_int_equal(data[PV_GPU_CAPSET_MAX - 1], 0x5c);
+	assert_int_equal(last(0x109)->w[0], 2);
+	assert_int_equal(last(0x109)->w[1], 1);
+	/* Less than it could be is what there is. */
+	lie_for = 0x109;
+	lie_len = 24 + 40;
+	assert_int_equal(pv_gpu_capset(&gpu, &cs, 1, data, &len), 0);
+	assert_int_equal(len, 40);
+	assert_int_equal(pv_gpu_capset(&gpu, &cs, 1, data, &len), EFBIG);
+	len = sizeof(data);
+	cs.cs_max_size = PV_GPU_CAPSET_MAX + 1;
+	len++;
+	assert_int_equal(pv_gpu_capset(&gpu, &cs, 1, data, &len), EFBIG);
+	lie_for = 0x108;
+	lie_len = 39;
+	assert_int_equal(pv_gpu_capset_info(&gpu, 0, &cs), EIO);
+	assert_int_equal(nbroken, 1);
+	detach_3d();
+}
+
+static void
+contexts(void **state)
+{
+	const struct seen *s;
+
+	(void)state;
+	attach_3d(0);
+	assert_int_equal(pv_gpu_ctx_create(&gpu, 0, 0, ""), EINVAL);
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 256, ""), EINVAL);
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 255, "name"), 0);
+	s = last(0x200);
+	assert_int_equal(s->outlen, 96);
+	assert_int_equal(s->ctx, CTX);
+	assert_int_equal(s->w[0], 4);
+	assert_int_equal(s->w[1], 255);
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 0, "0123456789012345678"
+	    "901234567890123456789012345678901234567890123456789"), 0);
+	assert_int_equal(last(0x200)->w[0], 64);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	assert_int_equal(pv_gpu_ctx_attach(&gpu, CTX, &res), 0);
+	assert_int_equal(last(0x202)->w[0], pv_gpu_resource_id(&res));
+	assert_int_equal(last(0x202)->ctx, CTX);
+	assert_int_equal(pv_gpu_ctx_detach(&gpu, CTX, &res), 0);
+	assert_int_equal(pv_gpu_ctx_destroy(&gpu, CTX), 0);
+	assert_int_equal(last(0x201)->ctx, CTX);
+	assert_int_equal(last(0x201)->outlen, 24);
+	refuse = 0x201;
+	assert_int_equal(pv_gpu_ctx_destroy(&gpu, CTX), EIO);
+	assert_int_equal(nbroken, 0);
+	detach_3d();
+	assert_int_equal(port_check(), 0);
+	setup(state);
+	attach_3d(G(CONTEXT_INIT));
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 1, ""), ENOTSUP);
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 0, ""), 0);
+	detach_3d();
+}
+
+static void
+resources_and_their_memory(void **state)
+{
+	struct pv_piece pc;
+	uint8_t uuid[16] = { 0 };
+
+	(void)state;
+	attach_3d(0);
+	port.po_segsize = 4096;
+	port_buf_free(buf);
+	buf = port_buf_new(8192);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	pc = piece(100, 8000);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
+	assert_int_equal(pv_gpu_resource_unback(&gpu, &res), EINVAL);
+	assert_int_equal(pv_gpu_ctx_attach(&gpu, CTX, &res), EINVAL);
+	assert_int_equal(pv_gpu_uuid(&gpu, &res, uuid), EINVAL);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	assert_int_equal(last(0x204)->w[1], 1);
+	assert_int_equal(last(0x204)->w[10], 10);
+	assert_int_equal(last(0x204)->outlen, 72);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture),
+	    EINVAL);
+	assert_int_equal(pv_gpu_resource_unback(&gpu, &res), EINVAL);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), 0);
+	assert_int_equal(last(0x106)->w[1], 2);
+	assert_int_equal(last(0x106)->w[2],
+	    (uint32_t)(buf->pb_map->dm_segs[0].ds_addr + 100));
+	assert_int_equal(last(0x106)->w[4], 3996);
+	assert_int_equal(last(0x106)->w[8], 4004);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
+	assert_int_equal(pv_gpu_uuid(&gpu, &res, uuid), 0);
+	assert_int_equal(uuid[15], 0x77);
+	assert_int_equal(pv_gpu_resource_unback(&gpu, &res), 0);
+	pc = piece(4096, 4096);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), 0);
+	assert_int_equal(last(0x106)->w[1], 1);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	assert_int_equal(pv_gpu_resource_id(&res), 0);
+	/* What is not there can't be lent. */
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	pc = piece(0, 8193);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
+	pc = piece(0, 0);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
+	pc = piece(8192, 1);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
+	pc = piece(0, 8192);
+	port.po_fail_after = 0;
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), ENOMEM);
+	port.po_fail_after = -1;
+	refuse = 0x106;
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EIO);
+	refuse = 0x102;
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), EIO);
+	assert_int_not_equal(pv_gpu_resource_id(&res), 0);
+	/* A reset takes all of them. */
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_resource_id(&res), 0);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	detach_3d();
+}
+
+static void
+several_resources_go_in_any_order(void **state)
+{
+	static struct pv_gpu_resource r[3];
+	unsigned int i;
+
+	(void)state;
+	attach_3d(0);
+	memset(r, 0, sizeof(r));
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pv_gpu_resource_3d(&gpu, &r[i], CTX,
+		    &texture), 0);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &r[1]), 0);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &r[0]), 0);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &r[2]), 0);
+	refuse = 0x204;
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &r[0], CTX, &texture), EIO);
+	assert_int_equal(pv_gpu_resource_id(&r[0]), 0);
+	detach_3d();
+}
+
+static void
+blobs_have_limits(void **state)
+{
+	struct pv_gpu_blob b = { PV_GPU_BLOB_GUEST, 0, 0, 4096 };
+	struct pv_piece pc;
+
+	(void)state;
+	attach_3d(0);
+	pc = piece(0, 4096);
+	b.b_size = 0;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, &pc),
+	    EINVAL);
+	b.b_size = 4097;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, &pc),
+	    EINVAL);
+	b.b_size = 4096;
+	b.b_mem = 0;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, NULL),
+	    EINVAL);
+	b.b_mem = 4;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, NULL),
+	    EINVAL);
+	b.b_mem = PV_GPU_BLOB_HOST3D;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, &pc),
+	    EINVAL);
+	nseen = 0;
+	b.b_mem = PV_GPU_BLOB_HOST3D_GUEST;
+	b.b_id = 0x100000002ull;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, &pc), 0);
+	assert_int_equal(seen[0].w[3], 1);
+	assert_int_equal(seen[0].w[4], 2);
+	assert_int_equal(seen[0].w[5], 1);
+	assert_int_equal(seen[0].w[6], 4096);
+	assert_int_equal(seen[0].outlen, 56 + 16);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, &pc),
+	    EINVAL);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	pc = piece(0, 8193);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, &pc),
+	    EINVAL);
+	detach_3d();
+	assert_int_equal(port_check(), 0);
+	/* Without a renderer there is the driver's memory alone. */
+	setup(state);
+	attach_3d(G(VIRGL) | G(CONTEXT_INIT));
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, NULL),
+	    ENOTSUP);
+	b.b_mem = PV_GPU_BLOB_GUEST;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, 0, &b, NULL), 0);
+	pc = piece(0, 4096);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), 0);
+	detach_3d();
+}
+
+static void
+blobs_in_the_region(void **state)
+{
+	unsigned int cache = 9;
+
+	(void)state;
+	attach_3d(0);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), EINVAL);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), 0);
+	assert_int_equal(pv_gpu_unmap_blob(&gpu, &res), EINVAL);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 1, &cache), EINVAL);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 4 * PAGE_SIZE, &cache),
+	    EINVAL);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 5 * PAGE_SIZE, &cache),
+	    EINVAL);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res,
+	    UINT64_MAX & ~(uint64_t)(PAGE_SIZE - 1), &cache), EINVAL);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 3 * PAGE_SIZE, &cache),
+	    0);
+	assert_int_equal(cache, PV_GPU_CACHE_CACHED);
+	assert_int_equal(last(0x208)->w[2], 3 * PAGE_SIZE);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), EINVAL);
+	assert_int_equal(pv_gpu_unmap_blob(&gpu, &res), 0);
+	/* A kind of mapping that nobody knows. */
+	map_info = 0xfffffff9;
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), 0);
+	assert_int_equal(cache, PV_GPU_CACHE_NONE);
+	/* The end takes the mapping along. */
+	nseen = 0;
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	assert_int_equal(seen[0].type, 0x209);
+	assert_int_equal(seen[1].type, 0x102);
+	detach_3d();
+	assert_int_equal(port_check(), 0);
+	setup(state);
+	attach_3d(0);
+	gpu.sc_params.gp_hostvisible = 0;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), 0);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), ENOTSUP);
+	detach_3d();
+}
+
+static void
+streams_by_ring(void **state)
+{
+	struct pv_piece pieces[5];
+	uint64_t a, b, c;
+	unsigned int i;
+
+	(void)state;
+	attach_3d(0);
+	for (i = 0; i < 5; i++)
+		pieces[i] = piece(100 * i, 10 + i);
+	mute = 1;
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, pieces, 4, &a), 0);
+	assert_int_equal(seen[0].flags, 3);
+	assert_int_equal(seen[0].ring, 0);
+	assert_int_equal(seen[0].ctx, CTX);
+	assert_int_equal(seen[0].w[0], 46);
+	assert_int_equal(seen[0].outlen, 32 + 46);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 63, pieces, 1, &b), 0);
+	assert_int_equal(seen[1].ring, 63);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, pieces, 1, &c), 0);
+	assert_int_equal(seen[2].flags, 1);
+	/* Rings do not wait for each other. */
+	give_kept(1);
+	assert_int_equal(pv_gpu_poll(&gpu), 0);
+	assert_int_equal(pv_gpu_fence(&gpu, b), 0);
+	assert_int_equal(pv_gpu_fence(&gpu, a), EAGAIN);
+	/* Thirty seconds are theirs. */
+	port.po_now_ns += 29999999999ull;
+	assert_int_equal(pv_gpu_poll(&gpu), 0);
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, c), 0);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 64, pieces, 1, &a),
+	    EINVAL);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, pieces, 0, &a),
+	    EINVAL);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, pieces, 5, &a), EFBIG);
+	pieces[0].pc_len = 9000;
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, pieces, 1, &a),
+	    EINVAL);
+	pieces[0].pc_len = pieces[1].pc_len = (bus_size_t)UINT32_MAX;
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, pieces, 2, &a),
+	    EINVAL);
+	/* What was refused here took no place. */
+	pieces[0] = piece(0, 10);
+	for (i = 0; i < 40; i++) {
+		assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, pieces, 1,
+		    &a), 0);
+		assert_int_equal(pv_gpu_fence_wait(&gpu, a), 0);
+	}
+	detach_3d();
+}
+
+static void
+streams_and_no_room(void **state)
+{
+	struct pv_piece pc;
+	uint64_t fence;
+	unsigned int n;
+	int error;
+
+	(void)state;
+	attach_3d(0);
+	port.po_segsize = 128;
+	port_buf_free(buf);
+	buf = port_buf_new(8192);
+	mute = 1;
+	pc = piece(0, 50 * 128);
+	for (n = 0; (error = pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1,
+	    &fence)) == 0; n++)
+		continue;
+	assert_int_equal(error, EBUSY);
+	assert_true(n >= 1 && n <= 16);
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	pc = piece(0, 8192);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1, &fence),
+	    EFBIG);
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 1, 1), 0);
+	detach_3d();
+}
+
+static void
+rings_without_contexts(void **state)
+{
+	struct pv_piece pc;
+	uint64_t fence;
+
+	(void)state;
+	attach_3d(G(CONTEXT_INIT));
+	pc = piece(0, 4);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, &pc, 1, &fence),
+	    ENOTSUP);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1, &fence), 0);
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	detach_3d();
+}
+
+static void
+transfers_both_ways(void **state)
+{
+	struct pv_gpu_transfer tr = { { 1, 2, 3, 4, 5, 6 }, 0x700000008ull, 9,
+	    10, 11, 0 };
+	const struct seen *s;
+	uint64_t fence;
+
+	(void)state;
+	attach_3d(0);
+	assert_int_equal(pv_gpu_transfer_3d(&gpu, CTX, -1, &res, &tr, &fence),
+	    EINVAL);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	assert_int_equal(pv_gpu_transfer_3d(&gpu, CTX, 2, &res, &tr, &fence),
+	    0);
+	s = last(0x205);
+	assert_int_equal(s->outlen, 72);
+	assert_int_equal(s->w[0], 1);
+	assert_int_equal(s->w[5], 6);
+	assert_int_equal(s->w[6], 8);
+	assert_int_equal(s->w[7], 7);
+	assert_int_equal(s->w[8], pv_gpu_resource_id(&res));
+	assert_int_equal(s->w[9], 9);
+	assert_int_equal(s->w[11], 11);
+	tr.tr_from_host = 1;
+	refuse = 0x206;
+	assert_int_equal(pv_gpu_transfer_3d(&gpu, CTX, 2, &res, &tr, &fence),
+	    0);
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), EIO);
+	assert_int_equal(nbroken, 0);
+	detach_3d();
+}
+
+/* What was sent, and is not answered, is left alone by all that comes. */
+static void
+hostile_silence(void **state)
+{
+	struct pv_piece pc;
+	unsigned int cache;
+	uint64_t fence;
+	uint8_t uuid[16];
+
+	(void)state;
+	attach_3d(0);
+	pc = piece(0, 4096);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	mute = 1;
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), ETIMEDOUT);
+	assert_int_equal(nbroken, 1);
+	assert_int_equal(pv_gpu_resource_unback(&gpu, &res), EIO);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), EIO);
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 0, ""), EIO);
+	assert_int_equal(pv_gpu_uuid(&gpu, &res, uuid), EIO);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), EIO);
+	assert_int_equal(pv_gpu_unmap_blob(&gpu, &res), EIO);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1, &fence), EIO);
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 0), EIO);
+	assert_int_equal(last(0x106)->w[1], 1);
+	rig_interrupt(&rig, PV_INTR_QUEUE);
+	/* The list of segments stays where the device may read it. */
+	assert_non_null(port_dma_kva(kept[nkept - 1].rc.rc_segs[1].addr,
+	    16));
+	assert_int_equal(pv_gpu_detach(&gpu), 0);
+	port_buf_free(buf);
+	assert_int_equal(port_check_rules(), 0);
+	setup(state);
+}
+
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(as_many_flushes_as_there_is_room_for),
+		T(a_flush_waits_for_room),
+		T(a_refusal_is_that_flushes_own),
+		T(silence_ends_all_that_is_under_way),
+		T(a_stop_ends_all_that_is_under_way),
+		T(the_port_is_told_when_to_look),
+		T(damage_joins_where_that_is_cheaper),
+		T(damage_has_an_end),
+		T(damage_outside_is_none),
+		T(a_short_queue_takes_less_at_once),
+		T(each_head_has_a_framebuffer),
+		T(heads_come_and_go),
+		T(the_only_head_is_suspended),
+		T(heads_without_memory),
+		T(heads_that_changed_while_stopped),
+		T(framebuffers_have_limits),
+		T(a_framebuffer_that_can_not_be_made),
+		T(flips),
+		T(a_head_that_is_turned_off_stays_so),
+		T(mirrors_follow),
+		T(pages_of_a_ports_framebuffer),
+		T(a_blob_is_shown_where_it_lies),
+		T(a_device_that_will_have_no_blobs),
+		T(hostile_blob),
+		T(a_cursor_is_sent_before_it_is_named),
+		T(cursors_have_limits),
+		T(the_last_move_counts),
+		T(cursors_without_a_word),
+		T(hostile_cursor_answers),
+		T(cursors_outlive_a_reset),
+		T(a_cursor_that_can_not_be_made),
+		T(rendering_is_asked_for),
+		T(capability_sets),
+		T(contexts),
+		T(resources_and_their_memory),
+		T(several_resources_go_in_any_order),
+		T(blobs_have_limits),
+		T(blobs_in_the_region),
+		T(streams_by_ring),
+		T(streams_and_no_room),
+		T(rings_without_contexts),
+		T(transfers_both_ways),
+		T(hostile_silence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
