@@ -264,7 +264,8 @@ vdev_init(struct vdev *vd, struct fake_dev *fd, const struct profile *pr,
 	fd->fd_queue_reset = on_queue_reset;
 	fd->fd_strict = vdev_has(vd, Q_STRICT);
 	fd->fd_known = RINGS | vt->vt_known;
-	fd->fd_should = B(ACCESS_PLATFORM) | B(ORDER_PLATFORM) | vt->vt_should;
+	fd->fd_should = B(ACCESS_PLATFORM) | B(ORDER_PLATFORM) |
+	    B(RING_PACKED) | B(NOTIF_CONFIG_DATA) | vt->vt_should;
 	fd->fd_fields = vt->vt_fields;
 	fd->fd_nfields = vt->vt_nfields;
 	fd->fd_depends = vt->vt_depends;

@@ -55,6 +55,8 @@ static const char *const buses[BUS_N] = {
 			PV_F_BIT(PV_F_NOTIFICATION_DATA) |		\
 			PV_F_BIT(PV_F_NOTIF_CONFIG_DATA))
 
+#define PACKED		PV_F_BIT(PV_F_RING_PACKED)
+
 static struct {
 	const char *driver, *transport, *profile;
 	uint64_t seed, leave;
@@ -151,45 +153,57 @@ subset(const struct run *rn, uint64_t bits, unsigned int i, uint64_t *leave)
 	return 1;
 }
 
+/* Of the kind of ring that is not left. */
 static void
-features(struct run *rn, uint64_t bits)
+features(struct run *rn, uint64_t bits, const char *what, uint64_t leave,
+    unsigned int seeds)
 {
 	double began = clock_s();
 	unsigned int i, n = 0, s;
 
-	for (s = 0; s < opt.seeds; s++) {
+	for (s = 0; s < seeds; s++) {
 		rn->rn_seed = opt.seed + s;
 		for (i = 0; subset(rn, bits, i, &rn->rn_leave); i++) {
+			rn->rn_leave |= leave;
 			rn->rn_bus = (enum scene_bus)((i + s) % BUS_N);
 			n++;
 			if (!one(rn)) {
-				line(0, rn, "features", n, began);
+				line(0, rn, what, n, began);
 				return;
 			}
 		}
 	}
-	line(1, rn, "features", n, began);
+	line(1, rn, what, n, began);
+}
+
+/* How often the device is touched with either kind of ring; 0: a failure. */
+static unsigned int
+length(struct run *rn, uint64_t leave)
+{
+	rn->rn_leave = leave;
+	return one(rn) ? scene.sc_accesses : 0;
 }
 
 /* Once, to learn how long it is; then it ends at each of its accesses. */
 static void
 removal(struct run *rn)
 {
-	unsigned int total, at, step, n = 0;
+	unsigned int total[2], at, step, n = 0;
 	double began = clock_s();
 
 	rn->rn_seed = opt.seed;
-	rn->rn_leave = 0;
 	rn->rn_bus = BUS_PLAIN;
-	if (!one(rn)) {
+	total[0] = length(rn, PACKED);
+	total[1] = length(rn, 0);
+	if (total[0] == 0 || total[1] == 0) {
 		line(0, rn, "removal", 1, began);
 		return;
 	}
-	total = scene.sc_accesses;
 	/* Each of those of the start; then with longer steps. */
-	for (at = 1; at <= total; at += step) {
+	for (at = 1; at <= total[at % 2]; at += step) {
 		step = at < 150 ? 1 : 1 + (at / 40) / opt.seeds;
 		rn->rn_remove = at;
+		rn->rn_leave = at % 2 ? 0 : PACKED;
 		rn->rn_bus = at % 16 == 3 ? BUS_NONCOHERENT : BUS_PLAIN;
 		n++;
 		if (!one(rn)) {
@@ -242,7 +256,10 @@ class(unsigned int d, enum stand_kind kind, const struct profile *pr)
 		line(one(&rn), &rn, "one", 1, clock_s());
 		return;
 	}
-	features(&rn, drivers[d].bits);
+	features(&rn, drivers[d].bits, "split", PACKED, opt.seeds);
+	if (profile_has(pr, Q_PACKED) && kind != STAND_LEGACY)
+		features(&rn, drivers[d].bits, "packed", 0,
+		    (opt.seeds + 1) / 2);
 	removal(&rn);
 }
 

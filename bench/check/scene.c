@@ -218,6 +218,18 @@ attach_transport(struct scene *sc)
 	return error;
 }
 
+/* The kind of ring is packed where that is offered, and memory lets it be. */
+static void
+judge_kind(struct scene *sc)
+{
+	const struct fake_dev *fd = &sc->sc_st.st_fd;
+	int packed = (fd->fd_features & PV_F_BIT(PV_F_RING_PACKED)) != 0 &&
+	    sc->sc_run->rn_bus != BUS_REFUSE;
+
+	if (!scene_gone(sc) && fd->fd_was_ok)
+		MUST(sc, (fd->fd_was_packed != 0) == packed);
+}
+
 static void
 play(struct scene *sc)
 {
@@ -226,6 +238,7 @@ play(struct scene *sc)
 		return;
 	}
 	sc->sc_run->rn_play(sc);
+	judge_kind(sc);
 	fake_judge(&sc->sc_st.st_fd, !scene_gone(sc) &&
 	    sc->sc_run->rn_remove == 0);
 }
@@ -266,6 +279,9 @@ scene_run(struct scene *sc, const struct run *rn)
 	strict_begin();
 	vdev_init(&sc->sc_vd, &sc->sc_st.st_fd, rn->rn_profile, rn->rn_seed,
 	    rn->rn_leave);
+	/* It is written from both sides, so it takes coherent memory. */
+	if (rn->rn_bus == BUS_REFUSE)
+		sc->sc_st.st_fd.fd_should &= ~PV_F_BIT(PV_F_RING_PACKED);
 	if (rn->rn_kind == STAND_PCI && vdev_has(&sc->sc_vd, Q_ODD))
 		fake_pci_odd(&sc->sc_st.st_fp, (unsigned int)rn->rn_seed);
 	else if (vdev_has(&sc->sc_vd, Q_ODD))

@@ -465,7 +465,7 @@ announces_nothing(struct raw *r)
 }
 
 static void
-does_not_acknowledge(struct raw *r)
+announces_without_acknowledging(struct raw *r)
 {
 	with(r, N(CTRL_VQ) | N(STATUS) | N(GUEST_ANNOUNCE));
 	vd.vd_net.vn_announce = 1;
@@ -1012,7 +1012,7 @@ const struct planted planted_device[] = {
 	NET(a_group_among_addresses, NET_MACS),
 	NET(a_table_cut_short, NET_MACS),
 	NET(announces_nothing, NET_ANNOUNCE),
-	NET(does_not_acknowledge, NET_ANNOUNCE),
+	NET(announces_without_acknowledging, NET_ANNOUNCE),
 	NET(no_pairs, NET_PAIRS),
 	NET(more_pairs_than_there_are, NET_PAIRS),
 	NET5(pairs_before_their_queues, NET_QUEUE_BEFORE),

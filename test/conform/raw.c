@@ -149,7 +149,7 @@ raw_end(struct raw *r)
 		raw_handler(r, NULL);
 		stand_finish(&r->r_st);
 	}
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof(r->r_queues) / sizeof(r->r_queues[0]); i++) {
 		port_buf_free(r->r_queues[i].rq_desc);
 		port_buf_free(r->r_queues[i].rq_driver);
 		port_buf_free(r->r_queues[i].rq_device);
