@@ -51,7 +51,7 @@ INCLUDE := -Iinclude -iquote guest/include -iquote guest/disk -Iguest/net -Igues
 SMALL := $(G)/guest/firmware/% $(G)/guest/pci/% $(G)/guest/shell/% $(G)/guest/user/% \
 	$(G)/guest/boot/% $(G)/guest/disk/% $(G)/guest/usb/% $(G)/guest/cpu/selftest% \
 	$(patsubst %,$(G)/guest/%.c.o,virtio/selftest virtio/device virtio/driver virtio/bus \
-	console/bench console/selftest console/console console/log console/panic console/psf console/vcon \
+	console/bench console/selftest console/console console/log console/panic console/vcon \
 	net/selftest net/netstack net/ifconfig net/ifset net/ifnet net/announce net/ping net/page net/resolve \
 	net/services \
 	cpu/its cpu/itscmd cpu/msi cpu/gicv2 cpu/gicd cpu/cpu cpu/main cpu/trap cpu/vm cpu/pt \
@@ -100,13 +100,16 @@ $(G)/programs.S: $(PROG_ELF) tool/embed
 	$(call say,EMBED   $@)mkdir -p $(@D)
 	$(Q)tool/embed $(PROG_ELF) >$@
 
-# The font, as picked by tool/bootstrap, is font_start..font_end, in .rodata.
+# The font, as picked by tool/bootstrap, is console_font of guest/console/term.h.
 $(B)/font.psf: $(CACHE)/font.psf
 	$(Q)mkdir -p $(@D) && cp $< $@
 
-$(G)/font.S: $(B)/font.psf tool/embed
-	$(call say,EMBED   $@)mkdir -p $(@D)
-	$(Q)tool/embed --blob font $< >$@
+$(G)/font.c: $(B)/font.psf tool/font
+	$(call say,FONT    $@)mkdir -p $(@D)
+	$(Q)tool/font $< >$@
+
+$(G)/font.c.o: $(G)/font.c guest/console/term.h
+	$(Q)$(CC) $(KCFLAGS) $(WARN) -iquote guest/console -c -o $@ $<
 
 # The source's version, remade only when it is another.
 VERSION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(if \
@@ -123,7 +126,7 @@ $(G)/version.c.o: $(G)/version.c
 .PHONY: FORCE
 FORCE:
 
-EMBED_OBJ := $(G)/font.S.o $(G)/version.c.o $(if $(PROG_SRC),$(G)/programs.S.o)
+EMBED_OBJ := $(G)/font.c.o $(G)/version.c.o $(if $(PROG_SRC),$(G)/programs.S.o)
 
 $(filter %.S.o,$(EMBED_OBJ)): $(G)/%.S.o: $(G)/%.S
 	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<

@@ -19,14 +19,10 @@
 #include "kmem.h"
 #include "ktime.h"
 #include "log.h"
-#include "psf.h"
 #include "term.h"
 #include "user.h"
 
 #define FRAME_NS	(15 * NS_PER_MS)	/* below CONSOLE_POLL_NS */
-
-/* The font file, as the build embeds it. */
-extern const unsigned char font_start[], font_end[];
 
 struct fbcon {
 	struct console	 fc_con;
@@ -50,18 +46,6 @@ static struct {
 
 static struct fbcon fbcons[FBCON_HEADS];
 static int fbcon_hidden;
-static struct term_font fbcon_font;
-static struct term_map fbcon_map[PSF_MAP_MAX];
-
-static int
-fbcon_load_font(void)
-{
-	if (fbcon_font.tf_bits != NULL)
-		return 0;
-	return psf_parse(font_start, (size_t)(font_end - font_start),
-	    &fbcon_font, fbcon_map);
-}
-
 /* Fit the terminal to a framebuffer. */
 static int
 fbcon_layout(struct fbcon *fc, const struct pv_gpu_geometry *gg)
@@ -71,7 +55,7 @@ fbcon_layout(struct fbcon *fc, const struct pv_gpu_geometry *gg)
 	void *mem;
 
 	fc->fc_generation = gg->gg_generation;
-	size = term_layout(&fbcon_font, gg->gg_width, gg->gg_height, &cols,
+	size = term_layout(&console_font, gg->gg_width, gg->gg_height, &cols,
 	    &rows, &scale);
 	if (size == 0)
 		return 0;	/* not even one character fits: draw nothing */
@@ -79,7 +63,7 @@ fbcon_layout(struct fbcon *fc, const struct pv_gpu_geometry *gg)
 	if (mem == NULL)
 		return ENOMEM;
 	if (fc->fc_mem == NULL)
-		term_init(&fc->fc_term, &fbcon_font, mem, cols, rows, scale);
+		term_init(&fc->fc_term, &console_font, mem, cols, rows, scale);
 	else
 		term_resize(&fc->fc_term, mem, cols, rows, scale);
 	kfree(fc->fc_mem);
@@ -323,10 +307,6 @@ fbcon_attach(struct pv_gpu *gpu)
 	for (fc = fbcons; fc < fbcons + FBCON_HEADS; fc++)
 		if (fc->fc_gpu != NULL)
 			return EBUSY;
-	if (fbcon_load_font() != 0) {
-		klog(LOG_ERR, "fb: the font is damaged");
-		return ENOMEM;
-	}
 	console_lock();
 	error = fbcon_follow(gpu);
 	if (error != 0)

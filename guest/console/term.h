@@ -37,6 +37,9 @@ struct term_map {
 	uint16_t	tm_glyph;
 };
 
+/* The one in the image: tool/font makes it of a font of the Linux console. */
+extern const struct term_font	console_font;
+
 struct term_cell {
 	uint16_t	tc_glyph;
 	uint8_t		tc_colour;	/* foreground, background << 4 */

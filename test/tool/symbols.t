@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """The image's symbol table: what is taken of nm's output, and how it is laid
-out; and the table of embedded files."""
+out."""
 
 import os
 import struct
@@ -92,15 +92,4 @@ with tempfile.TemporaryDirectory() as tmp:
     tap.equal([n for _, n in found], [f"subject_verb_{i}" for i in range(500)],
               "names of which parts are common")
     tap.ok(size < 500 * 6, "are short in the table", size)
-
-    for name, content in (("one", b"first"), ("two", b"the second")):
-        with open(os.path.join(tmp, name), "wb") as f:
-            f.write(content)
-    blob = subprocess.run(
-        [os.path.join(TOP, "tool", "embed"), "--blob", "font",
-         os.path.join(tmp, "two")],
-        text=True, capture_output=True, check=True).stdout
-    data, at = assembled(blob, tmp)
-    tap.equal(data[at["font_start"]:at["font_end"]], b"the second",
-              "a file, from NAME_start to NAME_end")
 tap.done()
