@@ -63,7 +63,7 @@ static uint8_t *disk;			/* as it must be */
 static uint8_t *taken;			/* chunks with a request */
 static uint8_t *extra;			/* memory that came later */
 static pthread_rwlock_t running = PTHREAD_RWLOCK_INITIALIZER;
-static volatile int broken;
+static _Atomic int broken;
 static unsigned long breaks;
 
 static void
@@ -176,7 +176,7 @@ finish(struct worker *w, struct slot *sl)
 		    (unsigned long long)br->br_offset);
 	taken[sl->sl_chunk] = 0;
 	w->w_free[w->w_nfree++] = sl;
-	w->w_done++;
+	__atomic_fetch_add(&w->w_done, 1, __ATOMIC_RELAXED);
 }
 
 /* Both in batches: what is submitted at once has one doorbell. */
@@ -342,7 +342,8 @@ all(size_t off)
 	unsigned int i;
 
 	for (i = 0; i < nworkers; i++)
-		n += *(unsigned long *)(void *)((char *)&workers[i] + off);
+		n += __atomic_load_n((unsigned long *)(void *)
+		    ((char *)&workers[i] + off), __ATOMIC_RELAXED);
 	return n;
 }
 

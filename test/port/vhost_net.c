@@ -66,9 +66,9 @@ static struct pv_net net;
 static struct pair *pairs[MAXPAIRS];
 static unsigned int npairs = 1, window = 128, longest;
 static unsigned long breaks;
-static volatile unsigned long limit;	/* of each pair, in this round */
+static _Atomic unsigned long limit;	/* of each pair, in this round */
 static int polling;
-static volatile int broken;
+static _Atomic int broken;
 static pthread_rwlock_t running = PTHREAD_RWLOCK_INITIALIZER;
 
 static void
@@ -158,7 +158,7 @@ check(struct pair *p, const uint8_t *f, unsigned int len)
 	if (*back == (unsigned char)(k / sizeof(p->p_back) + 1))
 		errx(1, "frame %lu came back twice", n);
 	*back = (unsigned char)(k / sizeof(p->p_back) + 1);
-	p->p_received++;
+	__atomic_fetch_add(&p->p_received, 1, __ATOMIC_RELAXED);
 }
 
 static void
@@ -291,30 +291,37 @@ rest(struct pair *p)
 		broken = 1;
 }
 
+/* One look, with the lock; false when all is back. */
+static bool
+work_once(struct pair *p)
+{
+	unsigned long before = p->p_received;
+
+	if (pv_kern_uptime_ns() - p->p_last > STUCK)
+		errx(1, "queue %u: no frame for long: sent %lu, back %lu, "
+		    "lost %lu %s", p->p_queue, p->p_sent, p->p_received,
+		    p->p_lost, vhost_error(vh));
+	if (!broken) {
+		reclaim(p);
+		transmit(p);
+		receive(p);
+		if (before == p->p_received && !finished(p))
+			rest(p);
+	}
+	return !finished(p);
+}
+
 static void *
 work(void *arg)
 {
-	struct pair *p = arg;
-	unsigned long before;
+	bool more = true;
 
-	p->p_last = pv_kern_uptime_ns();
-	while (!finished(p)) {
+	while (more) {
 		pthread_rwlock_rdlock(&running);
-		before = p->p_received;
-		if (!broken) {
-			reclaim(p);
-			transmit(p);
-			receive(p);
-			if (before == p->p_received && !finished(p))
-				rest(p);
-		}
+		more = work_once(arg);
 		pthread_rwlock_unlock(&running);
 		if (broken)
 			usleep(2000);
-		if (pv_kern_uptime_ns() - p->p_last > STUCK)
-			errx(1, "queue %u: no frame for long: sent %lu, back "
-			    "%lu, lost %lu %s", p->p_queue, p->p_sent,
-			    p->p_received, p->p_lost, vhost_error(vh));
 	}
 	return NULL;
 }
@@ -380,8 +387,8 @@ all(size_t off)
 	unsigned int q;
 
 	for (q = 0; q < npairs; q++)
-		n += *(volatile unsigned long *)(void *)
-		    ((char *)pairs[q] + off);
+		n += __atomic_load_n((unsigned long *)(void *)
+		    ((char *)pairs[q] + off), __ATOMIC_RELAXED);
 	return n;
 }
 
@@ -396,6 +403,7 @@ run(unsigned long total, unsigned int rounds)
 	limit = rounds > 1 ? total / npairs / rounds : total;
 	for (q = 0; q < npairs; q++) {
 		pairs[q]->p_total = total / npairs;
+		pairs[q]->p_last = pv_kern_uptime_ns();
 		pthread_create(&pairs[q]->p_thread, NULL, work, pairs[q]);
 	}
 	total = total / npairs * npairs;
