@@ -75,7 +75,7 @@ static struct {
 	unsigned int nmessages, nconnections;
 	uint64_t got_features, got_protocol, status, mtu;
 	uint32_t regions, enabled;	/* mask */
-	uint32_t bases[8];
+	uint32_t bases[8], nums[8], stopped;
 	unsigned int inflight_set, config_set;
 	uint8_t config[60];
 } be;
@@ -228,6 +228,9 @@ do_ring(const struct vw_msg *m, int fd)
 	case VW_SET_VRING_BASE:
 		be.bases[i] = m->u.vw_state.vs_num;
 		break;
+	case VW_SET_VRING_NUM:
+		be.nums[i] = m->u.vw_state.vs_num;
+		break;
 	case VW_SET_VRING_KICK:
 	case VW_SET_VRING_CALL: {
 		int *to = m->vw_request == VW_SET_VRING_KICK ? kicks : calls;
@@ -298,6 +301,7 @@ do_request(struct vw_msg *m, int fd, int *reply_fd)
 		channel = dup(fd);
 		return 0;
 	case VW_GET_VRING_BASE:
+		be.stopped |= 1u << (m->u.vw_state.vs_index & 7);
 		m->u.vw_state.vs_index ^= be.base_xor;
 		return 8;
 	default:
@@ -1060,6 +1064,207 @@ one_pair_needs_no_control_queue(void **state)
 	assert_int_equal(pv_net_detach(&net), 0);
 }
 
+/* Queues by hand */
+
+static const struct pv_feature hand_features[] = {
+	{ PV_NET_F_CTRL_VQ, PV_FEATURE_WANTED, "CTRL_VQ", 0 },
+	{ PV_NET_F_MQ, PV_FEATURE_WANTED, "MQ", 0 },
+};
+static const struct pv_feature_table hand_table = {
+	.ft_features = hand_features, .ft_nfeatures = 2
+};
+
+#define CTRL	4u
+
+static struct pv_virtq *hand[5];
+static uint8_t *mem;
+static bus_dmamap_t map;
+static unsigned int ninterrupts;
+
+static void
+interrupt(void *arg)
+{
+	(void)arg;
+	ninterrupts++;
+}
+
+static void
+by_hand(uint64_t features)
+{
+	const struct vhost_params vp = params(PV_TYPE_NET);
+	const struct pv_virtq_params qp = { .vp_name = "hand", .vp_size = 16,
+	    .vp_maxpieces = 4, .vp_maxsegs = 4, .vp_intr = interrupt };
+	unsigned int i;
+
+	ninterrupts = 0;
+	be.features = NET_FEATURES | features;
+	be.protocol &= ~BIT(VHOST_P_CONFIG);
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_int_equal(pv_virtio_init(&dev, &vhost_transport, vh,
+	    PV_TYPE_NET, &sm.sm_tag, "hand", NULL, NULL), 0);
+	assert_int_equal(pv_virtio_negotiate(&dev, &hand_table, NULL), 0);
+	assert_int_equal(pv_virtio_features(&dev) & features, features);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(pv_virtq_alloc(&dev, i, &qp, &hand[i]), 0);
+	assert_int_equal(pv_virtio_start(&dev), 0);
+	mem = shmem_alloc(&sm, 4096, 4096);
+	assert_int_equal(bus_dmamap_create(&sm.sm_tag, 4096, 1, 4096, 0, 0,
+	    &map), 0);
+	assert_int_equal(bus_dmamap_load(&sm.sm_tag, map, mem, 4096, NULL, 0),
+	    0);
+}
+
+static void
+by_hand_end(void)
+{
+	unsigned int i;
+
+	assert_int_equal(pv_virtio_stop(&dev), 0);
+	for (i = 0; i < 5; i++)
+		pv_virtq_free(hand[i]);
+	bus_dmamap_unload(&sm.sm_tag, map);
+	bus_dmamap_destroy(&sm.sm_tag, map);
+	shmem_free(&sm, mem, 4096);
+}
+
+/* Bytes written, and the acknowledgement in *ack. */
+static uint32_t
+command(const char *bytes, unsigned int first, unsigned int rest, int in,
+    uint8_t *ack)
+{
+	const struct pv_piece pc[3] = {
+		{ map, 0, first }, { map, 100, rest }, { map, 200, 1 }
+	};
+	const struct pv_piece *from = first == 0 ? pc + 2 : pc;
+	struct pv_used us;
+
+	memcpy(mem, bytes, first);
+	memcpy(mem + 100, bytes + first, rest);
+	mem[200] = 0xee;
+	assert_int_equal(pv_virtq_enqueue(hand[CTRL], from, first == 0 ? 0 :
+	    2, (unsigned int)in, mem), 0);
+	assert_int_equal(pv_virtq_publish(hand[CTRL]), 1);
+	assert_int_equal(pv_virtq_dequeue(hand[CTRL], &us), 0);
+	*ack = mem[200];
+	return us.us_len;
+}
+
+/* Often enough to go round the ring, whose size is no multiple of a chain. */
+static void
+commands(uint64_t features)
+{
+	unsigned int i;
+	uint8_t ack;
+
+	by_hand(features);
+	assert_int_equal(be.enabled, 3);
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(command("\4\0\2\0", 2, 2, 1, &ack), 1);
+		assert_int_equal(ack, 0);
+		assert_int_equal(be.enabled, 0xf);
+		assert_int_equal(command("\4\0\1\0", 1, 3, 1, &ack), 1);
+		assert_int_equal(ack, 0);
+		assert_int_equal(be.enabled, 3);
+		/* Another class, command, number of pairs; too short. */
+		assert_int_equal(command("\3\0\2\0", 2, 2, 1, &ack), 1);
+		assert_int_equal(ack, 1);
+		assert_int_equal(command("\4\1\2\0", 2, 2, 1, &ack), 1);
+		assert_int_equal(ack, 1);
+		assert_int_equal(command("\4\0\0\0", 2, 2, 1, &ack), 1);
+		assert_int_equal(ack, 1);
+		assert_int_equal(command("\4\0\3\0", 2, 2, 1, &ack), 1);
+		assert_int_equal(ack, 1);
+		assert_int_equal(command("\4\0\2", 2, 1, 1, &ack), 1);
+		assert_int_equal(ack, 1);
+		/* No place for the answer; nothing but that. */
+		assert_int_equal(command("\4\0\2\0", 2, 2, 0, &ack), 0);
+		assert_int_equal(ack, 0xee);
+		assert_int_equal(command("", 0, 0, 1, &ack), 1);
+		assert_int_equal(ack, 1);
+		assert_int_equal(be.enabled, 3);
+	}
+	by_hand_end();
+}
+
+static void
+commands_of_a_split_ring(void **state)
+{
+	(void)state;
+	commands(0);
+	reset_between();
+	commands(PV_F_BIT(PV_F_EVENT_IDX));
+	reset_between();
+	commands(PV_F_BIT(PV_F_INDIRECT_DESC));
+}
+
+static void
+commands_of_a_packed_ring(void **state)
+{
+	const uint64_t packed = PV_F_BIT(PV_F_RING_PACKED);
+
+	(void)state;
+	commands(packed);
+	assert_int_equal(be.bases[0], 0x80008000u);
+	reset_between();
+	commands(packed | PV_F_BIT(PV_F_EVENT_IDX));
+	reset_between();
+	commands(packed | PV_F_BIT(PV_F_INDIRECT_DESC));
+}
+
+static void
+one_ring_stops_and_starts_in_another_size(void **state)
+{
+	(void)state;
+	by_hand(0);
+	assert_true(pv_virtio_has(&dev, PV_F_RING_RESET));
+	assert_int_equal(be.nums[1], 16);
+	be.stopped = 0;
+	be.bases[1] = be.nums[0] = 77;
+	assert_int_equal(pv_virtq_reset(hand[1]), 0);
+	assert_int_equal(be.stopped, 2);
+	assert_null(pv_virtq_drain(hand[1]));
+	assert_int_equal(pv_virtq_resize(hand[1], 8), 0);
+	be.enabled &= ~2u;
+	assert_int_equal(pv_virtq_reenable(hand[1]), 0);
+	assert_int_equal(be.nums[1], 8);
+	assert_int_equal(be.bases[1], 0);
+	assert_int_equal(be.enabled, 3);
+	assert_int_equal(be.nums[0], 77);
+	by_hand_end();
+}
+
+static void
+doorbells_and_interrupts_go_by_eventfds(void **state)
+{
+	struct vhost_counters vc;
+	uint64_t n = 1;
+
+	(void)state;
+	by_hand(0);
+	assert_int_equal(vhost_wait(vh, 1, 10), EAGAIN);
+	assert_int_equal(write(calls[1], &n, sizeof(n)), sizeof(n));
+	assert_int_equal(vhost_wait(vh, 0, 10), EAGAIN);
+	assert_int_equal(vhost_wait(vh, 1, (int)LATE), 0);
+	assert_int_equal(ninterrupts, 1);
+	assert_int_equal(write(calls[0], &n, sizeof(n)), sizeof(n));
+	assert_int_equal(vhost_attend(vh, 0), 0);
+	assert_int_equal(vhost_attend(vh, 0), EAGAIN);
+	assert_int_equal(ninterrupts, 2);
+	vhost_transport.to_notify(vh, 1, 1);
+	vhost_transport.to_notify(vh, 1, 1);
+	assert_int_equal(read(kicks[1], &n, sizeof(n)), sizeof(n));
+	assert_int_equal(n, 2);
+	vhost_counters(vh, &vc);
+	assert_int_equal(vc.vc_calls, 2);
+	assert_int_equal(vc.vc_kicks, 2);
+	/* One that nobody empties is no wait. */
+	n = ~0ull - 1;
+	assert_int_equal(write(kicks[1], &n, sizeof(n)), sizeof(n));
+	vhost_transport.to_notify(vh, 1, 1);
+	by_hand_end();
+}
+
 /* Sockets */
 
 static void
@@ -1114,6 +1319,10 @@ main(void)
 		T(kept_rings_need_what_is_in_use),
 		T(pairs_are_enabled_as_the_driver_asks),
 		T(one_pair_needs_no_control_queue),
+		T(commands_of_a_split_ring),
+		T(commands_of_a_packed_ring),
+		T(one_ring_stops_and_starts_in_another_size),
+		T(doorbells_and_interrupts_go_by_eventfds),
 		T(who_is_not_there_is_said_to_be),
 	};
 	int failed;
