@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "cmdline.h"
+#include "cpu.h"
 #include "intr.h"
 #include "machine.h"
 #include "pci.h"
@@ -62,13 +63,27 @@ vectors(void *cookie)
 	return pci_vectors(vg->vg_pci);
 }
 
+/*
+ * The CPU that serves a network device's pair of queues takes its interrupts
+ * (guest/net/ifremote.c). A vector a queue comes after that of configuration;
+ * where vectors are shared they are CPU 0's, as the first pair is.
+ */
+static unsigned
+cpu_of(const struct virtio_dev *vg, int vector)
+{
+	if (vg->vg_type != PV_TYPE_NET || vector <= 0)
+		return 0;
+	return (unsigned)(vector - 1) / 2 % cpu_count();
+}
+
 static int
 intr_establish_pci(void *cookie, int vector, const char *name,
     int (*fn)(void *), void *arg)
 {
 	const struct virtio_dev *vg = cookie;
 
-	return pci_intr_establish(vg->vg_pci, vector, 0, name, fn, arg);
+	return pci_intr_establish(vg->vg_pci, vector, cpu_of(vg, vector), name,
+	    fn, arg);
 }
 
 static void

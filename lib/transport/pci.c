@@ -142,6 +142,8 @@ pci_queue_count(void *v)
 {
 	struct pv_pci *pp = v;
 
+	if (pci_count_queues(pp) != 0)
+		return 0;
 	return pp->pp_nqueues;
 }
 

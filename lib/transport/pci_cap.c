@@ -225,8 +225,9 @@ judge(struct pv_pci *pp, unsigned int seen)
 	return 0;
 }
 
-static int
-read_queues(struct pv_pci *pp)
+/* How many there are may depend on the features: QEMU's is so. */
+int
+pci_count_queues(struct pv_pci *pp)
 {
 	unsigned int n;
 
@@ -234,12 +235,19 @@ read_queues(struct pv_pci *pp)
 	if (n == 0xffff &&
 	    window_read_1(&pp->pp_common, COMMON_DEVICE_STATUS) == 0xff)
 		return EIO;
-	if (n > PV_MAXQUEUES)
-		n = PV_MAXQUEUES;
-	pp->pp_nqueues = n;
-	if (n == 0)
-		return 0;
-	pp->pp_doorbells = pv_kern_alloc(n * sizeof(*pp->pp_doorbells));
+	pp->pp_nqueues = n < PV_MAXQUEUES ? n : PV_MAXQUEUES;
+	return 0;
+}
+
+static int
+read_queues(struct pv_pci *pp)
+{
+	int error = pci_count_queues(pp);
+
+	if (error)
+		return error;
+	pp->pp_doorbells = pv_kern_alloc(PV_MAXQUEUES *
+	    sizeof(*pp->pp_doorbells));
 	return pp->pp_doorbells == NULL ? ENOMEM : 0;
 }
 
@@ -308,7 +316,7 @@ pv_pci_detach(struct pv_pci *pp)
 {
 	pci_intr_teardown(pp);
 	pv_kern_free(pp->pp_doorbells,
-	    pp->pp_nqueues * sizeof(*pp->pp_doorbells));
+	    PV_MAXQUEUES * sizeof(*pp->pp_doorbells));
 	pp->pp_doorbells = NULL;
 	unmap_bars(pp);
 }

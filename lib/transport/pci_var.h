@@ -50,6 +50,7 @@ window_write_4(const struct pv_pci_window *pw, bus_size_t off, uint32_t val)
 /* pci_intr.c; queues have their vectors from setup on, before they are enabled */
 enum pv_intr_mode pci_intr_setup(void *, struct pv_virtio *, unsigned int);
 void pci_intr_teardown(void *);
+int pci_count_queues(struct pv_pci *);
 unsigned int pci_intr_status(void *);
 int pci_intr_restore(struct pv_pci *, unsigned int queue);
 
