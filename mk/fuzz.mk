@@ -4,7 +4,7 @@
 # build/fuzz/planted/TARGET is one with a mistake in the library, for the test to see it found.
 
 FZ := $(B)/fuzz
-FUZZ_TARGETS := ring config net gpu blk console entropy pci mmio
+FUZZ_TARGETS := ring packed config net gpu blk console entropy pci mmio
 FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -Iinclude -Iport/posix -Ibench/include -Ibench -Itest/fuzz
 # The library's coverage alone leads the fuzzer, and is what it reports. No call at each comparison:
@@ -43,10 +43,14 @@ DEPS += $(LIB_SRC:%=$(FZ)/cover/%.d)
 
 # PLANT_NAME is: source, what stands there, what is to stand there. The target is its name's
 # beginning, or ring.
-PLANTED := used-id used-length used-index config-steady net-csum net-removal gpu-width gpu-wait blk-cut blk-status
+PLANTED := used-id used-length used-index packed-id packed-length packed-batch packed-event config-steady net-csum net-removal gpu-width gpu-wait blk-cut blk-status
 PLANT_used-id := lib/core/virtq_split.c|if (id > mask(vq))|if (id > 0x7fffffffu)
 PLANT_used-length := lib/core/virtq.c|if (*len <= qe->qe_inlen)|if (*len <= 0x7fffffffu)
 PLANT_used-index := lib/core/virtq_split.c|vq->vq_used_seen = idx;|vq->vq_used_seen = (uint16_t)(idx + 1);
+PLANT_packed-id := lib/core/virtq_packed.c|if (id >= vq->vq_size)|if (id > 0x7fffffffu)
+PLANT_packed-length := lib/core/virtq.c|if (*len <= qe->qe_inlen)|if (*len <= 0x7fffffffu)
+PLANT_packed-batch := lib/core/virtq_packed.c|vq->vq_used_idx) + 1u|vq->vq_used_idx) + 2u
+PLANT_packed-event := lib/core/virtq_packed.c|(uint16_t)(off - vq->vq_size)|(uint16_t)(off - 0 * vq->vq_size)
 PLANT_config-steady := lib/core/config.c|*steady = before == after|*steady = true
 PLANT_net-csum := lib/device/net.c|rx->rx_csum_offset + 2 <= len|rx->rx_csum_offset + 2 <= 70000
 PLANT_net-removal := lib/core/virtio.c|dev->vd_lost = error != 0|dev->vd_lost = 0

@@ -92,6 +92,7 @@ void scene_returned(unsigned int seconds);
 } while (0)
 
 void scene_ring(void);
+void scene_packed(void);
 void scene_config(void);
 void scene_net(void);
 void scene_gpu(void);

@@ -18,10 +18,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "test", "support"))
 import tap
 
-TARGETS = ["ring", "config", "net", "gpu", "blk", "console", "entropy", "pci", "mmio"]
-PLANTED = ["used-id", "used-length", "used-index", "config-steady", "net-csum",
+TARGETS = ["ring", "packed", "config", "net", "gpu", "blk", "console", "entropy", "pci", "mmio"]
+PLANTED = ["used-id", "used-length", "used-index", "packed-id",
+           "packed-length", "packed-batch", "packed-event", "config-steady", "net-csum",
            "net-removal", "gpu-width", "gpu-wait", "blk-cut", "blk-status"]
-FROM_NOTHING = ["used-id", "used-length"]
+FROM_NOTHING = ["used-id", "used-length", "packed-batch"]
 
 
 def run(command, timeout):
@@ -85,7 +86,7 @@ def from_nothing(name, prefix):
 
 def told():
     r = run(["tool/fuzz"], 10)
-    tap.ok(r.returncode == 2 and "TARGET=ring|config" in r.stdout,
+    tap.ok(r.returncode == 2 and "TARGET=ring|packed|config" in r.stdout,
            "without a target, all are named", last(r))
     r = run(["tool/fuzz", "nosuch"], 10)
     tap.ok(r.returncode == 2 and "nosuch" in r.stdout,
