@@ -56,7 +56,7 @@ bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(BH)/test_threads $(B)/bench $(BH)/ben
 
 # Threads, under the sanitizer for them, which has to have compiled all that they run.
 THREADS_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize%,$(HOST_CFLAGS)) -fsanitize=thread
-THREADS_OBJ := $(patsubst %,$(B)/threads/%.o,$(filter lib/core/%,$(LIB_SRC)) $(wildcard port/posix/*.c test/threads/*.c))
+THREADS_OBJ := $(patsubst %,$(B)/threads/%.o,$(filter lib/core/%,$(LIB_SRC)) $(wildcard port/posix/port*.c test/threads/*.c))
 DEPS += $(THREADS_OBJ:.o=.d)
 
 $(B)/threads/%.c.o: %.c mk/build.mk mk/host.mk mk/bench.mk
@@ -64,7 +64,8 @@ $(B)/threads/%.c.o: %.c mk/build.mk mk/host.mk mk/bench.mk
 	$(Q)clang $(THREADS_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
 $(BH)/test_threads: $(THREADS_OBJ)
-	$(call say,HOSTLD  $@)clang $(THREADS_CFLAGS) -o $@ $^ $(HOST_LIBS)
+	$(call say,HOSTLD  $@)mkdir -p $(@D)
+	$(Q)clang $(THREADS_CFLAGS) -o $@ $^ $(HOST_LIBS)
 
 # Planted violations against the strict model (test/conform), and drivers by hand.
 CONFORM_OBJ := $(patsubst %,$(B)/host/%.o,$(wildcard test/conform/*.c))
