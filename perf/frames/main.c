@@ -84,6 +84,20 @@ time_it(uint64_t ms)
 	    now_us() - began);
 }
 
+static unsigned int
+empty_round(void)
+{
+	return 0;
+}
+
+static uint64_t
+steps_of(unsigned int (*each)(void), unsigned int *n)
+{
+	count_steps_begin();
+	*n = each();
+	return count_steps_end();
+}
+
 /* A round that finds something, and its instructions. */
 static unsigned int
 stepped_round(uint64_t *steps)
@@ -91,11 +105,11 @@ stepped_round(uint64_t *steps)
 	unsigned int n, idle;
 
 	for (idle = 0; idle < 100000; idle++) {
-		count_steps_begin();
-		n = fr->fr_round();
-		*steps = count_steps_end();
-		if (n != 0)
-			return n;
+		*steps = steps_of(fr->fr_round, &n);
+		if (n == 0)
+			continue;
+		*steps -= steps_of(empty_round, &idle);
+		return n;
 	}
 	errx(1, "%s: no frame comes any more", fr->fr_name);
 }

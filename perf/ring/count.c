@@ -68,7 +68,6 @@ static volatile uint64_t steps;
 static volatile bool stepping, closed;
 static uintptr_t opened[OPENED_MAX];	/* pages, for one instruction */
 static volatile unsigned int nopened;
-static uint64_t overhead;		/* of begin and end, in steps */
 static uintptr_t page;
 
 /* Lines in the order in which they were met. */
@@ -188,7 +187,7 @@ count_steps_end(void)
 {
 	clear_trap_flag();
 	stepping = false;
-	return steps - overhead;
+	return steps;
 }
 
 void
@@ -227,8 +226,6 @@ count_open(const struct ring *rings, unsigned int n)
 		add_area(rings->rg_driver, packed ? 4 : 4 + rings->rg_size * 2 + 2);
 		add_area(rings->rg_device, packed ? 4 : 4 + rings->rg_size * 8 + 2);
 	}
-	count_steps_begin();
-	overhead = count_steps_end();
 	return NULL;
 }
 

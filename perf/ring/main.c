@@ -241,13 +241,40 @@ beside(unsigned int batch, unsigned int n, const struct meter *mt)
 	return (double)total / ((double)n * batch);
 }
 
+static unsigned int
+nothing_done(unsigned int queue, unsigned int n)
+{
+	(void)queue;
+	return n;
+}
+
+/* What is counted where there is nothing: of one put, or get. */
+static double
+empty_steps(void)
+{
+	static const struct driver empty = { .dr_put = nothing_done };
+	const struct driver *real = drv;
+
+	drv = &empty;
+	total = 0;
+	one_round(0, &stepped);
+	drv = real;
+	return (double)total;
+}
+
+/* In each put, and get, an empty function's are not counted. */
 static double
 instructions(unsigned int batch)
 {
 	unsigned int n = rounds_of(batch, STEPPED);
-	double each = periods(batch, n, &stepped);
+	unsigned int looks = drv->dr_put != NULL && drv->dr_get != NULL ? 2 : 1;
+	double each = periods(batch, n, &stepped), empty = empty_steps();
 
-	return each - beside(batch, n, &stepped);
+	each -= empty * looks / batch;
+	if (drv->dr_beside != NULL)
+		each -= beside(batch, n, &stepped) - empty /
+		    (drv->dr_beside_n ? drv->dr_beside_n : batch);
+	return each;
 }
 
 /* What a pair of looks at the clock costs by itself, in cycles. */
