@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-# TEST: timeout=300
+# TEST: timeout=300 long=900
 """
 The network driver in a process, over vhost-user, against DPDK's testpmd: each
 frame comes back byte-exact, and once, with rings of each kind, lengths up to
@@ -20,7 +20,7 @@ import vhost
 
 PROTOCOL = "MQ REPLY_ACK NET_MTU BACKEND_REQ STATUS"
 ALL = 0xffffffff
-FRAMES = 8000
+FRAMES = 400000 if os.environ.get("PARAVANE_LONG") else 8000
 
 
 def bit(*numbers):

@@ -76,6 +76,9 @@ static struct {
 	uint64_t got_features, got_protocol, status, mtu;
 	uint32_t regions, enabled;	/* mask */
 	uint32_t bases[8], nums[8], stopped;
+	uint64_t used[8];		/* addresses of used rings */
+	struct vw_packed_inflight packed;	/* of each queue, as it lies
+						 * in the in-flight memory */
 	unsigned int inflight_set, config_set;
 	uint8_t config[60];
 } be;
@@ -207,9 +210,17 @@ do_config(struct vw_msg *m)
 static size_t
 do_inflight(struct vw_msg *m, int *fd)
 {
+	uint64_t off;
+
 	*fd = be.inflight_no_fd ? -1 : memfd_create("inflight", MFD_CLOEXEC);
 	if (*fd >= 0 && ftruncate(*fd, (off_t)be.inflight_file) != 0)
 		abort();
+	if (*fd >= 0 && be.packed.vp_version != 0)
+		for (off = be.inflight_offset; off < be.inflight_file;
+		    off += be.inflight_size / 2)
+			if (pwrite(*fd, &be.packed, sizeof(be.packed),
+			    (off_t)off) != (ssize_t)sizeof(be.packed))
+				abort();
 	m->u.vw_inflight.vi_size = be.inflight_size;
 	m->u.vw_inflight.vi_offset = be.inflight_offset;
 	return VW_INFLIGHT_LEN;
@@ -227,6 +238,9 @@ do_ring(const struct vw_msg *m, int fd)
 		break;
 	case VW_SET_VRING_BASE:
 		be.bases[i] = m->u.vw_state.vs_num;
+		break;
+	case VW_SET_VRING_ADDR:
+		be.used[m->u.vw_addr.va_index & 7] = m->u.vw_addr.va_used;
 		break;
 	case VW_SET_VRING_NUM:
 		be.nums[i] = m->u.vw_state.vs_num;
@@ -1020,6 +1034,52 @@ kept_rings_need_what_is_in_use(void **state)
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
 
+/* Where the old one had got to: of a split ring memory says that. */
+static void
+kept_rings_begin_where_they_stood(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	uint8_t *used;
+
+	(void)state;
+	vp.vp_resume = 1;
+	assert_int_equal(attach(&vp), 0);
+	used = shmem_kva(&sm, be.used[1], 4);
+	assert_non_null(used);
+	used[2] = 0x34;
+	used[3] = 0x12;
+	hang_up_now();
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_int_equal(be.bases[0], 0);
+	assert_int_equal(be.bases[1], 0x1234);
+	used[2] = used[3] = 0;
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+/* Of a packed one its own notes do, with both wrap counters. */
+static void
+kept_packed_rings_too(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+
+	(void)state;
+	be.features |= PV_F_BIT(PV_F_RING_PACKED);
+	be.packed.vp_version = 1;
+	be.packed.vp_used = 9;
+	be.packed.vp_oldused = 5;
+	be.packed.vp_oldwrap = 1;
+	be.inflight_offset = 4096;
+	be.inflight_file += 4096;
+	vp.vp_resume = 1;
+	assert_int_equal(attach(&vp), 0);
+	assert_int_equal(be.bases[1], 0x80008000u);
+	hang_up_now();
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_int_equal(be.bases[0], 0x80058005u);
+	assert_int_equal(be.bases[1], 0x80058005u);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
 /* Network */
 
 static void
@@ -1317,6 +1377,8 @@ main(void)
 		T(without_slots_it_is_one_table),
 		T(kept_rings_go_to_the_next_one),
 		T(kept_rings_need_what_is_in_use),
+		T(kept_rings_begin_where_they_stood),
+		T(kept_packed_rings_too),
 		T(pairs_are_enabled_as_the_driver_asks),
 		T(one_pair_needs_no_control_queue),
 		T(commands_of_a_split_ring),
