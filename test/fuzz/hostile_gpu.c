@@ -2,6 +2,7 @@
 /*
  * A display driver under a device that does anything at all.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <paravane/gpu.h>
@@ -25,6 +26,10 @@ struct backing {
 };
 
 static struct pv_gpu gpu;
+static struct pv_gpu_fb *page;		/* the port's; NULL: none */
+static struct pv_gpu_resource res;
+static struct port_buf *buf;		/* a client's, of 4 KiB */
+static uint64_t fence;
 static struct backing backings[NBACKINGS];
 static unsigned int backing_resets;	/* when they were made */
 static unsigned int mapped[NMAPPED], nmapped;
@@ -57,15 +62,17 @@ gpu_backing(const struct rig_chain *rc, uint32_t type, uint32_t id)
 	struct backing *b;
 	uint32_t i, n;
 
-	if (type == 0x106) {
+	uint32_t at = type == 0x106 ? 32 : 56;
+
+	if (type == 0x106 || type == 0x10c) {
 		b = backing_of(0);
-		rig_read(rc, 28, &n, 4);
+		rig_read(rc, type == 0x106 ? 28 : 36, &n, 4);
 		n = wire32(n);
-		if (b == NULL || n > 256 || rc->rc_outlen < 32 + 16 * n)
+		if (b == NULL || n > 256 || rc->rc_outlen < at + 16 * n)
 			return 0x1201;
 		b->id = id;
 		b->n = n;
-		rig_read(rc, 32, b->entries, 16 * n);
+		rig_read(rc, at, b->entries, 16 * n);
 		for (i = 0; i < n; i++) {
 			b->entries[i].addr = wire64(b->entries[i].addr);
 			b->entries[i].len = wire32(b->entries[i].len);
@@ -144,7 +151,22 @@ gpu_answer(const struct rig_chain *rc, uint8_t *answer, uint32_t *len)
 	case 0x10a:
 		*len = 24 + 8 + 1024;
 		return draw(8) == 0 ? 0x1200 : gpu_edid(answer);
-	case 0x102: case 0x106: case 0x107:
+	case 0x108:
+		wire_put(answer + 24, 4, strange());
+		wire_put(answer + 32, 4, draw(2) ? draw(200) : strange());
+		*len = draw(8) ? 40 : 24 + draw(17);
+		return 0x1102;
+	case 0x109:
+		*len = 24 + draw(200);
+		return 0x1103;
+	case 0x10b:
+		*len = draw(8) ? 40 : 24 + draw(16);
+		return 0x1105;
+	case 0x208:
+		wire_put(answer + 24, 4, strange());
+		*len = draw(8) ? 32 : 24 + draw(8);
+		return 0x1106;
+	case 0x102: case 0x106: case 0x107: case 0x10c:
 		return gpu_backing(rc, type, (uint32_t)wire_get(head + 24, 4));
 	default:
 		return lies() ? 0x1200 + draw(8) : 0x1100;
@@ -261,10 +283,172 @@ gpu_change(void)
 	hostile_plenty();
 }
 
+/* Nothing beyond the bytes, whatever they say. */
+static void
+gpu_parse(void)
+{
+	struct pv_gpu_monitor mo;
+	const uint8_t *edid;
+	size_t len = pv_gpu_head_edid(&gpu, draw(4), &edid);
+	uint8_t *exact = malloc(len + 1);
+	unsigned int i;
+
+	if (len > 0)
+		memcpy(exact, edid, len);
+	if (pv_gpu_edid_parse(exact, len, &mo) == 0) {
+		holds(RULE_RANGES, mo.mo_nmodes <= PV_GPU_MAXMODES);
+		for (i = 0; i < mo.mo_nmodes; i++)
+			holds(RULE_RANGES, mo.mo_modes[i].md_width > 0 &&
+			    mo.mo_modes[i].md_height > 0);
+	} else
+		holds(RULE_RANGES, len == 0);
+	free(exact);
+}
+
+/* Without a wait; what has a fence gets to its end, whatever comes. */
+static void
+gpu_present(void)
+{
+	struct pv_gpu_fb *fb = draw(4) && page != NULL ? page :
+	    pv_gpu_head_fb(&gpu, draw(3));
+	int error;
+
+	if (fb == NULL)
+		return;
+	pv_gpu_damage(&gpu, fb, draw(70), draw(70), draw(70), draw(70));
+	if (draw(2))
+		pv_gpu_damage(&gpu, fb, strange(), strange(), strange(),
+		    strange());
+	if (draw(4) == 0)
+		error = pv_gpu_show(&gpu, draw(4), draw(4) ? fb : NULL, NULL,
+		    &fence);
+	else
+		error = pv_gpu_present(&gpu, fb, &fence);
+	if (error == 0 && draw(2)) {
+		pv_gpu_fence_wait(&gpu, fence);
+		holds(RULE_BOUNDED, pv_gpu_fence(&gpu, fence) != EAGAIN);
+	}
+}
+
+static void
+gpu_page(void)
+{
+	if (page == NULL) {
+		hostile_scarce();
+		if (pv_gpu_fb_create(&gpu, 1 + draw(80), 1 + draw(80),
+		    PV_GPU_B8G8R8X8, &page) != 0)
+			page = NULL;
+		hostile_plenty();
+	} else if (pv_gpu_fb_destroy(&gpu, page) == 0)
+		page = NULL;
+}
+
+static void
+gpu_cursor(void)
+{
+	static const uint32_t image[64 * 64];
+
+	switch (draw(3)) {
+	case 0:
+		hostile_scarce();
+		pv_gpu_cursor_set(&gpu, draw(3), image, draw(66), draw(66));
+		hostile_plenty();
+		break;
+	case 1:
+		pv_gpu_cursor_move(&gpu, draw(3), strange(), strange());
+		break;
+	case 2:
+		pv_gpu_cursor_hide(&gpu, draw(3));
+		break;
+	}
+}
+
+static void
+gpu_resource(void)
+{
+	static const struct pv_gpu_3d texture;
+	const struct pv_gpu_blob b = { 1 + draw(3), 0, 1, PAGE_SIZE };
+	const struct pv_piece pc = { buf->pb_map, draw(2000), 1 + draw(2000) };
+	unsigned int cache = 0;
+
+	switch (draw(6)) {
+	case 0:
+		pv_gpu_resource_3d(&gpu, &res, 1, &texture);
+		break;
+	case 1:
+		pv_gpu_resource_blob(&gpu, &res, 1, &b, NULL);
+		break;
+	case 2:
+		pv_gpu_resource_back(&gpu, &res, &pc);
+		break;
+	case 3:
+		pv_gpu_resource_unback(&gpu, &res);
+		break;
+	case 4:
+		if (pv_gpu_map_blob(&gpu, &res, 0, &cache) == 0)
+			holds(RULE_RANGES, cache <= PV_GPU_CACHE_WC);
+		break;
+	case 5:
+		pv_gpu_resource_free(&gpu, &res);
+		break;
+	}
+}
+
+static void
+gpu_render(void)
+{
+	const struct pv_piece pc = { buf->pb_map, draw(2000), 1 + draw(2000) };
+	struct pv_gpu_capset cs = { 0, 0, 0 };
+	uint8_t caps[256], uuid[16];
+	size_t len = sizeof(caps);
+
+	switch (draw(4)) {
+	case 0:
+		pv_gpu_ctx_create(&gpu, 1, draw(3), "fuzz");
+		break;
+	case 1:
+		if (pv_gpu_capset_info(&gpu, draw(3), &cs) == 0 &&
+		    pv_gpu_capset(&gpu, &cs, 1, caps, &len) == 0)
+			holds(RULE_RANGES, len <= sizeof(caps));
+		break;
+	case 2:
+		pv_gpu_submit_3d(&gpu, 1, (int)draw(66) - 1, &pc, 1, &fence);
+		break;
+	case 3:
+		pv_gpu_uuid(&gpu, &res, uuid);
+		break;
+	}
+}
+
+static void
+gpu_more(void)
+{
+	switch (draw(6)) {
+	case 0:
+		gpu_parse();
+		break;
+	case 1:
+		gpu_present();
+		break;
+	case 2:
+		gpu_page();
+		break;
+	case 3:
+		gpu_cursor();
+		break;
+	case 4:
+		gpu_resource();
+		break;
+	case 5:
+		gpu_render();
+		break;
+	}
+}
+
 static void
 gpu_act(void)
 {
-	switch (draw(8)) {
+	switch (draw(12)) {
 	case 0: case 1:
 		if (pv_gpu_kva(&gpu) != NULL)
 			gpu_draw();
@@ -288,7 +472,11 @@ gpu_act(void)
 		break;
 	case 7:
 		gpu_device(&rig, 0);
+		gpu_device(&rig, 1);
 		pv_virtio_poll(&rig.rg_dev);
+		break;
+	default:
+		gpu_more();
 		break;
 	}
 }
@@ -326,6 +514,7 @@ gpu_detach(void)
 	holds(RULE_REMOVAL, (error != 0) == lost);
 	gpu_held();
 	must((pv_gpu_detach(&gpu) != 0) == lost);
+	page = NULL;
 }
 
 void
@@ -345,6 +534,15 @@ scene_gpu(void)
 	rig_put32(&rig, 8, draw(4) ? 1 + draw(NMODES) : strange());
 	if (draw(2))
 		rig.rg_offered |= PV_F_BIT(PV_GPU_F_EDID);
+	if (draw(4) == 0) {
+		rig.rg_offered |= draw(64);
+		params.gp_3d = 1;
+		params.gp_hostvisible = PAGE_SIZE;
+		params.gp_heads = draw(4);
+		rig_put32(&rig, 12, draw(4));
+	}
+	buf = port_buf_new(4096);
+	memset(&res, 0, sizeof(res));
 	rig.rg_notify = gpu_device;
 	hostile_scarce();
 	bounded(120, error = pv_gpu_attach(&gpu, rig_init(&rig), &cb, NULL,
@@ -355,5 +553,10 @@ scene_gpu(void)
 			bounded(60, gpu_step());
 		gpu_detach();
 	}
+	/* Where no reset was confirmed a device may still read what it got. */
+	if (hostile_lost())
+		port_buf_lose(buf);
+	else
+		port_buf_free(buf);
 	hostile_end();
 }
