@@ -183,11 +183,17 @@ gpu_edids(struct pv_gpu *sc)
 
 /* Heads */
 
+static struct pv_gpu_rect
+gpu_whole(const struct pv_gpu_fb *fb)
+{
+	return (struct pv_gpu_rect){ 0, 0, fb->fb_width, fb->fb_height };
+}
+
 /* Show the whole of a framebuffer that the device knows. */
 static int
 gpu_show_whole(struct pv_gpu *sc, unsigned int i, struct pv_gpu_fb *fb)
 {
-	const struct pv_gpu_rect whole = { 0, 0, fb->fb_width, fb->fb_height };
+	const struct pv_gpu_rect whole = gpu_whole(fb);
 	struct pv_gpu_head *head = &sc->sc_heads[i];
 	int error;
 
@@ -234,17 +240,26 @@ gpu_show_again(struct pv_gpu *sc, unsigned int i)
 		gpu_set_scanout(sc, i, head->gh_shown, &head->gh_rect);
 }
 
-/* Who mirrors what went, mirrors what came. */
+/*
+ * Who mirrors what went, mirrors what came; if not now, after a reset. A device
+ * may have had more heads before its last one.
+ */
 static void
 gpu_mirror(struct pv_gpu *sc, const struct pv_gpu_fb *old,
     struct pv_gpu_fb *fb)
 {
+	struct pv_gpu_head *head = sc->sc_heads;
 	unsigned int i;
 
-	for (i = 0; i < sc->sc_nscanouts; i++)
-		if (sc->sc_heads[i].gh_shown == old &&
+	for (i = 0; i < PV_GPU_MAXSCANOUTS; i++, head++) {
+		if (head->gh_shown != old)
+			continue;
+		head->gh_shown = fb;
+		head->gh_rect = gpu_whole(fb);
+		if (i < sc->sc_nscanouts &&
 		    pv_virtio_broken(sc->sc_dev) == NULL)
 			gpu_show_whole(sc, i, fb);
+	}
 }
 
 /* A new framebuffer of a head's own takes the place of the old one. */
@@ -282,11 +297,12 @@ gpu_release(struct pv_gpu *sc, unsigned int i)
 	struct pv_gpu_fb *fb = head->gh_own;
 	unsigned int j;
 
-	for (j = 0; j < sc->sc_nscanouts; j++) {
+	for (j = 0; j < PV_GPU_MAXSCANOUTS; j++) {
 		if (sc->sc_heads[j].gh_shown != fb)
 			continue;
 		sc->sc_heads[j].gh_shown = NULL;
-		if (pv_virtio_broken(sc->sc_dev) == NULL)
+		if (j < sc->sc_nscanouts &&
+		    pv_virtio_broken(sc->sc_dev) == NULL)
 			gpu_set_scanout(sc, j, NULL, NULL);
 	}
 	gpu_unshare(sc, fb);

@@ -920,6 +920,42 @@ pages_of_a_ports_framebuffer(void **state)
 	detach();
 }
 
+/* A mirror that can't follow now does after the reset, and nothing dangles. */
+static void
+mirrors_follow_later(void **state)
+{
+	unsigned int at;
+
+	for (at = 6; at < 9; at++) {
+		setup(state);
+		attach();
+		assert_int_equal(pv_gpu_show(&gpu, 2, shown(0), NULL, NULL),
+		    0);
+		set_mode(0, 800, 600);
+		lie_for = at < 8 ? 0 : 0x107;
+		lie_type = 0x1101;
+		refuse_at = at < 8 ? nseen + at : 0;
+		pv_gpu_changed(&gpu);
+		lie_for = refuse_at = 0;
+		assert_ptr_equal(shown(2), shown(0));
+		assert_int_equal(pv_gpu_stop(&gpu), 0);
+		/* With fewer heads, and a change meanwhile. */
+		rig_put32(&rig, 8, 1);
+		assert_int_equal(pv_gpu_start(&gpu), 0);
+		set_mode(0, 1024, 768);
+		assert_int_equal(pv_gpu_changed(&gpu), 1);
+		assert_int_equal(pv_gpu_stop(&gpu), 0);
+		rig_put32(&rig, 8, 3);
+		nseen = 0;
+		assert_int_equal(pv_gpu_start(&gpu), 0);
+		assert_int_equal(count(0x103), 2);
+		assert_int_equal(last(0x103)->w[2], 1024);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	setup(state);
+}
+
 /* Blobs */
 
 static void
@@ -1675,6 +1711,7 @@ main(void)
 		T(flips),
 		T(a_head_that_is_turned_off_stays_so),
 		T(mirrors_follow),
+		T(mirrors_follow_later),
 		T(pages_of_a_ports_framebuffer),
 		T(a_blob_is_shown_where_it_lies),
 		T(a_device_that_will_have_no_blobs),
