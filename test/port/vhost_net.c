@@ -377,6 +377,7 @@ again(void)
 		errx(1, "start: %s (%s)", strerror(error), vhost_error(vh));
 	post_all();
 	broken = 0;
+	printf("again: %lu\n", breaks);
 	pthread_rwlock_unlock(&running);
 }
 

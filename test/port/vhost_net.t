@@ -96,13 +96,14 @@ def sequence(tmp, sock):
 
 
 def killed(tmp, sock, name, client, args):
-    frames, times = 200000, 2
+    frames, times = 400000, 2
     back = vhost.testpmd(tmp, sock, 2, client) if not client else None
     p = vhost.program(tmp, "vhost_net", *args, sock, frames)
     if client:
         back = vhost.testpmd(tmp, sock, 2, client)
     bad = [] if p.await_line("^up$") else ["it does not come up"]
-    for _ in range(times):
+    for i in range(times):
+        p.await_line(f"^again: {i}$" if i else "^up$")
         p.await_line("^never$", 0.2)		# some way into the traffic
         back.kill()
         if not client and os.path.exists(sock):
@@ -110,7 +111,7 @@ def killed(tmp, sock, name, client, args):
         back = vhost.testpmd(tmp, sock, 2, client)
     status = p.wait()
     back.stop()
-    bad += judge(p, status, frames, 1)
+    bad += judge(p, status, frames, times)
     tap.ok(not bad, name, *bad)
     tap.diag(f"{p.value('^breaks: ([0-9]+)')} times in traffic, "
              f"{p.value('lost ([0-9]+)')} frames lost of {frames}")
