@@ -36,6 +36,7 @@ static uint64_t boot_pool[BOOT_POOL][PT_ENTRIES]
 static unsigned boot_pool_used;
 
 static bool kmem_ready;
+static size_t fixmap_size;		/* of what it shows */
 
 static bool
 in_image(vaddr_t va)
@@ -152,6 +153,13 @@ vm_init_early(paddr_t image)
 	space_init(&vm_kernel, vm_physical(kernel_l0));
 }
 
+static void
+fixmap_clear(void)
+{
+	pt_unmap(&vm_kernel.vs_pt, FIXMAP_BASE, fixmap_size);
+	fixmap_size = 0;
+}
+
 /*
  * A window on physical memory before the direct map: what it showed before
  * is gone. Any address; 2 MiB wherever they begin.
@@ -166,10 +174,11 @@ vm_fixmap(paddr_t pa, size_t len)
 	if (len == 0 || npages > FIXMAP_PAGES || pa + len < pa ||
 	    (pa + len - 1) >> pa_bits != 0)
 		return NULL;
-	pt_unmap(&vm_kernel.vs_pt, FIXMAP_BASE, FIXMAP_PAGES * PAGE_SIZE);
+	fixmap_clear();
 	if (pt_map(&vm_kernel.vs_pt, FIXMAP_BASE, first, npages << PAGE_SHIFT,
 	    bits, false) != 0)
 		return NULL;
+	fixmap_size = npages << PAGE_SHIFT;
 	return (void *)(FIXMAP_BASE + (pa & PAGE_MASK));
 }
 
@@ -295,7 +304,7 @@ vm_init(void)
 	paddr_t base, end;
 	int error;
 
-	pt_unmap(&vm_kernel.vs_pt, FIXMAP_BASE, FIXMAP_PAGES * PAGE_SIZE);
+	fixmap_clear();
 	unmap_guard();
 	if (machine.m_nmem == 0 || !ram_range(first, &base, &end))
 		panic("no memory within the %u bits that the CPU addresses",

@@ -136,6 +136,18 @@ kernel_address(const void *p, paddr_t *pa)
 	return 0;
 }
 
+/* How much of a buffer is in one piece where pa is. */
+static bus_size_t
+kernel_run(const char *p, bus_size_t len, paddr_t pa)
+{
+	bus_size_t n = PAGE_SIZE - ((uintptr_t)p & PAGE_MASK);
+
+	/* In the image or in the direct map, all of it is. */
+	if (len <= n || vm_physical(p + len - 1) == pa + len - 1)
+		return len;
+	return n;
+}
+
 static int
 dmamap_load(bus_dma_tag_t t, bus_dmamap_t map, void *buf, bus_size_t len,
     void *proc, int flags)
@@ -151,12 +163,11 @@ dmamap_load(bus_dma_tag_t t, bus_dmamap_t map, void *buf, bus_size_t len,
 		return EINVAL;
 	dmamap_unload(t, map);
 	while (left > 0 && error == 0) {
-		n = PAGE_SIZE - ((uintptr_t)p & PAGE_MASK);
-		if (n > left)
-			n = left;
 		error = kernel_address(p, &pa);
-		if (error == 0)
-			error = map_append(dm, pa, n);
+		if (error != 0)
+			break;
+		n = kernel_run(p, left, pa);
+		error = map_append(dm, pa, n);
 		p += n;
 		left -= n;
 	}
