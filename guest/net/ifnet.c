@@ -561,6 +561,7 @@ if_attach_device(struct net_if *ifp)
 	};
 	int error;
 
+	pv_virtio_deny(ifp->if_dev, 0);
 	error = pv_net_attach(&ifp->if_net, ifp->if_dev, &if_callbacks, ifp,
 	    &params);
 	if (error || (params.np_want & PV_NET_LRO) == 0 ||
@@ -641,6 +642,11 @@ if_renegotiate(struct net_if *ifp)
 		error = pv_net_detach(&ifp->if_net);
 	if (error == 0)
 		error = if_attach_device(ifp);
+	/* One without CTRL_MAC_ADDR has its own again. */
+	if (error == 0 && pv_net_set_mac(&ifp->if_net,
+	    ifp->if_netif.hwaddr) != 0)
+		memcpy(ifp->if_netif.hwaddr, pv_net_mac(&ifp->if_net),
+		    ETH_HWADDR_LEN);
 	if (error == 0)
 		error = if_begin(ifp);
 	ifp->if_busy = false;

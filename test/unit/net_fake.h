@@ -570,6 +570,21 @@ pv_net_changed(struct pv_net *sc)
 }
 
 int
+pv_net_set_mac(struct pv_net *sc, const uint8_t *mac)
+{
+	(void)sc;
+	(void)mac;
+	return 0;
+}
+
+void
+pv_virtio_deny(struct pv_virtio *d, uint64_t mask)
+{
+	(void)d;
+	(void)mask;
+}
+
+int
 pv_net_set_rxmode(struct pv_net *sc, unsigned int mode)
 {
 	(void)sc;

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: timeout=200
+"""
+A network device beyond its traffic: what ifconfig sets, announcements that the
+host asks for, and what comes after a device that asks for a reset or sends
+nothing any more.
+"""
+
+import os
+import re
+import socket
+import struct
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
+import gdb
+import tap
+from paravane_qemu import Failure, Guest
+
+NIC = "virtio-net-pci,netdev=n0,id=v,romfile="
+USER = ["-netdev", "user,id=n0", "-device", NIC]
+PING = "ping -c 1 10.0.2.2"
+
+
+def up(g):
+    g.expect(r"^net0: 10\.0\.2\.15/24", 60)
+    g.send("\r")
+    g.prompt()
+
+
+def settings():
+    with Guest(devices=[USER]) as g:
+        up(g)
+        help_text = g.command("ifconfig --help")
+        for word in ("mtu", "mac", "promisc", "allmulti", "vlan", "txcsum",
+                     "rxcsum", "lro", "pairs", "rss", "coalesce", "feature",
+                     "stats"):
+            tap.ok(re.search(rf"^\s+{word}\b", help_text, re.M),
+                   f"ifconfig --help tells of {word}", help_text)
+        for command, pattern in (
+                ("nonsense", "neither a setting nor an address"),
+                ("mtu", "a word is missing"),
+                ("promisc maybe", "on or off, not maybe"),
+                ("mac 2:0:0", "is not like 02:00:00:00:00:01"),
+                ("mac 01:00:00:00:00:01", "mac: "),
+                ("vlan 4096 on", "vlan"),
+                ("pairs 2", "pairs"),
+                ("rss all", "the device does not offer it"),
+                ("coalesce rx 8 50", "the device does not offer it"),
+                ("coalesce up 8 50", "rx or tx, not up"),
+                ("feature NONE on", "none is called NONE"),
+                ("txcsum on", "the device does not offer it")):
+            answer = g.command(f"ifconfig net0 {command}")
+            tap.ok(re.search(pattern, answer), f"ifconfig net0 {command}",
+                   answer)
+        answer = g.command("ifconfig net0 promisc on vlan 7 on pairs 1")
+        tap.ok(not answer.strip(), "several settings at once", answer)
+        tap.ok("promiscuous" in g.command("ifconfig net0"), "promiscuous")
+        g.command("ifconfig net0 promisc off mac 02:00:00:00:00:77")
+        answer = g.command("ifconfig net0")
+        tap.ok("ether 02:00:00:00:00:77" in answer and
+               "promiscuous" not in answer, "another address", answer)
+        tap.ok("1 received" in g.command(PING), "traffic with it")
+        g.command("ifconfig net0 feature MRG_RXBUF off", 30)
+        answer = g.command("ifconfig net0")
+        tap.ok("-MRG_RXBUF(denied" in answer, "a feature given up", answer)
+        tap.ok("1 received" in g.command(PING), "traffic without it")
+        g.command("ifconfig net0 feature MRG_RXBUF on", 30)
+        answer = g.command("ifconfig net0")
+        tap.ok("+MRG_RXBUF" in answer, "and taken again", answer)
+        answer = g.command("ifconfig net0 stats")
+        tap.ok(re.search(r"pair 0: rx \d+ frames.*\n.*rx: \d+ queued.*\n"
+                         r".*tx: \d+ queued", answer), "counters by queue",
+               answer)
+        answer = g.command("netbench net0 send size=64 batch=8 frames=2000")
+        tap.ok(re.search(r"^netbench: net0 send size=64 batch=8 gso=0 "
+                         r"frames=2000 bytes=128000 us=\d+ frames/s=\d+ "
+                         r"bytes/s=\d+ doorbells=\d+ interrupts=\d+ ",
+                         answer, re.M), "netbench sends", answer)
+        answer = g.command("netbench net0 recv ms=50")
+        tap.ok("netbench: net0 recv " in answer, "netbench receives", answer)
+        for command in ("send size=9000", "send size=30000 gso=1448",
+                        "send queue=1", "both", "send speed=1"):
+            answer = g.command("netbench net0 " + command)
+            tap.ok("netbench" in answer and "frames/s" not in answer,
+                   f"netbench refuses {command}", answer)
+        tap.ok("1 received" in g.command(PING), "traffic after it")
+
+
+def packets(path):
+    """Of a capture file."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at = 24
+    while at + 16 <= len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        yield data[at + 16:at + 16 + length]
+        at += 16 + length
+
+
+def announcements(path, mac):
+    """Gratuitous ARPs and unsolicited advertisements from it."""
+    arp = advertised = 0
+    for p in packets(path):
+        arp += (p[6:12] == mac and p[12:14] == b"\x08\x06" and
+                p[28:32] == p[38:42] == socket.inet_aton("10.0.2.15"))
+        advertised += (p[6:12] == mac and p[12:14] == b"\x86\xdd" and
+                       p[20] == 58 and p[54] == 136 and p[58] == 0x20)
+    return arp, advertised
+
+
+def announce():
+    with tempfile.TemporaryDirectory() as tmp:
+        path = os.path.join(tmp, "frames")
+        with Guest(devices=[USER], args=[
+                "-object", f"filter-dump,id=f,netdev=n0,file={path}"]) as g:
+            up(g)
+            # The link-local address is in use after its check.
+            for _ in range(20):
+                if "(tentative)" not in g.command("ifconfig net0"):
+                    break
+                g.command("sleep 200")
+            mac = bytes.fromhex(re.search(
+                r"ether (\S+)", g.command("ifconfig net0"))[1]
+                .replace(":", ""))
+            before = announcements(path, mac)
+            g.qmp("announce-self", initial=50, max=100, rounds=2, step=50)
+            for _ in range(20):
+                told = re.search(r"announced (\d+) times",
+                                 g.command("ifconfig net0"))
+                if told:
+                    break
+                g.command("sleep 200")
+            tap.ok(told, "the guest announces when it is asked to")
+            g.command("poweroff", wait=False)
+            g.wait(30)
+        after = announcements(path, mac)
+        tap.ok(after[0] > before[0], "by ARP", f"{before} {after}")
+        tap.ok(after[1] > before[1], "and to IPv6's neighbours",
+               f"{before} {after}")
+
+
+def spoil(g, stub, queue):
+    """A descriptor that can't be, next in the ring."""
+    ring = gdb.ring(g, "v", queue)
+    avail, size = ring["vring-avail"], ring["vring-num"]
+    with gdb.Stub(stub) as memory:
+        index = int.from_bytes(memory.read(avail + 2, 2), "little")
+        memory.write(avail + 4 + index % size * 2, b"\xff\xff")
+        memory.write(avail + 2, (index + 1 & 0xffff).to_bytes(2, "little"))
+
+
+def needs_reset():
+    with tempfile.TemporaryDirectory() as tmp:
+        stub = os.path.join(tmp, "gdb")
+        with Guest(devices=[USER], args=gdb.words(stub)) as g:
+            up(g)
+            for times in (1, 2):
+                spoil(g, stub, 1)
+                g.command(PING, 40)
+                answer = g.command("ifconfig net0")
+                tap.ok(re.search(rf"{times} resets", answer),
+                       f"a device that asks for a reset, {times}", answer)
+                tap.ok("1 received" in g.command(PING, 40),
+                       "and traffic after it")
+
+
+def hangs():
+    """A back end that takes nothing until it is asked to."""
+    with tempfile.TemporaryDirectory() as tmp, \
+            socket.socket(socket.AF_UNIX) as listener:
+        path = os.path.join(tmp, "peer")
+        listener.bind(path)
+        listener.listen(1)
+        with Guest(append="net=off", devices=[
+                ["-netdev", "stream,id=n0,server=off,addr.type=unix,"
+                 f"addr.path={path}", "-device", NIC]]) as g:
+            peer = listener.accept()[0]
+            g.prompt()
+            answer = g.command("netbench net0 send size=1514 ms=20000", 60)
+            tap.ok("timed out" in answer, "a device that sends no more",
+                   answer)
+            g.expect("^net0: sends nothing any more: reset", 30)
+            g.send("\r")
+            g.prompt()
+            answer = g.command("ifconfig net0")
+            tap.ok("1 resets, 1 of them" in answer, "is reset", answer)
+            # Another way to it: frames that nobody waits for.
+            g.command("ifconfig net0 up")
+            for _ in range(40):
+                g.command("sendframe net0 1400")
+            g.expect("^net0: sends nothing any more: reset", 60)
+            tap.ok(True, "the watchdog finds it, too")
+            peer.close()
+            g.send("\r")
+            g.prompt()
+            answer = g.command("ifconfig net0")
+            again = re.search(r"(\d+) frames sent again", answer)
+            tap.ok(again and int(again[1]) >= 40,
+                   "what was queued is sent again", answer)
+
+
+for work in (settings, announce, needs_reset, hangs):
+    try:
+        work()
+    except (Failure, OSError) as failure:
+        tap.ok(False, work.__name__, str(failure))
+tap.done()
