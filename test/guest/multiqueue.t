@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# TEST: serial timeout=200
+"""
+Queue pairs on processors of their own: connections over a tap device of two
+queues keep every byte, on either pair; each pair's interrupts are its
+processor's.
+"""
+
+import os
+import re
+import socket
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "test", "lib"),
+                os.path.join(TOP, "test", "support")]
+import tap
+import tcphash
+from paravane_qemu import Failure, Guest
+from tapdev import GUEST, HOST, NAME, enter_namespace, make_tap
+
+SIZE = 8 << 20
+TRIES = 12
+
+
+def transfer(g, command, with_socket):
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen(1)
+        listener.settimeout(30)
+        g.send(command.format(port=listener.getsockname()[1]) + "\r")
+        with listener.accept()[0] as sock:
+            sock.settimeout(60)
+            host = with_socket(sock)
+    match = g.expect(rf"tcphash: \w+ {SIZE} bytes crc32 ([0-9a-f]{{8}}) in ",
+                     60)
+    g.expect("^paravane> ")
+    return host, int(match[1], 16)
+
+
+def both_ways(g, seed):
+    """A connection each way; whether every byte came."""
+    (crc, _), got = transfer(g, f"tcphash recv {{port}} {HOST}",
+                             lambda s: tcphash.send(s, SIZE, seed))
+    (total, there, _), sent = transfer(
+        g, f"tcphash send {{port}} {SIZE} {seed} {HOST}", tcphash.receive)
+    return crc == got and (total, there) == (SIZE, sent)
+
+
+def frames(g):
+    """Of each pair: received, sent."""
+    return [tuple(map(int, m)) for m in re.findall(
+        r"pair \d+: rx (\d+) frames .* tx (\d+) frames",
+        g.command("ifconfig net0 stats"))]
+
+
+def guest(smp, queues, append=""):
+    make_tap(1500, queues)
+    return Guest(append=f"net={GUEST}/24,{HOST} {append}", smp=smp, devices=[
+        ["-netdev", f"tap,id=n0,ifname={NAME},script=no,downscript=no,"
+         f"queues={queues}"],
+        ["-device", "virtio-net-pci,netdev=n0,romfile=,mq=on,"
+         f"vectors={2 * queues + 2}"]])
+
+
+def on_processors():
+    with guest(2, 2) as g:
+        g.prompt()
+        answer = g.command("ifconfig net0")
+        tap.ok("+MQ" in answer and "queues 2 pairs, 2 in use, 1 on other "
+               "processors" in answer, "two pairs, one on processor 1", answer)
+        good, counts = True, [(0, 0), (0, 0)]
+        for n in range(TRIES):
+            good &= both_ways(g, n)
+            counts = frames(g)
+            if n > 1 and min(counts[0] + counts[1]) > 500:
+                break
+        tap.ok(good, f"{n + 1} connections each way keep every byte")
+        tap.ok(min(counts[0] + counts[1]) > 500,
+               "frames in and out on both pairs", str(counts))
+        answer = g.command("intr")
+        tap.ok(re.search(r"cpu1 +[1-9]\d* +net0", answer),
+               "processor 1 takes its pair's interrupts", answer)
+        g.command("ifconfig net0 pairs 1")
+        before = frames(g)
+        tap.ok(both_ways(g, 90), "with one pair in use")
+        after = frames(g)
+        tap.ok(after[1][1] == before[1][1], "nothing is sent on the other",
+               f"{before} {after}")
+        g.command("ifconfig net0 pairs 2")
+        g.command("ifconfig net0 feature MRG_RXBUF off", 30)
+        tap.ok(both_ways(g, 91), "after a new negotiation")
+        answer = g.command("netbench net0 send size=64 queue=1 frames=5000")
+        tap.ok("frames=5000" in answer, "netbench on the second pair", answer)
+        tap.ok(both_ways(g, 92), "and the pairs are served after it")
+
+
+def on_one_processor():
+    """Two pairs that processor 0 serves: by request, and by need."""
+    with guest(1, 2, "netpairs=2") as g:
+        g.prompt()
+        answer = g.command("ifconfig net0")
+        tap.ok("queues 2 pairs, 2 in use, 0 on other" in answer,
+               "two pairs on one processor", answer)
+        tap.ok(both_ways(g, 7) and both_ways(g, 8), "keep every byte")
+
+
+def main():
+    enter_namespace()
+    for work in (on_processors, on_one_processor):
+        try:
+            work()
+        except (Failure, OSError) as failure:
+            tap.ok(False, work.__name__, str(failure))
+    tap.done()
+
+
+main()
