@@ -362,6 +362,58 @@ all_back(struct scene *sc)
 		MUST(sc, !tx[i].nb_out);
 }
 
+static void
+all_again(struct scene *sc)
+{
+	WANT(sc, pv_net_stop(&net) == 0);
+	drain(sc);
+	all_back(sc);
+	sc->sc_vd.vd_hold = 0;
+	sc->sc_broken = 0;
+	WANT(sc, pv_net_start(&net) == 0);
+	answered(sc);
+	WANT(sc, post_all(sc) == 0);
+out:	;
+}
+
+/*
+ * One queue is taken back with frames at the device, and used again. Where the
+ * device offers that but does not do it, all are reset.
+ */
+static void
+reset_queue(struct scene *sc)
+{
+	int error;
+	unsigned int i, q = next_tag % pairs();
+	void *cookie;
+
+	if (!has(sc, PV_F_RING_RESET)) {
+		WANT(sc, pv_net_reset_tx(&net, q) == ENOTSUP);
+		return;
+	}
+	sc->sc_vd.vd_hold = 1;
+	for (i = 0; i < 8; i++)
+		WANT(sc, send_one(sc, 60 + 8 * i, 0) == 0);
+	WANT(sc, pv_net_resume_tx(&net, q) == EINVAL);
+	error = pv_net_reset_tx(&net, q);
+	if (error == ETIMEDOUT) {
+		all_again(sc);
+		goto out;
+	}
+	WANT(sc, error == 0);
+	WANT(sc, pv_net_reset_tx(&net, q) == EINVAL);
+	while ((cookie = pv_net_drain_tx(&net, q)) != NULL)
+		came_back(sc, tx, NTX, cookie);
+	WANT(sc, pv_net_resume_tx(&net, q) == 0);
+	sc->sc_vd.vd_hold = 0;
+	if (pairs() == 1)
+		traffic(sc, 4, 60, 600);
+	else
+		WANT(sc, send_one(sc, 60, 0) == 0);
+out:
+	sc->sc_vd.vd_hold = 0;
+}
+
 /* The two steps of a reset, with frames at the device. */
 static void
 reset_under_load(struct scene *sc, int asked)
@@ -765,6 +817,8 @@ scene_net(struct scene *sc)
 		ask_all(sc);
 	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_OVERSIZE))
 		oversized(sc);
+	if (!scene_gone(sc))
+		reset_queue(sc);
 	if (!scene_gone(sc))
 		reset_under_load(sc, 0);
 	if (!scene_gone(sc))

@@ -404,6 +404,21 @@ int pv_net_reclaim(struct pv_net *, unsigned int queue, void **cookies,
 uint64_t pv_net_stalled_ns(struct pv_net *, unsigned int queue);
 
 /*
+ * pv_net_reset_tx - take a transmit queue that hangs back from the device, while
+ * all else goes on; then drain it, and pv_net_resume_tx
+ *
+ * The gentler way, where RING_RESET is in use. From here on the queue takes
+ * nothing (ENOBUFS); pv_net_drain_tx gives what it had until NULL; after
+ * pv_net_resume_tx it is empty and in use, and what was drained may be sent
+ * again. Errors: ENOTSUP RING_RESET is not in use; EINVAL no such queue, it is
+ * stopped already, or (resume) it is not; ETIMEDOUT, EIO broken: then
+ * pv_net_stop is due; ENETDOWN not started; EBUSY (resume) it is not drained.
+ * Context: thread, and as transmit.
+ */
+int pv_net_reset_tx(struct pv_net *, unsigned int queue);
+int pv_net_resume_tx(struct pv_net *, unsigned int queue);
+
+/*
  * pv_net_post - give up to n buffers to receive into, with one doorbell
  *
  * Errors as pv_net_transmit: EINVAL shorter than pv_net_rxbuf_len; EFBIG in

@@ -818,6 +818,7 @@ pv_net_stop(struct pv_net *sc)
 		rq = &sc->sc_pairs[i].np_rx;
 		rq->rq_more = 0;
 		rq->rq_skip = 0;
+		sc->sc_pairs[i].np_tx.tq_stopped = 0;
 	}
 	pv_dev_queue_drain(sc->sc_ctrlq);
 	return error;
@@ -828,7 +829,8 @@ pv_net_drain_tx(struct pv_net *sc, unsigned int queue)
 {
 	struct pv_virtq *vq;
 
-	if (sc->sc_running || queue >= sc->sc_nqueues)
+	if (queue >= sc->sc_nqueues ||
+	    (sc->sc_running && !sc->sc_pairs[queue].np_tx.tq_stopped))
 		return NULL;
 	vq = sc->sc_pairs[queue].np_tx.tq_vq;
 	return vq == NULL ? NULL : pv_virtq_drain(vq);
@@ -848,6 +850,43 @@ pv_net_drain_rx(struct pv_net *sc, unsigned int queue)
 	else
 		slot = rq->rq_vq == NULL ? NULL : pv_virtq_drain(rq->rq_vq);
 	return slot == NULL ? NULL : net_slot_put(rq, slot);
+}
+
+int
+pv_net_reset_tx(struct pv_net *sc, unsigned int queue)
+{
+	struct net_txq *tq;
+	int error;
+
+	if (!sc->sc_running)
+		return ENETDOWN;
+	if (queue >= sc->sc_nqueues)
+		return EINVAL;
+	tq = &sc->sc_pairs[queue].np_tx;
+	error = pv_virtq_reset(tq->tq_vq);
+	if (error == 0)
+		tq->tq_stopped = 1;
+	return error;
+}
+
+int
+pv_net_resume_tx(struct pv_net *sc, unsigned int queue)
+{
+	struct net_txq *tq;
+	int error;
+
+	if (!sc->sc_running)
+		return ENETDOWN;
+	if (queue >= sc->sc_nqueues || !sc->sc_pairs[queue].np_tx.tq_stopped)
+		return EINVAL;
+	tq = &sc->sc_pairs[queue].np_tx;
+	error = pv_virtq_reenable(tq->tq_vq);
+	if (error)
+		return error;
+	tq->tq_stopped = 0;
+	pv_virtq_intr_disable(tq->tq_vq);
+	net_ctrl_requeue(sc, PV_NET_TXQ(queue));
+	return 0;
 }
 
 int

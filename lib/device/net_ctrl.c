@@ -654,6 +654,15 @@ restore_coalescing(struct pv_net *sc)
 			ctrl_send_coalescing(sc, i, &nc->nc_coals[i]);
 }
 
+void
+net_ctrl_requeue(struct pv_net *sc, unsigned int vq)
+{
+	const struct pv_net_ctrl *nc = sc->sc_ctrl;
+
+	if (coal_is_set(nc, vq) && net_has(sc, PV_NET_F_VQ_NOTF_COAL))
+		ctrl_send_coalescing(sc, vq, &nc->nc_coals[vq]);
+}
+
 int
 pv_net_get_coalescing(struct pv_net *sc, unsigned int vq,
     struct pv_net_coalescing *co)

@@ -12,6 +12,8 @@
  */
 #define ALIGNED(p)	(((uintptr_t)(p) & 3) == 0)
 
+#define NET_BATCH	32	/* frames that go to or from a queue at once */
+
 /* What offloads may be, of what the port and the device agreed to. */
 void
 net_data_start(struct pv_net *sc)
@@ -216,49 +218,94 @@ net_tx_any(const struct pv_net *sc, struct net_txq *tq,
 
 /*
  * One piece within the MTU, in one descriptor with its header, of which the
- * device computes at most the checksum; all else goes to net_tx_any.
+ * device computes at most the checksum: its header is written, and *piece is
+ * both. False: it is none such.
  */
 static inline int
-net_tx_one(const struct pv_net *sc, struct net_txq *tq,
-    const struct pv_net_tx *tx, uint32_t *len)
+net_tx_simple(const struct pv_net *sc, const struct pv_net_tx *tx,
+    struct pv_piece *piece)
 {
-	struct pv_piece piece;
 	uint32_t *hdr = tx->tx_hdr;
+	const struct pv_piece *pc = tx->tx_pieces;
 
-	if (tx->tx_npieces != 1 || sc->sc_hdrlen != NET_HDRLEN ||
-	    !ALIGNED(hdr) || hdr == NULL || sc->sc_hdrapart)
-		return net_tx_any(sc, tq, tx, len);
-	piece = *tx->tx_pieces;
-	if (piece.pc_len - PV_NET_ETHER_HDRLEN > sc->sc_mtu ||
-	    piece.pc_off < NET_HDRLEN)
-		return net_tx_any(sc, tq, tx, len);
-	*len = (uint32_t)piece.pc_len;
+	if (tx->tx_npieces != 1 || !ALIGNED(hdr) || hdr == NULL ||
+	    pc->pc_len - PV_NET_ETHER_HDRLEN > sc->sc_mtu ||
+	    pc->pc_off < NET_HDRLEN || tx->tx_cookie == NULL)
+		return 0;
 	hdr = __builtin_assume_aligned(hdr, 4);
 	if (tx->tx_flags == 0)
 		memset(hdr, 0, NET_HDRLEN);
 	else if (tx->tx_flags == PV_NET_TX_CSUM &&
 	    (sc->sc_txflags & PV_NET_TX_CSUM) &&
-	    net_tx_csum_inside(tx, *len)) {
+	    net_tx_csum_inside(tx, (uint32_t)pc->pc_len)) {
 		const uint32_t words[3] = { PV_LE32(NET_HDR_F_NEEDS_CSUM),
 		    PV_LE32((uint32_t)tx->tx_csum_start << 16),
 		    PV_LE32((uint32_t)tx->tx_csum_offset) };
 
 		memcpy(hdr, words, NET_HDRLEN);
 	} else
-		return net_tx_any(sc, tq, tx, len);
-	piece.pc_off -= NET_HDRLEN;
-	piece.pc_len += NET_HDRLEN;
-	return pv_virtq_enqueue(tq->tq_vq, &piece, 1, 0, tx->tx_cookie);
+		return 0;
+	piece->pc_map = pc->pc_map;
+	piece->pc_off = pc->pc_off - NET_HDRLEN;
+	piece->pc_len = pc->pc_len + NET_HDRLEN;
+	return 1;
+}
+
+/*
+ * Simple frames, up to the first that is none or finds no room; how many, and
+ * their bytes.
+ */
+static unsigned int
+net_tx_run(const struct pv_net *sc, struct net_txq *tq,
+    const struct pv_net_tx *tx, unsigned int n, int *error)
+{
+	struct pv_piece pieces[NET_BATCH];
+	void *cookies[NET_BATCH];
+	uint64_t bytes = 0;
+	unsigned int i, taken = 0;
+
+	if (n > NET_BATCH)
+		n = NET_BATCH;
+	for (i = 0; i < n && net_tx_simple(sc, &tx[i], &pieces[i]); i++) {
+		cookies[i] = tx[i].tx_cookie;
+		bytes += pieces[i].pc_len;
+	}
+	*error = 0;
+	if (i == 0)
+		return 0;
+	*error = pv_virtq_enqueue_batch(tq->tq_vq, pieces, cookies, i, 0,
+	    &taken);
+	while (i > taken)
+		bytes -= pieces[--i].pc_len;
+	tq->tq_frames += taken;
+	tq->tq_bytes += bytes - (uint64_t)taken * NET_HDRLEN;
+	return taken;
+}
+
+static int
+net_tx_one(const struct pv_net *sc, struct net_txq *tq,
+    const struct pv_net_tx *tx)
+{
+	uint32_t len;
+	int error;
+
+	error = net_tx_any(sc, tq, tx, &len);
+	if (error == EMSGSIZE)
+		tq->tq_toolong++;
+	if (error)
+		return error;
+	tq->tq_frames++;
+	tq->tq_bytes += len;
+	return 0;
 }
 
 int
 pv_net_transmit(struct pv_net *sc, unsigned int queue,
     const struct pv_net_tx *tx, unsigned int n, unsigned int *accepted)
 {
+	const int simple = sc->sc_hdrlen == NET_HDRLEN && !sc->sc_hdrapart;
 	struct net_txq *tq;
-	uint64_t bytes = 0;
-	unsigned int i;
-	uint32_t len;
+	unsigned int i = 0, taken;
 	int error = 0;
 
 	*accepted = 0;
@@ -267,16 +314,14 @@ pv_net_transmit(struct pv_net *sc, unsigned int queue,
 	if (queue >= sc->sc_npairs)
 		return EINVAL;
 	tq = &sc->sc_pairs[queue].np_tx;
-	for (i = 0; i < n; i++) {
-		error = net_tx_one(sc, tq, &tx[i], &len);
-		if (error)
-			break;
-		bytes += len;
+	while (i < n && error == 0) {
+		taken = simple ? net_tx_run(sc, tq, &tx[i], n - i, &error) : 0;
+		i += taken;
+		if (taken > 0 || error)
+			continue;
+		error = net_tx_one(sc, tq, &tx[i]);
+		i += error == 0;
 	}
-	if (error == EMSGSIZE)
-		tq->tq_toolong++;
-	tq->tq_frames += i;
-	tq->tq_bytes += bytes;
 	*accepted = i;
 	if (i > 0)
 		pv_virtq_publish(tq->tq_vq);
@@ -287,9 +332,9 @@ int
 pv_net_reclaim(struct pv_net *sc, unsigned int queue, void **cookies,
     unsigned int n, unsigned int *done)
 {
+	struct pv_used used[NET_BATCH];
 	struct pv_virtq *vq;
-	struct pv_used used;
-	unsigned int i;
+	unsigned int i = 0, j, taken, most;
 	int error = 0;
 
 	*done = 0;
@@ -298,11 +343,11 @@ pv_net_reclaim(struct pv_net *sc, unsigned int queue, void **cookies,
 	if (queue >= sc->sc_nqueues)
 		return EINVAL;
 	vq = sc->sc_pairs[queue].np_tx.tq_vq;
-	for (i = 0; i < n; i++) {
-		error = pv_virtq_dequeue(vq, &used);
-		if (error)
-			break;
-		cookies[i] = used.us_cookie;
+	while (i < n && error == 0) {
+		most = n - i < NET_BATCH ? n - i : NET_BATCH;
+		error = pv_virtq_dequeue_batch(vq, used, most, &taken);
+		for (j = 0; j < taken; j++)
+			cookies[i++] = used[j].us_cookie;
 	}
 	*done = i;
 	return error == EAGAIN ? 0 : error;
@@ -330,16 +375,7 @@ pv_net_stalled_ns(struct pv_net *sc, unsigned int queue)
 
 /* Reception */
 
-static struct net_slot *
-net_slot_get(struct net_rxq *rq)
-{
-	struct net_slot *slot = rq->rq_free;
-
-	if (slot != NULL)
-		rq->rq_free = slot->sl_next;
-	return slot;
-}
-
+/* One buffer, whose header has a descriptor of its own. */
 static int
 net_post_apart(const struct pv_net *sc, struct net_rxq *rq,
     const struct pv_net_rxbuf *rb, struct net_slot *slot)
@@ -352,28 +388,58 @@ net_post_apart(const struct pv_net *sc, struct net_rxq *rq,
 	return pv_virtq_enqueue(rq->rq_vq, pieces, 0, 2, slot);
 }
 
-static inline int
-net_post_one(const struct pv_net *sc, struct net_rxq *rq,
-    const struct pv_net_rxbuf *rb)
+/* A slot for a buffer; NULL: *error is why not. */
+static inline struct net_slot *
+net_post_slot(const struct pv_net *sc, struct net_rxq *rq,
+    const struct pv_net_rxbuf *rb, int *error)
 {
-	struct net_slot *slot;
-	int error;
+	struct net_slot *slot = rq->rq_free;
 
+	*error = 0;
 	if (rb->rb_piece.pc_len < sc->sc_rxbuflen || rb->rb_va == NULL ||
 	    rb->rb_cookie == NULL)
-		return EINVAL;
-	slot = net_slot_get(rq);
-	if (slot == NULL)
-		return ENOBUFS;
+		*error = EINVAL;
+	else if (slot == NULL)
+		*error = ENOBUFS;
+	if (*error)
+		return NULL;
+	rq->rq_free = slot->sl_next;
 	slot->sl_va = rb->rb_va;
 	slot->sl_cookie = rb->rb_cookie;
-	if (sc->sc_hdrapart)
-		error = net_post_apart(sc, rq, rb, slot);
-	else
-		error = pv_virtq_enqueue(rq->rq_vq, &rb->rb_piece, 0, 1, slot);
-	if (error)
-		net_slot_put(rq, slot);
-	return error;
+	return slot;
+}
+
+/* Up to a batch of buffers, until one can't be taken; how many were. */
+static unsigned int
+net_post_run(const struct pv_net *sc, struct net_rxq *rq,
+    const struct pv_net_rxbuf *rb, unsigned int n, int *error)
+{
+	struct pv_piece pieces[NET_BATCH];
+	void *slots[NET_BATCH];
+	unsigned int i, most = sc->sc_hdrapart ? 1 : NET_BATCH, taken = 0;
+	int refused = 0;
+
+	for (i = 0; i < n && i < most; i++) {
+		slots[i] = net_post_slot(sc, rq, &rb[i], &refused);
+		if (slots[i] == NULL)
+			break;
+		pieces[i] = rb[i].rb_piece;
+	}
+	*error = refused;
+	if (i == 0)
+		return 0;
+	if (sc->sc_hdrapart) {
+		*error = net_post_apart(sc, rq, rb, slots[0]);
+		taken = *error == 0;
+	} else {
+		*error = pv_virtq_enqueue_batch(rq->rq_vq, pieces, slots, i, 1,
+		    &taken);
+		if (*error == 0)
+			*error = refused;
+	}
+	while (i > taken)
+		net_slot_put(rq, slots[--i]);
+	return taken;
 }
 
 int
@@ -381,7 +447,7 @@ pv_net_post(struct pv_net *sc, unsigned int queue,
     const struct pv_net_rxbuf *rb, unsigned int n, unsigned int *accepted)
 {
 	struct net_rxq *rq;
-	unsigned int i;
+	unsigned int i = 0;
 	int error = 0;
 
 	*accepted = 0;
@@ -390,11 +456,8 @@ pv_net_post(struct pv_net *sc, unsigned int queue,
 	if (queue >= sc->sc_nqueues)
 		return EINVAL;
 	rq = &sc->sc_pairs[queue].np_rx;
-	for (i = 0; i < n; i++) {
-		error = net_post_one(sc, rq, &rb[i]);
-		if (error)
-			break;
-	}
+	while (i < n && error == 0)
+		i += net_post_run(sc, rq, rb + i, n - i, &error);
 	*accepted = i;
 	if (i > 0)
 		pv_virtq_publish(rq->rq_vq);
@@ -558,17 +621,18 @@ net_rx_single(struct pv_net *sc, struct net_rxq *rq, struct net_slot *slot,
 
 /*
  * The first buffer of a frame says in how many the frame lies. They are all
- * used already, or will be at once; so they are among those outstanding. What
- * can't be is made an empty frame, which is an error further on.
+ * used already, or will be at once; so they are among those at hand, of which
+ * there are left more, and those outstanding. What can't be is made an empty
+ * frame, which is an error further on.
  */
 static void
 net_rx_first(const struct pv_net *sc, struct net_rxq *rq,
-    struct net_slot *slot)
+    struct net_slot *slot, unsigned int left)
 {
 	unsigned int bufs = net_hdr_buffers(&rq->rq_hdr);
 
 	if (slot->sl_len < sc->sc_hdrlen || bufs == 0 ||
-	    bufs - 1 > pv_virtq_outstanding(rq->rq_vq))
+	    bufs - 1 > left + pv_virtq_outstanding(rq->rq_vq))
 		slot->sl_len = 0;
 	else if (bufs > rq->rq_framemax) {
 		slot->sl_len = 0;
@@ -578,41 +642,33 @@ net_rx_first(const struct pv_net *sc, struct net_rxq *rq,
 }
 
 /*
- * Take a used buffer: into the frame in progress, or if it is a frame by itself
- * to rx, with *single set.
+ * Take a used buffer into the frame in progress; or if it is a frame by itself
+ * give it to rx, and return 1.
  */
-static inline int
-net_rx_take(struct pv_net *sc, struct net_rxq *rq, struct pv_net_rx *rx,
-    int *single)
+static inline unsigned int
+net_rx_take(struct pv_net *sc, struct net_rxq *rq, const struct pv_used *used,
+    unsigned int left, struct pv_net_rx *rx)
 {
-	struct net_slot *slot;
-	struct pv_used used;
-	int error;
+	struct net_slot *slot = used->us_cookie;
 
-	error = pv_virtq_dequeue(rq->rq_vq, &used);
-	if (error)
-		return error;
-	slot = used.us_cookie;
-	slot->sl_len = used.us_len;
+	slot->sl_len = used->us_len;
 	if (rq->rq_skip > 0) {
 		rq->rq_skip--;
 		slot->sl_len = 0;
 	} else if (rq->rq_more > 0)
 		rq->rq_more--;
 	else {
-		if (used.us_len >= sc->sc_hdrlen)
+		if (used->us_len >= sc->sc_hdrlen)
 			net_rx_header(sc, slot->sl_va, &rq->rq_hdr);
 		if (!sc->sc_merge || (net_hdr_buffers(&rq->rq_hdr) == 1 &&
-		    used.us_len >= sc->sc_hdrlen)) {
-			net_rx_single(sc, rq, slot, &rq->rq_hdr, used.us_len,
+		    used->us_len >= sc->sc_hdrlen)) {
+			net_rx_single(sc, rq, slot, &rq->rq_hdr, used->us_len,
 			    rx);
-			*single = 1;
-			return 0;
+			return 1;
 		}
-		net_rx_first(sc, rq, slot);
+		net_rx_first(sc, rq, slot, left);
 	}
 	rq->rq_frame[rq->rq_nframe++] = slot;
-	*single = 0;
 	return 0;
 }
 
@@ -671,13 +727,39 @@ net_rx_whole(const struct net_rxq *rq)
 	return rq->rq_nframe > 0 && rq->rq_more == 0;
 }
 
+/*
+ * Up to n buffers, which with those of the frame in progress have room in rx;
+ * how many were given.
+ */
+static unsigned int
+net_rx_run(struct pv_net *sc, struct net_rxq *rq, struct pv_net_rx *rx,
+    unsigned int n, int *error)
+{
+	struct pv_used used[NET_BATCH];
+	unsigned int i, taken, given = 0;
+
+	if (n > NET_BATCH)
+		n = NET_BATCH;
+	*error = pv_virtq_dequeue_batch(rq->rq_vq, used, n, &taken);
+	for (i = 0; i < taken; i++) {
+		given += net_rx_take(sc, rq, &used[i], taken - i - 1,
+		    rx + given);
+		if (net_rx_whole(rq)) {
+			n = rq->rq_nframe;
+			net_rx_give(sc, rq, rx + given);
+			given += n;
+		}
+	}
+	return given;
+}
+
 int
 pv_net_receive(struct pv_net *sc, unsigned int queue, struct pv_net_rx *rx,
     unsigned int n, unsigned int *done)
 {
 	struct net_rxq *rq;
-	unsigned int bufs, i = 0;
-	int error = 0, single;
+	unsigned int i = 0;
+	int error = 0;
 
 	*done = 0;
 	if (!sc->sc_running)
@@ -685,21 +767,8 @@ pv_net_receive(struct pv_net *sc, unsigned int queue, struct pv_net_rx *rx,
 	if (queue >= sc->sc_nqueues || n < sc->sc_framemax)
 		return EINVAL;
 	rq = &sc->sc_pairs[queue].np_rx;
-	for (;;) {
-		if (net_rx_whole(rq)) {
-			bufs = rq->rq_nframe;
-			if (bufs > n - i)
-				break;
-			net_rx_give(sc, rq, rx + i);
-			i += bufs;
-		}
-		if (i == n)
-			break;
-		error = net_rx_take(sc, rq, rx + i, &single);
-		if (error)
-			break;
-		i += (unsigned int)single;
-	}
+	while (i + rq->rq_nframe < n && error == 0)
+		i += net_rx_run(sc, rq, rx + i, n - i - rq->rq_nframe, &error);
 	*done = i;
 	return error == EAGAIN ? 0 : error;
 }
@@ -718,7 +787,7 @@ pv_net_rx_intr(struct pv_net *sc, unsigned int queue, int on)
 		pv_virtq_intr_disable(rq->rq_vq);
 		return 0;
 	}
-	return pv_virtq_intr_enable(rq->rq_vq) || net_rx_whole(rq);
+	return pv_virtq_intr_enable(rq->rq_vq);
 }
 
 int

@@ -55,6 +55,7 @@ struct net_rxq {
 struct net_txq {
 	struct pv_virtq *tq_vq;
 	uint64_t tq_frames, tq_bytes, tq_toolong, tq_gso;
+	uint8_t tq_stopped;		/* by pv_net_reset_tx */
 	uint64_t tq_used;		/* the watchdog's: as it last was, */
 	uint64_t tq_since_ns;		/* and since when */
 	unsigned int tq_index;
@@ -164,5 +165,8 @@ net_ctrl_answer(const struct pv_net *sc)
 int net_ctrl(struct pv_net *, const struct net_command *, uint32_t *used);
 int net_ctrl_ready(const struct pv_net *, uint64_t features, int *error);
 void net_ctrl_restore(struct pv_net *);
+
+/* A virtqueue that was reset alone has lost what was set for it. */
+void net_ctrl_requeue(struct pv_net *, unsigned int vq);
 
 #endif

@@ -1256,6 +1256,46 @@ a_queue_that_hangs_is_seen(void **state)
 }
 
 static void
+a_queue_that_hangs_is_taken_back(void **state)
+{
+	struct port_buf *pb;
+	const struct pv_net_coalescing co = { 1, 2 };
+	struct pv_net_tx plain = { .tx_flags = 0 };
+
+	(void)state;
+	up(CTRL | BIT(VQ_NOTF_COAL), 0);
+	assert_int_equal(pv_net_reset_tx(&net, 0), ENOTSUP);
+	assert_int_equal(pv_net_resume_tx(&net, 0), EINVAL);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	rig.rg_offered |= PV_F_BIT(PV_F_RING_RESET);
+	pb = port_buf_new(200);
+	up(CTRL | BIT(VQ_NOTF_COAL), 0);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_TXQ(0), &co), 0);
+	keeps = 1;
+	assert_int_equal(send_on(0, pb, 60, plain), 0);
+	assert_null(pv_net_drain_tx(&net, 0));
+	assert_int_equal(pv_net_reset_tx(&net, 1), EINVAL);
+	assert_int_equal(pv_net_reset_tx(&net, 0), 0);
+	assert_int_equal(send_on(0, pb, 60, plain), ENOBUFS);
+	assert_int_equal(pv_net_resume_tx(&net, 0), EBUSY);
+	assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
+	assert_null(pv_net_drain_tx(&net, 0));
+	ncmds = 0;
+	assert_int_equal(pv_net_resume_tx(&net, 1), EINVAL);
+	assert_int_equal(pv_net_resume_tx(&net, 0), 0);
+	is_command(0, "\6\2\1\0\0\0\1\0\0\0\2\0\0\0", 14);
+	assert_int_equal(pv_net_resume_tx(&net, 0), EINVAL);
+	keeps = 0;
+	assert_int_equal(send_on(0, pb, 60, plain), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_reset_tx(&net, 0), ENETDOWN);
+	assert_int_equal(pv_net_resume_tx(&net, 0), ENETDOWN);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
 hostile_configuration_is_read_bit_by_bit(void **state)
 {
 	(void)state;
@@ -1312,6 +1352,7 @@ main(void)
 		T(statistics_are_told),
 		T(hostile_statistics),
 		T(a_queue_that_hangs_is_seen),
+		T(a_queue_that_hangs_is_taken_back),
 		T(hostile_configuration_is_read_bit_by_bit),
 	};
 
