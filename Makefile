@@ -16,7 +16,7 @@ BUILD = $(MAKE) -f mk/build.mk
 JOBS ?= 2
 SYSTEM := $(shell uname -s)
 
-.PHONY: all image isv machine objects run test test-long check conformance unit bench snapshot screenshot clean help lib
+.PHONY: all image isv machine objects run test test-long check conformance native unit bench snapshot screenshot clean help lib
 
 all: image
 
@@ -50,6 +50,9 @@ test: bootstrap-test
 check: bootstrap-test
 	@+$(BUILD) -j$(JOBS) build/bench
 	@build/bench $(ARGS)
+
+native: bootstrap-test
+	@+$(BUILD) -j$(JOBS) native vhost-tests
 
 conformance: bootstrap-test
 	@+$(BUILD) -j$(JOBS) build/bench build/host/conform
@@ -98,6 +101,7 @@ help:
 	@echo "make machine     QEMU with Apple's machine, applevz: once, minutes; see man/applevz.7"
 	@echo "make check       every driver against every device model, in seconds; ARGS=\"--help\""
 	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
+	@echo "make native      the drivers for a process here: build/native/libparavane.a, see doc/vhost.md"
 	@echo "make unit        the host's unit tests alone"
 	@echo "make bench       races against Linux, DPDK and others, in one table; ARGS=\"--help\""
 	@echo "make fuzz        TARGET=ring|config|net|gpu|blk|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"

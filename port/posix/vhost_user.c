@@ -338,6 +338,8 @@ learn_queues(struct vhost *vh)
 {
 	bool net = vhost_is_net(vh);
 	unsigned int most = vh->vh_params.vp_nqueues;
+	/* Behind 31 pairs a driver still has room for a control queue. */
+	unsigned int limit = VHOST_MAXQUEUES / 2 - (net ? 1 : 0);
 	uint64_t n = net || vh->vh_params.vp_type == PV_TYPE_BLK ? 1 :
 	    ANY_QUEUES;
 	int error;
@@ -351,8 +353,8 @@ learn_queues(struct vhost *vh)
 		vhost_state_set(vh, VHOST_BAD);
 		return vhost_fail(vh, EPROTO, "the back end has no queue");
 	}
-	if (most == 0 || most > VHOST_MAXQUEUES / 2)
-		most = net && most == 0 ? 1 : VHOST_MAXQUEUES / 2;
+	if (most == 0 || most > limit)
+		most = net && most == 0 ? 1 : limit;
 	if (n > most)
 		n = most;
 	vh->vh_nqueues = (unsigned int)n * (net ? 2 : 1);

@@ -1091,9 +1091,12 @@ pairs_are_enabled_as_the_driver_asks(void **state)
 	be.features = NET_FEATURES;
 	be.protocol &= ~BIT(VHOST_P_CONFIG);
 	be.queues = 128;
+	vp.vp_nqueues = 1000;
 	vp.vp_mtu = 1400;
 	assert_int_equal(attach(&vp), 0);
 	assert_int_equal(pv_net_info(&net)->ni_pairs, 2);
+	assert_int_equal(pv_net_info(&net)->ni_maxpairs, 2);
+	assert_int_equal(vhost_transport.to_queue_count(vh), 63);
 	assert_int_equal(be.enabled, 0xf);
 	assert_int_equal(be.mtu, 1400);
 	assert_int_equal(pv_net_mtu(&net), 1400);
