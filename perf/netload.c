@@ -46,7 +46,7 @@
 
 #define SLOT		(128 * 1024)	/* of the ring: a frame each */
 #define SLOTS		64
-#define QUEUED		128		/* frames, in a tap */
+#define QUEUED		768		/* frames, in a tap */
 #define SEGMENT		1448		/* what the device is to cut */
 #define HEADERS		(14 + 20 + 20)	/* Ethernet's, IPv4's, TCP's */
 #define DATA_AT		((sizeof(struct tpacket2_hdr) + TPACKET_ALIGNMENT - 1) / \

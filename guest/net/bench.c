@@ -338,11 +338,14 @@ static void
 receive(struct bench *nb)
 {
 	uint64_t now = uptime_ns(), end = now + nb->nb_ns, quiet = now;
+	unsigned int rounds = 0;
 
 	while (nb->nb_error == 0 && now < end && !tty_interrupted()) {
-		if (receive_all(nb))
+		if (receive_all(nb)) {
 			quiet = now;
-		else if (now - quiet < LOOK_NS)
+			if (++rounds % LOOKS != 0)
+				continue;
+		} else if (now - quiet < LOOK_NS)
 			thread_yield();
 		else if (!receive_intr(nb, 1)) {
 			event_wait(&nb->nb_event, end - now < NS_PER_MS * 10 ?
