@@ -205,24 +205,32 @@ at_tick(void *arg)
 	}
 }
 
-/* Any bytes of the used ring, and of the event behind it. */
+static int
+is_packed(void)
+{
+	return rig_has(&rig, PV_F_RING_PACKED);
+}
+
+/* Any bytes of the used ring, and of the event behind it; or of a packed one. */
 static void
 write_ring(void)
 {
 	const struct rig_queue *rq = &rig.rg_queues[draw(3)];
+	const struct pv_queue_place *qp = &rq->rq_place;
 	unsigned int len, off, n;
 	uint8_t bytes[8];
 
 	if (!rq->rq_enabled || rig.rg_gone)
 		return;
-	len = 4 + 8 * rq->rq_place.qp_size + 2;
+	len = is_packed() ? 16 * qp->qp_size : 4 + 8 * qp->qp_size + 2;
 	off = draw(2) ? draw(12) : draw(len);
 	n = 1 + draw(8);
 	if (n > len - off)
 		n = len - off;
 	scribble(bytes, n);
 	lose_the_thread();
-	port_dma_write(rq->rq_place.qp_device + off, bytes, n);
+	port_dma_write((is_packed() ? qp->qp_desc : qp->qp_device) + off, bytes,
+	    n);
 }
 
 /*
@@ -234,6 +242,7 @@ write_beyond(void)
 {
 	const struct pv_queue_place *qp = &rig.rg_queues[draw(3)].rq_place;
 	const struct held *h = &past[draw(NPAST)];
+	unsigned int n;
 	uint8_t *p;
 
 	if (port_bus != &port_plain_bus || port.po_shadow || rig.rg_gone)
@@ -241,8 +250,8 @@ write_beyond(void)
 	if (draw(2) && qp->qp_size != 0 &&
 	    (p = port_dma_kva(qp->qp_desc, 16 * qp->qp_size)) != NULL) {
 		scribble(p, 16 * qp->qp_size);
-		p = port_dma_kva(qp->qp_driver, 4 + 2 * qp->qp_size);
-		scribble(p, 4 + 2 * qp->qp_size);
+		n = is_packed() ? 4 : 4 + 2 * qp->qp_size;
+		scribble(port_dma_kva(qp->qp_driver, n), n);
 		lose_the_thread();
 	} else if (npast > 0 && h->len > 0 &&
 	    (p = port_dma_kva(h->addr, h->len)) != NULL)
@@ -343,6 +352,9 @@ hostile_whim(void)
 		rig.rg_stuck = 1;
 }
 
+static const uint64_t packed_with = PV_F_BIT(PV_F_EVENT_IDX) |
+    PV_F_BIT(PV_F_INDIRECT_DESC);
+
 void
 hostile_begin(unsigned int type)
 {
@@ -363,6 +375,9 @@ hostile_begin(unsigned int type)
 		rig.rg_offered |= PV_F_BIT(PV_F_EVENT_IDX);
 	if (draw(2))
 		rig.rg_offered |= PV_F_BIT(PV_F_INDIRECT_DESC);
+	/* A whim takes it away again: rings of two kinds in one life. */
+	if ((rig.rg_offered & packed_with) == packed_with && !port.po_shadow)
+		rig.rg_offered |= PV_F_BIT(PV_F_RING_PACKED);
 	nbroken = 0;
 	rogue = nticks = 0;
 	nheld = nlater = npast = held_resets = 0;
