@@ -52,7 +52,7 @@ PLANT_packed-length := lib/core/virtq.c|if (*len <= qe->qe_inlen)|if (*len <= 0x
 PLANT_packed-batch := lib/core/virtq_packed.c|vq->vq_used_idx) + 1u|vq->vq_used_idx) + 2u
 PLANT_packed-event := lib/core/virtq_packed.c|(uint16_t)(off - vq->vq_size)|(uint16_t)(off - 0 * vq->vq_size)
 PLANT_config-steady := lib/core/config.c|*steady = before == after|*steady = true
-PLANT_net-csum := lib/device/net.c|rx->rx_csum_offset + 2 <= len|rx->rx_csum_offset + 2 <= 70000
+PLANT_net-csum := lib/device/net_data.c|(uint32_t)rx->rx_csum_start + rx->rx_csum_offset + 2 <=|(uint32_t)rx->rx_csum_start + rx->rx_csum_offset <= 70000 +
 PLANT_net-removal := lib/core/virtio.c|dev->vd_lost = error != 0|dev->vd_lost = 0
 PLANT_gpu-width := lib/device/gpu_fb.c|width > 0 && width <= PV_GPU_MAXWIDTH|width > 0
 PLANT_gpu-wait := lib/device/gpu_command.c|gpu_wait_begin(&wait, GPU_TIMEOUT_NS)|gpu_wait_begin(&wait, 100 * GPU_TIMEOUT_NS)

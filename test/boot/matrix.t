@@ -36,6 +36,8 @@ CHOICES = {
     "memory": ("32M", "256M", "8G"),
     "entry": ("el1", "el2"),
     "dma": ("coherent", "noncoherent"),
+    "ring": ("split", "packed"),
+    "events": ("event_idx", "flags"),
 }
 
 
@@ -46,6 +48,9 @@ def possible(c):
         return False
     # ACPI tells of virtio-mmio in the DSDT alone, which takes an interpreter.
     if c["boot"] == "efi-acpi" and c["transport"].startswith("mmio"):
+        return False
+    # Packed rings came with virtio 1.1.
+    if (c["transport"], c["ring"]) == ("mmio1", "packed"):
         return False
     # QEMU's root port wants a machine that has MSI-X.
     return (c["interrupts"], c["transport"]) != ("gic3-intx", "root-port")
@@ -83,23 +88,30 @@ def pairwise():
     return chosen
 
 
-def devices(transport):
-    """QEMU's words for a network, a display, entropy and a console."""
+def devices(transport, ring, events):
+    """QEMU's words for a network, a display, entropy, a console and a disk."""
+    # Of all, also of the disk that firmware starts from.
+    how = ["-global", f"virtio-device.packed={'on' if ring == 'packed' else 'off'}",
+           "-global", "virtio-device.event_idx="
+           f"{'on' if events == 'event_idx' else 'off'}"]
+    disk = ["-blockdev", "driver=null-co,node-name=d,size=1048576,"
+            "read-zeroes=on"]
     if transport.startswith("mmio"):
         legacy = "true" if transport == "mmio1" else "false"
-        return [["-global", f"virtio-mmio.force-legacy={legacy}",
+        return [[*how, "-global", f"virtio-mmio.force-legacy={legacy}",
                  "-netdev", "user,id=n",
                  "-device", "virtio-net-device,netdev=n",
                  "-device", "virtio-rng-device",
                  "-device", "virtio-serial-device,max_ports=1",
                  "-chardev", "null,id=c",
-                 "-device", "virtconsole,chardev=c"] +
+                 "-device", "virtconsole,chardev=c",
+                 *disk, "-device", "virtio-blk-device,drive=d"] +
                 # The display has no legacy form.
                 (["-device", "virtio-gpu-device"] if legacy == "false"
                  else [])]
-    words, bus = [], [""] * 4
+    words, bus = [], [""] * 5
     if transport == "root-port":
-        for i in range(4):
+        for i in range(5):
             words += ["-device",
                       f"pcie-root-port,id=port{i},chassis={i + 1},slot={i}"]
             bus[i] = f",bus=port{i}"
@@ -107,14 +119,15 @@ def devices(transport):
         words += ["-device", "pcie-pci-bridge,id=b0",
                   "-device", "pci-bridge,id=b1,bus=b0,chassis_nr=9,addr=1"]
         bus = [",bus=b1,addr=1", ",bus=b1,addr=2", ",bus=b0,addr=3",
-               ",bus=b0,addr=4"]
-    return [words + ["-netdev", "user,id=n",
-                     "-device", f"virtio-net-pci,netdev=n,romfile={bus[0]}",
+               ",bus=b0,addr=4", ",bus=b1,addr=5"]
+    return [how + words + ["-netdev", "user,id=n", "-device",
+                     f"virtio-net-pci,netdev=n,romfile={bus[0]}",
                      "-device", f"virtio-gpu-pci{bus[1]}",
                      "-device", f"virtio-rng-pci{bus[2]}",
                      "-device", f"virtio-serial-pci,max_ports=1{bus[3]}",
                      "-chardev", "null,id=c",
-                     "-device", "virtconsole,chardev=c"]]
+                     "-device", "virtconsole,chardev=c",
+                     *disk, "-device", f"virtio-blk-pci,drive=d{bus[4]}"]]
 
 
 def mode(c):
@@ -130,16 +143,34 @@ def mode(c):
     return "polling" if c["boot"] == "efi-acpi" else "INTx"
 
 
+def features(c, r):
+    """
+    What is wrong with the features in use: rings are packed where that is
+    offered, events by index likewise, and a queue can be reset (this QEMU offers
+    that of itself, but to legacy drivers).
+    """
+    accepted = re.findall(r"^ +accepted +[0-9a-f]{16} ((?:.*\n(?: {12}.*\n)*?)"
+                          r"(?= {2}\S|\S))", r.text, re.M)
+    want = {"RING_PACKED": c["ring"] == "packed",
+            "EVENT_IDX": c["events"] == "event_idx",
+            **({} if c["transport"] == "mmio1" else {"RING_RESET": True})}
+    return [f"{name} is {'not ' if wanted else ''}in use: {words}"
+            for words in map(str.split, accepted)
+            for name, wanted in want.items() if (name in words) != wanted] + \
+        ([] if accepted else ["no device has features"])
+
+
 def trouble(c, r):
     """What of the run is not as it should be."""
     lines = list(r.why)
     if not re.search(r"10\.0\.2\.15", r.text):
         lines.append("no address by DHCP")
-    count = 3 if c["transport"] == "mmio1" else 4
-    found = len(set(re.findall(r"^(net|gpu|entropy|console)0: ", r.text,
+    count = 4 if c["transport"] == "mmio1" else 5
+    found = len(set(re.findall(r"^(net|gpu|entropy|console|blk)0: ", r.text,
                                re.M)))
     if found < count:
         lines.append(f"{found} of {count} devices are listed")
+    lines += features(c, r)
     modes = set(re.findall(r"^(?:net|gpu|entropy|console)0: (?:pci|mmio) .*, "
                            r"(MSI-X|INTx|line|polling|none)", r.text, re.M))
     if modes != {mode(c)}:
@@ -163,7 +194,7 @@ for c in chosen:
         "devices;ifconfig;ping -c 1 10.0.2.2;selftest", words=words.strip(),
         machine=machine, memory=c["memory"], smp=c["cpus"],
         efi={"image": None, "efi-acpi": "acpi", "efi-dt": "dt"}[c["boot"]],
-        devices=devices(c["transport"]), limit=90)
+        devices=devices(c["transport"], c["ring"], c["events"]), limit=90)
     lines = trouble(c, r)
     tap.ok(not lines, " ".join(map(str, c.values())), *lines)
 tap.done()
