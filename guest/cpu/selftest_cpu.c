@@ -9,6 +9,7 @@
 #include "machine.h"
 #include "mmio.h"
 #include "selftest.h"
+#include "task.h"
 #include "thread.h"
 #include "vm.h"
 #include "cpuvar.h"
@@ -43,6 +44,48 @@ SELFTEST(cpu_call_runs_on_each)
 		ST_EQ(st, where, i + 100);
 	}
 	ST_EQ(st, cpu_call(cpu_count(), note_cpu, (void *)&where), ENXIO);
+}
+
+#define TASK_ROUNDS	200u
+
+struct counted {
+	struct task	ct_task;
+	volatile unsigned ct_runs;
+	volatile unsigned ct_elsewhere;
+};
+
+/* Twice for a signal: it asks for the second time itself. */
+static bool
+count_run(void *arg)
+{
+	struct counted *ct = arg;
+
+	if (cpu_id() != ct->ct_task.tk_cpu || intr_context())
+		ct->ct_elsewhere++;
+	return (++ct->ct_runs & 1) != 0;
+}
+
+SELFTEST(task_runs_on_each)
+{
+	static struct counted ct = { .ct_task.tk_fn = count_run };
+
+	ct.ct_task.tk_arg = &ct;
+	ct.ct_task.tk_cpu = 0;
+	ct.ct_elsewhere = 0;
+	ST_EQ(st, task_start(&ct.ct_task), ENXIO);
+	for (unsigned i = 1; i < cpu_count(); i++) {
+		ct.ct_task.tk_cpu = i;
+		ct.ct_runs = 0;
+		ST_EQ(st, task_start(&ct.ct_task), 0);
+		for (unsigned n = 1; n <= TASK_ROUNDS; n++) {
+			task_signal(&ct.ct_task);
+			ST_CHECK(st, wait_until(&ct.ct_runs, 2 * n));
+		}
+		ST_EQ(st, task_stop(&ct.ct_task), 0);
+		ST_EQ(st, ct.ct_runs, 2 * TASK_ROUNDS);
+		task_signal(&ct.ct_task);
+	}
+	ST_EQ(st, ct.ct_elsewhere, 0);
 }
 
 SELFTEST(cpu_timer_ticks_on_each)

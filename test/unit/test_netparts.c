@@ -310,6 +310,53 @@ checksum_leaves_the_rest_alone(void **state)
 
 #define T(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* Frames of one flow are one number; another port, or address, is another. */
+static void
+flows_are_told_apart(void **state)
+{
+	uint8_t a[80] = { [12] = 8, [14] = 0x45, [23] = 6 }, b[80], six[80];
+
+	(void)state;
+	memcpy(a + 26, "\x0a\0\2\x0f\x0a\0\2\2", 8);
+	memcpy(a + 34, "\x12\x34\0\x50", 4);
+	memcpy(b, a, sizeof(b));
+	b[60] = 1;			/* data, length and so on */
+	b[17] = 99;
+	assert_int_equal(tx_flow(a, 80), tx_flow(b, 80));
+	b[35]++;			/* a port */
+	assert_int_not_equal(tx_flow(a, 80), tx_flow(b, 80));
+	memcpy(b, a, sizeof(b));
+	b[33]++;			/* an address */
+	assert_int_not_equal(tx_flow(a, 80), tx_flow(b, 80));
+	/* Of what is cut only the first piece has ports: none counts. */
+	memcpy(b, a, sizeof(b));
+	a[20] = b[20] = 0x20;
+	b[35]++;
+	assert_int_equal(tx_flow(a, 80), tx_flow(b, 80));
+	/* Neither do those of what is neither TCP nor UDP. */
+	a[20] = b[20] = 0;
+	a[23] = b[23] = 1;
+	assert_int_equal(tx_flow(a, 80), tx_flow(b, 80));
+	/* A header that is longer than the frame is not followed. */
+	a[23] = b[23] = 17;
+	a[14] = b[14] = 0x4f;
+	assert_int_equal(tx_flow(a, 76), tx_flow(b, 76));
+
+	memset(six, 0, sizeof(six));
+	memcpy(six + 12, "\x86\xdd\x60", 3);
+	six[20] = 17;
+	six[37] = 1;
+	memcpy(b, six, sizeof(b));
+	assert_int_equal(tx_flow(six, 80), tx_flow(b, 80));
+	b[55] = 7;
+	assert_int_not_equal(tx_flow(six, 80), tx_flow(b, 80));
+	assert_int_equal(tx_flow(six, 53), 0);
+
+	a[12] = 9;			/* not IP, or nothing at all */
+	assert_int_equal(tx_flow(a, 80), 0);
+	assert_int_equal(tx_flow(a, 20), 0);
+}
+
 int
 main(void)
 {
@@ -324,6 +371,7 @@ main(void)
 		cmocka_unit_test(checksum_of_ipv4_tcp),
 		cmocka_unit_test(checksum_of_ipv6_tcp),
 		cmocka_unit_test(checksum_leaves_the_rest_alone),
+		cmocka_unit_test(flows_are_told_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
