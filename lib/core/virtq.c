@@ -218,6 +218,14 @@ virtq_renew(struct pv_virtq *vq)
 	vq->vq_end = size;
 	vq->vq_used_idx = vq->vq_batch = 0;
 	vq->vq_used_seen = 0;
+	/*
+	 * In order, a split ring's descriptors and places go apart once chains
+	 * take several descriptors.
+	 */
+	if (virtq_is_packed(vq) || ((vq->vq_flags & VQ_COHERENT) &&
+	    (!(vq->vq_flags & VQ_IN_ORDER) || vq->vq_tables != NULL ||
+	    vq->vq_maxsegs == 1)))
+		vq->vq_flags |= VQ_PLAIN;
 	if (virtq_is_packed(vq))
 		packed_reset(vq);
 	else

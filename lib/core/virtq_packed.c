@@ -81,12 +81,12 @@ struct place {
 };
 
 static inline __attribute__((__always_inline__)) struct place
-place_of(struct pv_virtq *vq, bool in)
+place_of(struct pv_virtq *vq, unsigned int in)
 {
 	unsigned int wrap = vq->vq_wrap;
 	struct place pl = {
 		vq->vq_ids, vq->vq_desc, vq->vq_entries, vq->vq_size,
-		vq->vq_slot, wrap | (in ? RING_DESC_F_WRITE : 0), 0
+		vq->vq_slot, wrap | in * RING_DESC_F_WRITE, 0
 	};
 
 	pl.pl_mark = pl.pl_flags;
@@ -97,16 +97,16 @@ place_of(struct pv_virtq *vq, bool in)
 	return pl;
 }
 
-/* A chain of one piece in one segment, the i-th of all. */
+/* A chain of one piece in one segment, the i-th of all. in is 0 or 1. */
 static inline __attribute__((__always_inline__)) void
-put(struct place *pl, uint32_t i, uint64_t addr, uint32_t len, bool in,
-    void *cookie)
+put(struct place *pl, uint32_t i, uint64_t addr, uint32_t len,
+    unsigned int in, void *cookie)
 {
 	unsigned int id = pl->pl_ids[pl->pl_slot];
 
 	ring_packed_set(&pl->pl_desc[pl->pl_slot], addr, len, id,
 	    pl->pl_mark);
-	virtq_entry_set(&pl->pl_entries[id], cookie, in ? len : 0, i, 0);
+	virtq_entry_set(&pl->pl_entries[id], cookie, len & (0u - in), i, 0);
 	if (UNLIKELY(++pl->pl_slot == pl->pl_size)) {
 		pl->pl_slot = 0;
 		pl->pl_flags = TURN(pl->pl_flags);
@@ -128,18 +128,19 @@ int
 packed_enqueue(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
+	const bus_dma_segment_t *seg;
 	struct place pl;
-	struct window w;
+	bus_size_t off;
 
-	if (UNLIKELY(nin > 1 || nout != 1 - nin || cookie == NULL ||
+	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
 	    virtq_room(vq) == 0))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	w = virtq_window(vq, pc);
-	if (UNLIKELY(!window_holds(&w, pc)))
+	seg = virtq_segment(vq, pc, &off);
+	if (UNLIKELY(seg == NULL))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	pl = place_of(vq, nin != 0);
-	put(&pl, vq->vq_posted, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len,
-	    nin != 0, cookie);
+	pl = place_of(vq, nin);
+	put(&pl, vq->vq_posted, seg->ds_addr + off, (uint32_t)pc->pc_len, nin,
+	    cookie);
 	place_keep(vq, &pl, 1);
 	return 0;
 }
@@ -150,21 +151,17 @@ packed_run(struct pv_virtq *vq, const struct pv_piece *pc,
 {
 	const uint32_t first = vq->vq_posted;
 	uint32_t i = first, end = i + virtq_room(vq);
-	struct place pl = place_of(vq, in != 0);
+	struct place pl = place_of(vq, in);
 	struct window w = { NULL, 0, 0, 0 };
 
 	if (n < end - i)
 		end = i + n;
 	for (; i != end; i++, pc++, cookies++) {
-		if (UNLIKELY(!window_holds(&w, pc))) {
-			w = virtq_window(vq, pc);
-			if (!window_holds(&w, pc))
-				break;
-		}
-		if (UNLIKELY(*cookies == NULL))
+		if (UNLIKELY(*cookies == NULL) ||
+		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
 			break;
-		put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len,
-		    in != 0, *cookies);
+		put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len, in,
+		    *cookies);
 	}
 	place_keep(vq, &pl, i - first);
 	return i - first;
@@ -238,8 +235,6 @@ sync_descs(const struct pv_virtq *vq, unsigned int slot, uint32_t n)
 {
 	uint32_t run = virtq_size(vq) - slot;
 
-	if (vq->vq_flags & VQ_COHERENT)
-		return;
 	if (run > n)
 		run = n;
 	virtq_sync(vq, &vq->vq_desc[slot], run * sizeof(struct ring_desc),
@@ -286,10 +281,12 @@ packed_publish(struct pv_virtq *vq)
 	struct ring_packed *pd = desc_at(vq, vq->vq_head_slot);
 	uint32_t n = vq->vq_front - vq->vq_shown;
 
-	sync_descs(vq, vq->vq_head_slot, n);
+	if (UNLIKELY(!(vq->vq_flags & VQ_COHERENT)))
+		sync_descs(vq, vq->vq_head_slot, n);
 	pv_barrier_publish(virtq_outer(vq));
 	ring_store16(&pd->pd_flags, vq->vq_head_flags);
-	sync_descs(vq, vq->vq_head_slot, 1);
+	if (UNLIKELY(!(vq->vq_flags & VQ_COHERENT)))
+		sync_descs(vq, vq->vq_head_slot, 1);
 	vq->vq_counters.qc_enqueued += vq->vq_posted - vq->vq_published;
 	vq->vq_published = vq->vq_posted;
 	vq->vq_shown = vq->vq_front;
@@ -312,18 +309,18 @@ packed_notify_data(const struct pv_virtq *vq)
 }
 
 /*
- * The next used descriptor, each field read once: the flags, and when they say
- * that it is used the others. EAGAIN there is none.
+ * The used descriptor at slot, each field read once: the flags, and when they
+ * say that it is used the others. EAGAIN there is none.
  */
 static inline __attribute__((__always_inline__)) int
-used_desc(const struct pv_virtq *vq, unsigned int *id, uint32_t *len,
-    unsigned int *flags)
+used_desc(const struct pv_virtq *vq, unsigned int slot, unsigned int wrap,
+    unsigned int *id, uint32_t *len, unsigned int *flags)
 {
-	const struct ring_packed *pd = desc_at(vq, vq->vq_used_slot);
+	const struct ring_packed *pd = desc_at(vq, slot);
 
 	virtq_sync_ring(vq, pd, sizeof(*pd), BUS_DMASYNC_POSTREAD);
 	*flags = ring_load16(&pd->pd_flags);
-	if ((*flags & RING_DESC_F_BOTH) != vq->vq_used_wrap) {
+	if ((*flags & RING_DESC_F_BOTH) != wrap) {
 		virtq_sync_ring(vq, pd, sizeof(*pd), BUS_DMASYNC_PREREAD);
 		return EAGAIN;
 	}
@@ -355,29 +352,24 @@ used_check(struct pv_virtq *vq, unsigned int id, uint32_t *len,
 	return virtq_judge(vq, qe, len);
 }
 
-/* The next place, from the next used on, is free, and this id is its own. */
-static inline __attribute__((__always_inline__)) void
-release_one(struct pv_virtq *vq, unsigned int id)
-{
-	unsigned int slot = vq->vq_used_slot;
-
-	vq->vq_ids[slot] = (uint16_t)id;
-	if (UNLIKELY(++slot == vq->vq_size)) {
-		slot = 0;
-		vq->vq_used_wrap = TURN(vq->vq_used_wrap);
-	}
-	vq->vq_used_slot = (uint16_t)slot;
-	vq->vq_end++;
-}
-
+/* A chain's places, from the next used on, are free, and its ids theirs. */
 static void
 packed_release(struct pv_virtq *vq, unsigned int id)
 {
-	release_one(vq, id);
-	if ((vq->vq_entries[id].qe_where & QE_LONG) == 0)
-		return;
-	while ((id = vq->vq_next[id]) != VIRTQ_NONE)
-		release_one(vq, id);
+	bool more = (vq->vq_entries[id].qe_where & QE_LONG) != 0;
+
+	for (;;) {
+		vq->vq_ids[vq->vq_used_slot] = (uint16_t)id;
+		if (++vq->vq_used_slot == vq->vq_size) {
+			vq->vq_used_slot = 0;
+			vq->vq_used_wrap = TURN(vq->vq_used_wrap);
+		}
+		vq->vq_end++;
+		if (!more)
+			return;
+		id = vq->vq_next[id];
+		more = vq->vq_next[id] != VIRTQ_NONE;
+	}
 }
 
 /* A used descriptor that the short way passed on. */
@@ -395,29 +387,55 @@ take_any(struct pv_virtq *vq, unsigned int id, uint32_t len,
 	return 0;
 }
 
-/* The short way is a chain of one piece in coherent memory. */
-static inline __attribute__((__always_inline__)) int
-take(struct pv_virtq *vq, struct pv_used *us)
+/*
+ * Up to n used descriptors. The short way is a chain of one piece in coherent
+ * memory; what is copied out of *vq stays in registers.
+ */
+static inline __attribute__((__always_inline__)) unsigned int
+take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 {
+	struct virtq_entry *const entries = vq->vq_entries;
+	uint16_t *const ids = vq->vq_ids;
+	const bool dirty = vq->vq_posted != vq->vq_published;
+	const unsigned int size = vq->vq_size;
+	unsigned int i, id, flags, slot = vq->vq_used_slot;
+	unsigned int wrap = vq->vq_used_wrap;
 	struct virtq_entry *qe;
-	unsigned int id, flags;
 	uint32_t len;
+	bool odd = false;
 
-	if (used_desc(vq, &id, &len, &flags))
-		return EAGAIN;
-	if (UNLIKELY(id >= vq->vq_size))
-		return take_any(vq, id, len, flags, us);
-	qe = &vq->vq_entries[id];
-	if (UNLIKELY(!virtq_is_outstanding(vq, qe) || len > qe->qe_inlen ||
-	    qe->qe_where >= (1u << 16)))
-		return take_any(vq, id, len, flags, us);
-	us->us_cookie = qe->qe_cookie;
-	us->us_len = len;
-	qe->qe_cookie = NULL;
-	release_one(vq, id);
-	vq->vq_used_idx++;
-	vq->vq_counters.qc_used++;
-	return 0;
+	for (i = 0; i < n; i++, us++) {
+		*error = used_desc(vq, slot, wrap, &id, &len, &flags);
+		if (*error)
+			break;
+		odd = true;
+		if (UNLIKELY(id >= size))
+			break;
+		qe = &entries[id];
+		us->us_cookie = qe->qe_cookie;
+		us->us_len = len;
+		if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
+		    (qe->qe_where & QE_FLAGS) ||
+		    (dirty && !virtq_is_outstanding(vq, qe))))
+			break;
+		qe->qe_cookie = NULL;
+		ids[slot] = (uint16_t)id;
+		if (UNLIKELY(++slot == size)) {
+			slot = 0;
+			wrap = TURN(wrap);
+		}
+		odd = false;
+	}
+	vq->vq_used_slot = (uint16_t)slot;
+	vq->vq_used_wrap = (uint16_t)wrap;
+	vq->vq_end += i;
+	vq->vq_used_idx += i;
+	vq->vq_counters.qc_used += i;
+	if (UNLIKELY(odd)) {
+		*error = take_any(vq, id, len, flags, us);
+		i += *error == 0;
+	}
+	return i;
 }
 
 /*
@@ -432,7 +450,8 @@ batch_begin(struct pv_virtq *vq)
 	uint32_t len;
 	int error;
 
-	error = used_desc(vq, &id, &len, &flags);
+	error = used_desc(vq, vq->vq_used_slot, vq->vq_used_wrap, &id, &len,
+	    &flags);
 	if (error == 0)
 		error = used_check(vq, id, &len, flags);
 	if (error)
@@ -463,31 +482,76 @@ take_in_order(struct pv_virtq *vq, struct pv_used *us)
 	return 0;
 }
 
-static inline __attribute__((__always_inline__)) int
-dequeue(struct pv_virtq *vq, struct pv_used *us)
+static __attribute__((__noinline__)) int
+take_other(struct pv_virtq *vq, struct pv_used *us)
 {
-	if (LIKELY((vq->vq_flags & (VQ_STOPPED | VQ_IN_ORDER)) == 0))
-		return take(vq, us);
-	return vq->vq_flags & VQ_STOPPED ? EAGAIN : take_in_order(vq, us);
+	unsigned int id, flags;
+	uint32_t len;
+
+	if (vq->vq_flags & VQ_STOPPED)
+		return EAGAIN;
+	if (vq->vq_flags & VQ_IN_ORDER)
+		return take_in_order(vq, us);
+	if (used_desc(vq, vq->vq_used_slot, vq->vq_used_wrap, &id, &len,
+	    &flags))
+		return EAGAIN;
+	return take_any(vq, id, len, flags, us);
 }
 
+/* The same for one, without a loop's preparations. */
 int
 packed_dequeue(struct pv_virtq *vq, struct pv_used *us)
 {
-	return dequeue(vq, us);
+	const struct ring_packed *pd = desc_at(vq, vq->vq_used_slot);
+	unsigned int id, flags, slot;
+	struct virtq_entry *qe;
+	uint32_t len;
+
+	if (UNLIKELY((vq->vq_flags & (VQ_COHERENT | VQ_STOPPED |
+	    VQ_IN_ORDER)) != VQ_COHERENT))
+		return take_other(vq, us);
+	flags = ring_load16(&pd->pd_flags);
+	if ((flags & RING_DESC_F_BOTH) != vq->vq_used_wrap)
+		return EAGAIN;
+	pv_barrier_consume(virtq_outer(vq));
+	id = ring_load16(&pd->pd_id);
+	len = ring_load32(&pd->pd_len);
+	if (UNLIKELY(id >= vq->vq_size))
+		return take_any(vq, id, len, flags, us);
+	qe = &vq->vq_entries[id];
+	if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
+	    (qe->qe_where & QE_FLAGS) ||
+	    vq->vq_posted != vq->vq_published))
+		return take_any(vq, id, len, flags, us);
+	us->us_cookie = qe->qe_cookie;
+	us->us_len = len;
+	qe->qe_cookie = NULL;
+	slot = vq->vq_used_slot;
+	vq->vq_ids[slot] = (uint16_t)id;
+	if (UNLIKELY(++slot == vq->vq_size)) {
+		slot = 0;
+		vq->vq_used_wrap = TURN(vq->vq_used_wrap);
+	}
+	vq->vq_used_slot = (uint16_t)slot;
+	vq->vq_end++;
+	vq->vq_used_idx++;
+	vq->vq_counters.qc_used++;
+	return 0;
 }
 
 unsigned int
 packed_dequeue_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
     int *error)
 {
-	unsigned int i;
+	unsigned int i = 0;
 
-	for (i = 0; i < n; i++) {
-		*error = dequeue(vq, &us[i]);
-		if (*error)
-			break;
-	}
+	if (vq->vq_flags & VQ_STOPPED)
+		*error = EAGAIN;
+	while (i < n && *error == 0)
+		if (!(vq->vq_flags & VQ_IN_ORDER))
+			i += take(vq, us + i, n - i, error);
+		else if ((*error = take_in_order(vq, us + i)) == 0)
+			i++;
 	return i;
 }
 

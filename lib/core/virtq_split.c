@@ -99,14 +99,6 @@ avail_set(struct pv_virtq *vq, uint32_t i, unsigned int id)
 	vq->vq_avail->ra_ring[slot] = PV_LE16(id);
 }
 
-/* In order, descriptors and places go apart once chains take several. */
-static bool
-may_run(const struct pv_virtq *vq)
-{
-	return (vq->vq_flags & VQ_COHERENT) &&
-	    (vq->vq_tables != NULL || vq->vq_maxsegs == 1);
-}
-
 /* What a loop keeps in registers of a queue. */
 struct place {
 	const uint16_t *pl_ids;
@@ -125,23 +117,15 @@ place_of(const struct pv_virtq *vq)
 	return pl;
 }
 
-/* A chain of one piece in one segment, the i-th of all. */
+/* A chain of one piece in one segment, the i-th of all. in is 0 or 1. */
 static inline __attribute__((__always_inline__)) void
-put(const struct place *pl, uint32_t i, uint64_t addr, uint32_t len, bool in,
-    void *cookie)
+put(const struct place *pl, uint32_t i, uint64_t addr, uint32_t len,
+    unsigned int in, void *cookie)
 {
 	unsigned int id = pl->pl_ids[i & pl->pl_mask];
 
-	ring_desc_set(&pl->pl_desc[id], addr, len,
-	    in ? RING_DESC_F_WRITE : 0, 0);
-	virtq_entry_set(&pl->pl_entries[id], cookie, in ? len : 0, i, 0);
-}
-
-static inline __attribute__((__always_inline__)) bool
-is_plain(const struct pv_virtq *vq)
-{
-	return LIKELY((vq->vq_flags & (VQ_COHERENT | VQ_IN_ORDER)) ==
-	    VQ_COHERENT) || may_run(vq);
+	ring_desc_set(&pl->pl_desc[id], addr, len, in * RING_DESC_F_WRITE, 0);
+	virtq_entry_set(&pl->pl_entries[id], cookie, len & (0u - in), i, 0);
 }
 
 /* The common case, one piece in one segment, goes straight into the ring. */
@@ -149,18 +133,19 @@ int
 split_enqueue(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
-	const struct place pl = place_of(vq);
-	struct window w;
+	const bus_dma_segment_t *seg;
+	struct place pl;
+	bus_size_t off;
 	uint32_t i = vq->vq_front;
 
-	if (UNLIKELY(nin > 1 || nout != 1 - nin || cookie == NULL ||
-	    vq->vq_end == i || !is_plain(vq)))
+	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
+	    vq->vq_end == i || !(vq->vq_flags & VQ_PLAIN)))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	w = virtq_window(vq, pc);
-	if (UNLIKELY(!window_holds(&w, pc)))
+	seg = virtq_segment(vq, pc, &off);
+	if (UNLIKELY(seg == NULL))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len, nin != 0,
-	    cookie);
+	pl = place_of(vq);
+	put(&pl, i, seg->ds_addr + off, (uint32_t)pc->pc_len, nin, cookie);
 	vq->vq_front = i + 1;
 	vq->vq_posted++;
 	return 0;
@@ -175,20 +160,16 @@ split_run(struct pv_virtq *vq, const struct pv_piece *pc,
 	uint32_t i = first, end = vq->vq_end;
 	struct window w = { NULL, 0, 0, 0 };
 
-	if (!is_plain(vq))
+	if (!(vq->vq_flags & VQ_PLAIN))
 		return 0;
 	if (n < end - i)
 		end = i + n;
 	for (; i != end; i++, pc++, cookies++) {
-		if (UNLIKELY(!window_holds(&w, pc))) {
-			w = virtq_window(vq, pc);
-			if (!window_holds(&w, pc))
-				break;
-		}
-		if (UNLIKELY(*cookies == NULL))
+		if (UNLIKELY(*cookies == NULL) ||
+		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
 			break;
-		put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len,
-		    in != 0, *cookies);
+		put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len, in,
+		    *cookies);
 	}
 	vq->vq_front = i;
 	vq->vq_posted += i - first;
@@ -263,8 +244,6 @@ sync_avail_entries(const struct pv_virtq *vq, uint32_t first, uint32_t n)
 	unsigned int slot = first & mask(vq);
 	unsigned int run = virtq_size(vq) - slot;
 
-	if (vq->vq_flags & VQ_COHERENT)
-		return;
 	if (run > n)
 		run = n;
 	virtq_sync(vq, &vq->vq_avail->ra_ring[slot], run * 2,
@@ -300,7 +279,8 @@ split_publish(struct pv_virtq *vq)
 {
 	uint32_t old = vq->vq_published, new = vq->vq_posted;
 
-	sync_avail_entries(vq, old, new - old);
+	if (UNLIKELY(!(vq->vq_flags & VQ_COHERENT)))
+		sync_avail_entries(vq, old, new - old);
 	pv_barrier_publish(virtq_outer(vq));
 	ring_store16(&vq->vq_avail->ra_idx, (uint16_t)new);
 	sync_avail(vq, &vq->vq_avail->ra_idx);
@@ -392,33 +372,6 @@ take_any(struct pv_virtq *vq, uint32_t id, uint32_t len, struct pv_used *us)
 }
 
 /*
- * One used entry; split_refresh has seen that there is one. The short way is a
- * chain of one piece in coherent memory.
- */
-static inline __attribute__((__always_inline__)) int
-take(struct pv_virtq *vq, struct pv_used *us)
-{
-	struct virtq_entry *qe;
-	uint32_t id, len;
-
-	id = used_entry(vq, vq->vq_used_idx, &len);
-	if (UNLIKELY(id > mask(vq)))
-		return take_any(vq, id, len, us);
-	qe = &vq->vq_entries[id];
-	if (UNLIKELY(!virtq_is_outstanding(vq, qe) || len > qe->qe_inlen ||
-	    qe->qe_where >= (1u << 16)))
-		return take_any(vq, id, len, us);
-	us->us_cookie = qe->qe_cookie;
-	us->us_len = len;
-	qe->qe_cookie = NULL;
-	avail_set(vq, vq->vq_end, id);
-	vq->vq_end++;
-	vq->vq_used_idx++;
-	vq->vq_counters.qc_used++;
-	return 0;
-}
-
-/*
  * In-order use of descriptors: one entry stands for all chains up to its own,
  * and those before that were used completely.
  */
@@ -460,36 +413,107 @@ take_in_order(struct pv_virtq *vq, struct pv_used *us)
 	return 0;
 }
 
-static inline __attribute__((__always_inline__)) int
-dequeue(struct pv_virtq *vq, struct pv_used *us)
+/*
+ * Used entries up to n, which split_refresh has seen. The short way is a chain
+ * of one piece in coherent memory; what is copied out of *vq stays in registers.
+ */
+static inline __attribute__((__always_inline__)) unsigned int
+take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 {
-	int error;
+	const struct place pl = place_of(vq);
+	const bool dirty = vq->vq_posted != vq->vq_published;
+	uint32_t used = vq->vq_used_idx, end = vq->vq_end, id, len;
+	struct virtq_entry *qe;
+	unsigned int i;
 
-	if ((uint16_t)vq->vq_used_idx == vq->vq_used_seen) {
-		error = split_refresh(vq);
-		if (error)
-			return error;
+	for (i = 0; i < n; i++, us++, used++, end++) {
+		id = used_entry(vq, used, &len);
+		if (UNLIKELY(id > pl.pl_mask))
+			goto odd;
+		qe = &pl.pl_entries[id];
+		us->us_cookie = qe->qe_cookie;
+		us->us_len = len;
+		if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
+		    (qe->qe_where & QE_FLAGS) ||
+		    (dirty && !virtq_is_outstanding(vq, qe))))
+			goto odd;
+		qe->qe_cookie = NULL;
+		if (UNLIKELY(pl.pl_ids[end & pl.pl_mask] != id))
+			avail_set(vq, end, id);
+		continue;
+odd:
+		vq->vq_counters.qc_used += used - vq->vq_used_idx;
+		vq->vq_used_idx = used;
+		vq->vq_end = end;
+		*error = take_any(vq, id, len, us);
+		return i + (*error == 0);
 	}
-	return UNLIKELY(is_in_order(vq)) ? take_in_order(vq, us) :
-	    take(vq, us);
+	vq->vq_counters.qc_used += used - vq->vq_used_idx;
+	vq->vq_used_idx = used;
+	vq->vq_end = end;
+	return i;
 }
 
+static inline bool
+is_drained(const struct pv_virtq *vq)
+{
+	return (uint16_t)vq->vq_used_idx == vq->vq_used_seen;
+}
+
+/* The same for one, without a loop's preparations. */
 int
 split_dequeue(struct pv_virtq *vq, struct pv_used *us)
 {
-	return dequeue(vq, us);
+	struct virtq_entry *qe;
+	uint32_t id, len;
+	int error;
+
+	if (is_drained(vq) && (error = split_refresh(vq)) != 0)
+		return error;
+	if (UNLIKELY((vq->vq_flags & (VQ_COHERENT | VQ_IN_ORDER)) !=
+	    VQ_COHERENT)) {
+		if (is_in_order(vq))
+			return take_in_order(vq, us);
+		id = used_entry(vq, vq->vq_used_idx, &len);
+		return take_any(vq, id, len, us);
+	}
+	id = ring_load32(&vq->vq_used->ru_ring[vq->vq_used_idx &
+	    mask(vq)].ru_id);
+	len = ring_load32(&vq->vq_used->ru_ring[vq->vq_used_idx &
+	    mask(vq)].ru_len);
+	if (UNLIKELY(id > mask(vq)))
+		return take_any(vq, id, len, us);
+	qe = &vq->vq_entries[id];
+	if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
+	    (qe->qe_where & QE_FLAGS) ||
+	    vq->vq_posted != vq->vq_published))
+		return take_any(vq, id, len, us);
+	us->us_cookie = qe->qe_cookie;
+	us->us_len = len;
+	qe->qe_cookie = NULL;
+	avail_set(vq, vq->vq_end, id);
+	vq->vq_end++;
+	vq->vq_used_idx++;
+	vq->vq_counters.qc_used++;
+	return 0;
 }
 
 unsigned int
 split_dequeue_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
     int *error)
 {
-	unsigned int i;
+	unsigned int i = 0, ready;
 
-	for (i = 0; i < n; i++) {
-		*error = dequeue(vq, &us[i]);
-		if (*error)
+	while (i < n && *error == 0) {
+		if (is_drained(vq) && (*error = split_refresh(vq)) != 0)
 			break;
+		ready = (uint16_t)(vq->vq_used_seen - vq->vq_used_idx);
+		if (ready > n - i)
+			ready = n - i;
+		if (!is_in_order(vq))
+			i += take(vq, us + i, ready, error);
+		else if ((*error = take_in_order(vq, us + i)) == 0)
+			i++;
 	}
 	return i;
 }
@@ -536,7 +560,7 @@ split_intr_enable(struct pv_virtq *vq, unsigned int n)
 	} else {
 		n = 1;
 		if (vq->vq_flags & VQ_INTR_OFF) {
-			vq->vq_flags &= (uint8_t)~VQ_INTR_OFF;
+			vq->vq_flags &= (uint16_t)~VQ_INTR_OFF;
 			split_avail_flags(vq, 0);
 		}
 	}

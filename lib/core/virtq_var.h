@@ -78,8 +78,7 @@ struct pv_virtq {
 	uint16_t vq_size;
 	uint16_t vq_slot;		/* packed: where the next one goes, */
 	uint16_t vq_wrap;		/* RING_DESC_F_AVAIL or RING_DESC_F_USED: its lap */
-	uint8_t vq_flags;		/* VQ_* */
-	uint8_t vq_policy;		/* enum pv_virtq_policy */
+	uint16_t vq_flags;		/* VQ_* */
 	uint16_t vq_head_slot;		/* packed: of the first not shown, */
 	uint16_t vq_head_flags;		/* and what will show it */
 	uint32_t vq_shown;		/* packed: vq_front when last shown */
@@ -104,6 +103,7 @@ struct pv_virtq {
 	bus_dma_tag_t vq_dmat;
 	uint16_t vq_maxpieces;
 	uint16_t vq_maxsegs;
+	uint8_t vq_policy;		/* enum pv_virtq_policy */
 
 	/* seldom */
 	struct pv_dmamem vq_mem;	/* the three areas */
@@ -132,6 +132,7 @@ struct pv_virtq {
 #define VQ_STOPPED	0x20	/* by pv_virtq_reset */
 #define VQ_PACKED	0x40
 #define VQ_IN_ORDER	0x80
+#define VQ_PLAIN	0x100	/* chains of one piece go the short way */
 
 #define VIRTQ_NONE	0xffffu	/* no further descriptor, in vq_next */
 
@@ -191,21 +192,24 @@ struct window {
 #define LIKELY(x)	__builtin_expect(!!(x), 1)
 #define UNLIKELY(x)	__builtin_expect(!!(x), 0)
 
-static inline __attribute__((__always_inline__)) struct window
-virtq_window(const struct pv_virtq *vq, const struct pv_piece *pc)
+/* The coherent segment that a piece lies in whole, or NULL; *off in it. */
+static inline __attribute__((__always_inline__)) const bus_dma_segment_t *
+virtq_segment(const struct pv_virtq *vq, const struct pv_piece *pc,
+    bus_size_t *off)
 {
 	const bus_dmamap_t map = pc->pc_map;
 	const bus_dma_segment_t *seg = map->dm_segs;
-	struct window w = { map, 0, 0, 0 };
 
-	if (!PV_DMAMAP_COHERENT(vq->vq_dmat, map) ||
-	    pc->pc_off >= map->dm_mapsize)
-		return w;
-	while (UNLIKELY(pc->pc_off - w.w_off >= seg->ds_len))
-		w.w_off += (seg++)->ds_len;
-	w.w_len = seg->ds_len < UINT32_MAX ? seg->ds_len : UINT32_MAX;
-	w.w_addr = seg->ds_addr - w.w_off;
-	return w;
+	*off = pc->pc_off;
+	if (UNLIKELY(*off >= map->dm_mapsize) ||
+	    !PV_DMAMAP_COHERENT(vq->vq_dmat, map))
+		return NULL;
+	while (UNLIKELY(*off >= seg->ds_len))
+		*off -= (seg++)->ds_len;
+	if (UNLIKELY(pc->pc_len - 1 >= seg->ds_len - *off ||
+	    pc->pc_len > UINT32_MAX))
+		return NULL;
+	return seg;
 }
 
 /* Whether a piece is in it, at w_addr + pc_off. An empty piece is not. */
@@ -216,6 +220,24 @@ window_holds(const struct window *w, const struct pv_piece *pc)
 
 	return LIKELY(pc->pc_map == w->w_map && off < w->w_len &&
 	    pc->pc_len - 1 < w->w_len - off);
+}
+
+/* Open it where a piece is. */
+static inline __attribute__((__always_inline__)) bool
+window_find(struct window *w, const struct pv_virtq *vq,
+    const struct pv_piece *pc)
+{
+	const bus_dma_segment_t *seg;
+	bus_size_t off;
+
+	seg = virtq_segment(vq, pc, &off);
+	if (seg == NULL)
+		return false;
+	w->w_map = pc->pc_map;
+	w->w_off = pc->pc_off - off;
+	w->w_len = seg->ds_len < UINT32_MAX ? seg->ds_len : UINT32_MAX;
+	w->w_addr = seg->ds_addr - w->w_off;
+	return true;
 }
 
 static inline void
