@@ -310,7 +310,8 @@ packed_notify_data(const struct pv_virtq *vq)
 
 /*
  * The used descriptor at slot, each field read once: the flags, and when they
- * say that it is used the others. EAGAIN there is none.
+ * say that it is used the others. EAGAIN there is none. The device goes on
+ * looking at it, until it is available again.
  */
 static inline __attribute__((__always_inline__)) int
 used_desc(const struct pv_virtq *vq, unsigned int slot, unsigned int wrap,
@@ -327,7 +328,6 @@ used_desc(const struct pv_virtq *vq, unsigned int slot, unsigned int wrap,
 	pv_barrier_consume(virtq_outer(vq));
 	*id = ring_load16(&pd->pd_id);
 	*len = ring_load32(&pd->pd_len);
-	virtq_sync_ring(vq, pd, sizeof(*pd), BUS_DMASYNC_POSTWRITE);
 	return 0;
 }
 

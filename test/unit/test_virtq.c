@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Split virtqueues, as the device's side sees them and as the driver does.
+ * Virtqueues, split and packed, as the device's side sees them and as the
+ * driver does.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +34,7 @@ interrupt(void *arg)
 }
 
 static struct pv_virtq_params params;
+static uint64_t kind_of_ring;		/* RING_PACKED, IN_ORDER: offered too */
 
 /* What a test changes before begin() does the rest. */
 static void
@@ -40,6 +42,7 @@ prepare(enum stand_kind kind)
 {
 	stand_init(&stand, kind, PV_TYPE_ENTROPY, 1);
 	stand.st_fd.fd_queues[0].fq_max = QSIZE;
+	stand.st_fd.fd_features |= kind_of_ring;
 	ninterrupts = 0;
 	params = (struct pv_virtq_params){
 		.vp_name = "test",
@@ -1314,60 +1317,617 @@ test_extreme_sizes_carry(void **state)
 	}
 }
 
+/* Packed rings alone, and what both kinds do in order */
+
+static bus_addr_t
+slot_addr(unsigned int slot)
+{
+	return stand.st_fd.fd_queues[0].fq_desc + 16 * (bus_addr_t)slot;
+}
+
+/* A used descriptor of the first lap, as no honest device writes it. */
+static void
+device_lies(unsigned int slot, uint16_t id, uint32_t len, uint16_t flags)
+{
+	uint8_t b[8];
+
+	wire_put(b, 4, len);
+	wire_put(b + 4, 2, id);
+	wire_put(b + 6, 2, flags | 0x8080);
+	port_dma_write(slot_addr(slot) + 8, b, sizeof(b));
+}
+
+static void
+test_packed_used_ids_are_judged(void **state)
+{
+	static const uint16_t ids[] = { QSIZE, 0x8000, 0xffff, 1 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		begin_kind(STAND_PCI);
+		post_and_publish(0);
+		if (ids[i] == 1)
+			post(1);	/* which it has not been shown */
+		device_lies(0, ids[i], 1, 2);
+		expect_broken(ids[i] == 1 ? "not outstanding" :
+		    "out of range");
+		finish();
+	}
+}
+
+static void
+test_packed_more_than_there_is_breaks(void **state)
+{
+	struct pv_used us;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	post_and_publish(0);
+	device_lies(1, 0, 1, 2);
+	device_lies(0, 0, 1, 2);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	expect_broken("not outstanding");
+	finish();
+}
+
+/* Without WRITE the length is reserved; with it, the policy's. */
+static void
+test_packed_lengths_count_where_something_was_written(void **state)
+{
+	struct pv_used us;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	post_and_publish(0);
+	device_lies(0, 0, BUFLEN + 1, 0);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(us.us_len, 0);
+	post_and_publish(0);
+	device_lies(1, 1, BUFLEN, 0);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(us.us_len, BUFLEN);
+	post_and_publish(0);
+	device_lies(2, 2, BUFLEN + 1, 2);
+	expect_broken("length");
+	finish();
+	prepare(STAND_PCI);
+	params.vp_policy = PV_VIRTQ_CLAMP;
+	begin();
+	post_and_publish(0);
+	device_lies(0, 0, BUFLEN + 1, 2);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(us.us_len, BUFLEN);
+	assert_int_equal(pv_virtq_counters(vq)->qc_clamped, 1);
+	finish();
+}
+
+static void
+test_packed_sizes_are_any(void **state)
+{
+	static const unsigned int sizes[] = { 1, 2, 3, 5, 7, 60, 100, 257 };
+	struct pv_piece pc[3];
+	struct pv_used us;
+	unsigned int i, n, chain_len;
+
+	(void)state;
+	for (i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		chain_len = i & 1 ? 3 : 1;
+		prepare(STAND_PCI);
+		stand.st_fd.fd_queues[0].fq_max = sizes[i / 2];
+		stand.st_fd.fd_features &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
+		begin();
+		assert_int_equal(pv_virtq_size(vq), sizes[i / 2]);
+		if (chain_len > sizes[i / 2])
+			chain_len = 1;
+		for (n = 0; n < 3 * sizes[i / 2] + 5; n++) {
+			pc[0] = pc[1] = pc[2] = piece(n % 64, 0, 4);
+			assert_int_equal(pv_virtq_enqueue(vq, pc, 0, chain_len,
+			    bufs[n % 64]), 0);
+			pv_virtq_publish(vq);
+			device_fills('p', 4);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			assert_ptr_equal(us.us_cookie, bufs[n % 64]);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+		}
+		assert_int_equal(pv_virtq_room(vq), sizes[i / 2]);
+		finish();
+	}
+}
+
+/* next_off and next_wrap, around the ring and back. */
+static void
+test_packed_notification_data_names_the_place(void **state)
+{
+	const struct fake_queue *fq = &stand.st_fd.fd_queues[0];
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_features |= PV_F_BIT(PV_F_NOTIFICATION_DATA);
+	begin();
+	for (i = 1; i < 40; i++) {
+		assert_int_equal(post_and_publish(0), 0);
+		assert_int_equal(fq->fq_notify_data >> 16,
+		    i % QSIZE | (i / QSIZE % 2 == 0 ? 0x8000u : 0));
+		device_fills('n', 1);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	}
+	finish();
+}
+
+/* The device asks for one descriptor's notification: with it, or not at all. */
+static void
+test_packed_an_event_within_the_batch_rings(void **state)
+{
+	struct pv_used us;
+	unsigned int first, at, i, pos;
+	uint8_t b[4];
+
+	(void)state;
+	for (first = 0; first < 2 * QSIZE; first++)
+		for (at = 0; at < 6; at++) {
+			begin_kind(STAND_PCI);
+			for (i = 0; i < first; i++) {
+				post_and_publish(0);
+				device_fills('e', 1);
+				assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			}
+			pos = first + at;
+			wire_put(b, 2, pos % QSIZE |
+			    (pos / QSIZE % 2 == 0 ? 0x8000u : 0));
+			wire_put(b + 2, 2, 2);
+			port_dma_write(stand.st_fd.fd_queues[0].fq_device, b,
+			    sizeof(b));
+			for (i = 0; i < 3; i++)
+				post(i);
+			assert_int_equal(pv_virtq_publish(vq), at < 3);
+			finish();
+		}
+}
+
+static void
+test_packed_rings_are_coherent_or_not_at_all(void **state)
+{
+	(void)state;
+	prepare(STAND_PCI);
+	port.po_refuse_coherent = 1;
+	begin();
+	assert_false(pv_virtio_has(&stand.st_dev, PV_F_RING_PACKED));
+	assert_int_equal(pv_virtio_negotiation(&stand.st_dev)->ng_why[
+	    PV_F_RING_PACKED], PV_WHY_TRANSPORT);
+	post_and_publish(0);
+	device_fills('c', 1);
+	finish();
+}
+
+static void
+test_packed_falls_first_where_it_is_refused(void **state)
+{
+	struct pv_used us;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_refuses = PV_F_BIT(PV_F_RING_PACKED);
+	begin();
+	assert_int_equal(pv_virtio_negotiation(&stand.st_dev)->ng_why[
+	    PV_F_RING_PACKED], PV_WHY_REFUSED);
+	assert_int_equal(pv_virtio_negotiation(&stand.st_dev)->ng_tries, 2);
+	assert_true(pv_virtio_has(&stand.st_dev, PV_F_INDIRECT_DESC));
+	post_and_publish(0);
+	device_fills('f', 1);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	/* The next device has no objection: the same queue, of another kind. */
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	stand.st_fd.fd_refuses = 0;
+	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
+	    0);
+	assert_true(pv_virtio_has(&stand.st_dev, PV_F_RING_PACKED));
+	assert_int_equal(pv_virtq_restart(vq), 0);
+	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+	post_and_publish(0);
+	device_fills('g', 1);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	finish();
+}
+
+/* One used entry for several chains: those before the last were used whole. */
+static void
+test_in_order_a_batch_is_one_entry(void **state)
+{
+	struct pv_piece pc[3];
+	struct pv_used us;
+	unsigned int i, n, round;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_batch = 3;
+	begin();
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 3; i++) {
+			n = i == 1 ? 3 : 1;
+			pc[0] = pc[1] = pc[2] = piece(i, 0, 8);
+			assert_int_equal(pv_virtq_enqueue(vq, pc, 0, n,
+			    bufs[i]), 0);
+		}
+		pv_virtq_publish(vq);
+		for (i = 0; i < 3; i++)
+			device_fills('b', i == 0 ? 8 : i == 1 ? 24 : 5);
+		for (i = 0; i < 3; i++) {
+			assert_true(pv_virtq_pending(vq));
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			assert_ptr_equal(us.us_cookie, bufs[i]);
+			assert_int_equal(us.us_len,
+			    i == 0 ? 8 : i == 1 ? 24 : 5);
+		}
+		assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+		assert_false(pv_virtq_pending(vq));
+		assert_int_equal(pv_virtq_room(vq), QSIZE);
+	}
+	finish();
+}
+
+static void
+test_in_order_without_tables_descriptors_follow(void **state)
+{
+	struct pv_piece pc[3];
+	struct pv_used us;
+	unsigned int i, n;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_features &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
+	begin();
+	for (i = 0; i < 50; i++) {
+		n = 1 + i % 3;
+		pc[0] = pc[1] = pc[2] = piece(0, 0, 8);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 0, n, bufs[0]), 0);
+		assert_int_equal(post(1), 0);
+		pv_virtq_publish(vq);
+		device_fills('d', 8);
+		device_fills('e', 8);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_ptr_equal(us.us_cookie, bufs[0]);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_ptr_equal(us.us_cookie, bufs[1]);
+	}
+	assert_int_equal(pv_virtq_room(vq), QSIZE);
+	finish();
+}
+
+/* A split ring tells how many: one entry can't stand for more than that. */
+static void
+test_in_order_an_id_ahead_of_the_index_breaks(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < 3; i++)
+		post(i);
+	pv_virtq_publish(vq);
+	for (i = 0; i < 3; i++)
+		device_pops();
+	fake_push_raw(&stand.st_fd, 0, 2, 1);
+	fake_set_used_idx(&stand.st_fd, 0, 2);
+	expect_broken("out of order");
+	finish();
+}
+
+/* Many at once, and one queue that stops */
+
+static void
+test_batches_go_as_far_as_they_can(void **state)
+{
+	struct pv_piece pcs[QSIZE + 2];
+	void *cookies[QSIZE + 2];
+	struct pv_used us[QSIZE + 2];
+	unsigned int i, n, round;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < QSIZE + 2; i++) {
+		pcs[i] = piece(i, 0, BUFLEN);
+		cookies[i] = bufs[i];
+	}
+	for (round = 0; round < 20; round++) {
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us, 4, &n),
+		    EAGAIN);
+		assert_int_equal(n, 0);
+		assert_int_equal(pv_virtq_enqueue_batch(vq, pcs, cookies, 5, 1,
+		    &n), 0);
+		assert_int_equal(n, 5);
+		assert_int_equal(pv_virtq_enqueue_batch(vq, pcs + 5,
+		    cookies + 5, 5, 1, &n), ENOBUFS);
+		assert_int_equal(n, 3);
+		pv_virtq_publish(vq);
+		for (i = 0; i < 6; i++)
+			device_fills('m', i + 1);
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us, 4, &n), 0);
+		assert_int_equal(n, 4);
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us + 4, 5, &n), 0);
+		assert_int_equal(n, 2);
+		for (i = 0; i < 6; i++) {
+			assert_ptr_equal(us[i].us_cookie, bufs[i]);
+			assert_int_equal(us[i].us_len, i + 1);
+		}
+		device_fills('m', 1);
+		device_fills('m', 1);
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us, 9, &n), 0);
+		assert_int_equal(n, 2);
+		/* One that is no good ends it; what came before counts. */
+		pcs[2].pc_len = BUFLEN + 1;
+		assert_int_equal(pv_virtq_enqueue_batch(vq, pcs, cookies, 5, 0,
+		    &n), EINVAL);
+		assert_int_equal(n, 2);
+		pcs[2].pc_len = BUFLEN;
+		cookies[1] = NULL;
+		assert_int_equal(pv_virtq_enqueue_batch(vq, pcs, cookies, 5, 0,
+		    &n), EINVAL);
+		assert_int_equal(n, 1);
+		cookies[1] = bufs[1];
+		pv_virtq_publish(vq);
+		for (i = 0; i < 3; i++) {
+			device_pops();
+			fake_push(&stand.st_fd, 0, &chain, 0);
+		}
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us, 9, &n), 0);
+		assert_int_equal(n, 3);
+		assert_int_equal(pv_virtq_counters(vq)->qc_used,
+		    (round + 1) * 11);
+	}
+	finish();
+}
+
+static void
+test_one_queue_is_reset_and_resized(void **state)
+{
+	static const enum stand_kind kinds[] = { STAND_PCI, STAND_MMIO };
+	struct pv_used us;
+	unsigned int i, k, round;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		prepare(kinds[k]);
+		stand.st_fd.fd_features |= PV_F_BIT(PV_F_RING_RESET);
+		stand.st_fd.fd_queue_looks = 3;
+		begin();
+		assert_int_equal(pv_virtq_reenable(vq), EBUSY);
+		assert_int_equal(pv_virtq_resize(vq, 4), EBUSY);
+		for (round = 0; round < 4; round++) {
+			for (i = 0; i < 4; i++)
+				post(i);
+			pv_virtq_publish(vq);
+			device_fills('r', 1);
+			device_fills('r', 1);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			assert_int_equal(pv_virtq_reset(vq), 0);
+			assert_int_equal(pv_virtq_reset(vq), EINVAL);
+			assert_int_equal(post(9), ENOBUFS);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+			assert_false(pv_virtq_pending(vq));
+			assert_int_equal(pv_virtq_reenable(vq), EBUSY);
+			assert_int_equal(drain_all(), 3);
+			if (round == 1)
+				assert_int_equal(pv_virtq_resize(vq, 4), 0);
+			if (round == 2) {
+				port.po_fail_after = 3;
+				assert_int_equal(pv_virtq_resize(vq, 8),
+				    ENOMEM);
+				port.po_fail_after = -1;
+				assert_int_equal(pv_virtq_resize(vq, 32769),
+				    EINVAL);
+				assert_int_equal(pv_virtq_size(vq), 4);
+				assert_int_equal(pv_virtq_resize(vq, 0), 0);
+			}
+			assert_int_equal(pv_virtq_reenable(vq), 0);
+			assert_int_equal(pv_virtq_size(vq),
+			    round == 1 ? 4 : QSIZE);
+			assert_int_equal(pv_virtq_room(vq),
+			    pv_virtq_size(vq));
+			ninterrupts = 0;
+			post_and_publish(0);
+			device_fills('s', 1);
+			assert_int_equal(ninterrupts, 1);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		}
+		finish();
+	}
+}
+
+static void
+test_a_reset_of_a_queue_that_never_ends(void **state)
+{
+	static const enum stand_kind kinds[] = { STAND_PCI, STAND_MMIO };
+	unsigned int k;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		prepare(kinds[k]);
+		begin();
+		assert_int_equal(pv_virtq_reset(vq), ENOTSUP);
+		finish();
+		prepare(kinds[k]);
+		stand.st_fd.fd_features |= PV_F_BIT(PV_F_RING_RESET);
+		stand.st_fd.fd_queue_looks = 1u << 30;
+		begin();
+		post_and_publish(0);
+		assert_int_equal(pv_virtq_reset(vq), ETIMEDOUT);
+		assert_int_equal(stand.st_nbroken, 1);
+		assert_int_equal(pv_virtq_reset(vq), EIO);
+		assert_null(pv_virtq_drain(vq));
+		finish();
+	}
+}
+
+/* Longer while all comes, one again when it does not. */
+static void
+test_moderation_follows_what_comes(void **state)
+{
+	static const unsigned int delays[] = { 1, 2, 4, 5, 5 };
+	struct pv_used us;
+	unsigned int i, n;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < QSIZE; i++)
+		post(i);
+	pv_virtq_publish(vq);
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(pv_virtq_moderate(vq, 5), 0);
+		for (n = 1; n <= delays[i]; n++) {
+			ninterrupts = 0;
+			device_fills('t', 1);
+			assert_int_equal(ninterrupts, n == delays[i]);
+		}
+		for (n = 0; n < delays[i]; n++) {
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			assert_int_equal(post(n), 0);
+		}
+		pv_virtq_publish(vq);
+	}
+	assert_int_equal(pv_virtq_moderate(vq, 5), 0);
+	assert_int_equal(pv_virtq_moderate(vq, 5), 0);
+	ninterrupts = 0;
+	device_fills('u', 1);
+	assert_int_equal(ninterrupts, 1);
+	finish();
+}
+
+static int
+ring_split(void **state)
+{
+	(void)state;
+	kind_of_ring = 0;
+	return 0;
+}
+
+static int
+ring_packed(void **state)
+{
+	(void)state;
+	kind_of_ring = PV_F_BIT(PV_F_RING_PACKED);
+	return 0;
+}
+
+static int
+ring_split_in_order(void **state)
+{
+	(void)state;
+	kind_of_ring = PV_F_BIT(PV_F_IN_ORDER);
+	return 0;
+}
+
+static int
+ring_packed_in_order(void **state)
+{
+	(void)state;
+	kind_of_ring = PV_F_BIT(PV_F_RING_PACKED) | PV_F_BIT(PV_F_IN_ORDER);
+	return 0;
+}
+
+#define T(test)	cmocka_unit_test(test)
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pci_carries_bytes),
-		cmocka_unit_test(test_mmio_carries_bytes),
-		cmocka_unit_test(test_legacy_carries_bytes),
-		cmocka_unit_test(test_without_indirect_chains_use_the_ring),
-		cmocka_unit_test(test_without_event_idx_flags_are_used),
-		cmocka_unit_test(test_every_byte_is_synced_without_coherence),
-		cmocka_unit_test(test_coherent_maps_are_never_synced),
-		cmocka_unit_test(test_a_refused_coherent_mapping_is_made_up_for),
-		cmocka_unit_test(test_indices_wrap_at_16_bits),
-		cmocka_unit_test(test_chains_may_be_used_out_of_order),
-		cmocka_unit_test(test_a_slow_chain_stays_outstanding),
-		cmocka_unit_test(test_a_full_queue_says_so_and_recovers),
-		cmocka_unit_test(test_a_chain_that_does_not_fit_changes_nothing),
-		cmocka_unit_test(test_nonsense_pieces_are_refused),
-		cmocka_unit_test(test_lengths_beyond_32_bits_are_refused),
-		cmocka_unit_test(test_post_syncs_cover_just_what_was_written),
-		cmocka_unit_test(test_too_many_segments_are_refused),
-		cmocka_unit_test(test_tables_do_not_cross_segments),
-		cmocka_unit_test(test_no_memory_for_tables_is_no_failure),
-		cmocka_unit_test(test_no_doorbell_where_none_is_wanted),
-		cmocka_unit_test(test_a_batch_rings_once),
-		cmocka_unit_test(test_an_event_within_the_batch_rings),
-		cmocka_unit_test(
-		    test_published_before_start_is_notified_at_start),
-		cmocka_unit_test(test_notification_data_names_the_index),
-		cmocka_unit_test(test_enabling_interrupts_finds_what_just_came),
-		cmocka_unit_test(
-		    test_publishing_looks_for_the_event_after_the_index),
-		cmocka_unit_test(test_barriers_stand_between),
-		cmocka_unit_test(test_a_disabled_interrupt_stays_away),
-		cmocka_unit_test(test_a_delayed_interrupt_comes_at_its_chain),
-		cmocka_unit_test(test_a_used_id_out_of_range_breaks),
-		cmocka_unit_test(test_a_used_id_not_outstanding_breaks),
-		cmocka_unit_test(test_a_used_id_within_a_chain_breaks),
-		cmocka_unit_test(test_a_chain_used_twice_breaks),
-		cmocka_unit_test(test_a_chain_used_before_it_was_shown_breaks),
-		cmocka_unit_test(test_a_used_index_that_runs_ahead_breaks),
-		cmocka_unit_test(test_a_used_index_with_nothing_posted_breaks),
-		cmocka_unit_test(
-		    test_a_used_length_above_what_was_posted_breaks),
-		cmocka_unit_test(test_or_is_clamped_and_counted),
-		cmocka_unit_test(test_noise_in_the_used_ring_never_leaves_it),
-		cmocka_unit_test(test_drain_gives_back_what_was_in_flight),
-		cmocka_unit_test(test_drain_after_an_unconfirmed_reset_says_lost),
-		cmocka_unit_test(test_a_queue_runs_again_after_stop),
-		cmocka_unit_test(test_a_broken_queue_runs_again_after_stop),
-		cmocka_unit_test(test_a_smaller_queue_does_not_restart),
-		cmocka_unit_test(test_sizes_are_powers_of_two_within_bounds),
-		cmocka_unit_test(test_extreme_sizes_carry),
+	/* Whatever the kind of ring, and the order of use. */
+	static const struct CMUnitTest all[] = {
+		T(test_pci_carries_bytes),
+		T(test_mmio_carries_bytes),
+		T(test_without_indirect_chains_use_the_ring),
+		T(test_without_event_idx_flags_are_used),
+		T(test_every_byte_is_synced_without_coherence),
+		T(test_coherent_maps_are_never_synced),
+		T(test_a_refused_coherent_mapping_is_made_up_for),
+		T(test_indices_wrap_at_16_bits),
+		T(test_a_full_queue_says_so_and_recovers),
+		T(test_a_chain_that_does_not_fit_changes_nothing),
+		T(test_nonsense_pieces_are_refused),
+		T(test_lengths_beyond_32_bits_are_refused),
+		T(test_post_syncs_cover_just_what_was_written),
+		T(test_too_many_segments_are_refused),
+		T(test_tables_do_not_cross_segments),
+		T(test_no_memory_for_tables_is_no_failure),
+		T(test_no_doorbell_where_none_is_wanted),
+		T(test_a_batch_rings_once),
+		T(test_enabling_interrupts_finds_what_just_came),
+		T(test_publishing_looks_for_the_event_after_the_index),
+		T(test_a_disabled_interrupt_stays_away),
+		T(test_a_delayed_interrupt_comes_at_its_chain),
+		T(test_a_used_id_not_outstanding_breaks),
+		T(test_a_used_id_within_a_chain_breaks),
+		T(test_a_chain_used_before_it_was_shown_breaks),
+		T(test_drain_gives_back_what_was_in_flight),
+		T(test_drain_after_an_unconfirmed_reset_says_lost),
+		T(test_a_queue_runs_again_after_stop),
+		T(test_a_smaller_queue_does_not_restart),
+		T(test_batches_go_as_far_as_they_can),
+		T(test_one_queue_is_reset_and_resized),
+		T(test_a_reset_of_a_queue_that_never_ends),
+		T(test_moderation_follows_what_comes),
 	};
+	static const struct CMUnitTest any_order[] = {
+		T(test_extreme_sizes_carry),
+		T(test_chains_may_be_used_out_of_order),
+		T(test_a_slow_chain_stays_outstanding),
+		T(test_a_chain_used_twice_breaks),
+	};
+	static const struct CMUnitTest split[] = {
+		T(test_legacy_carries_bytes),
+		T(test_an_event_within_the_batch_rings),
+		T(test_published_before_start_is_notified_at_start),
+		T(test_notification_data_names_the_index),
+		T(test_barriers_stand_between),
+		T(test_a_used_id_out_of_range_breaks),
+		T(test_a_used_index_that_runs_ahead_breaks),
+		T(test_a_used_index_with_nothing_posted_breaks),
+		T(test_a_used_length_above_what_was_posted_breaks),
+		T(test_or_is_clamped_and_counted),
+		T(test_noise_in_the_used_ring_never_leaves_it),
+		T(test_a_broken_queue_runs_again_after_stop),
+		T(test_sizes_are_powers_of_two_within_bounds),
+	};
+	static const struct CMUnitTest packed[] = {
+		T(test_packed_used_ids_are_judged),
+		T(test_packed_more_than_there_is_breaks),
+		T(test_packed_lengths_count_where_something_was_written),
+		T(test_packed_sizes_are_any),
+		T(test_packed_notification_data_names_the_place),
+		T(test_packed_an_event_within_the_batch_rings),
+		T(test_packed_rings_are_coherent_or_not_at_all),
+		T(test_packed_falls_first_where_it_is_refused),
+	};
+	static const struct CMUnitTest in_order[] = {
+		T(test_in_order_a_batch_is_one_entry),
+		T(test_in_order_without_tables_descriptors_follow),
+	};
+	static const struct CMUnitTest split_in_order[] = {
+		T(test_in_order_an_id_ahead_of_the_index_breaks),
+	};
+	int failed;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests_name("split", all, ring_split, NULL);
+	failed += cmocka_run_group_tests_name("split, any order", any_order,
+	    ring_split, NULL);
+	failed += cmocka_run_group_tests_name("split alone", split, ring_split,
+	    NULL);
+	failed += cmocka_run_group_tests_name("packed", all, ring_packed,
+	    NULL);
+	failed += cmocka_run_group_tests_name("packed, any order", any_order,
+	    ring_packed, NULL);
+	failed += cmocka_run_group_tests_name("packed alone", packed,
+	    ring_packed, NULL);
+	failed += cmocka_run_group_tests_name("split in order", all,
+	    ring_split_in_order, NULL);
+	failed += cmocka_run_group_tests_name("packed in order", all,
+	    ring_packed_in_order, NULL);
+	failed += cmocka_run_group_tests_name("split, batches", in_order,
+	    ring_split_in_order, NULL);
+	failed += cmocka_run_group_tests_name("packed, batches", in_order,
+	    ring_packed_in_order, NULL);
+	failed += cmocka_run_group_tests_name("split, out of order",
+	    split_in_order, ring_split_in_order, NULL);
+	return failed;
 }
