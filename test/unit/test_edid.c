@@ -278,6 +278,10 @@ odd_timings(void **state)
 	checksums();
 	assert_int_equal(parse(BLOCK), 0);
 	assert_int_equal(mo.mo_nmodes, 0);
+	detailed(edid + 54, 65535, 1, 0, 0, 1);
+	checksums();
+	assert_int_equal(parse(BLOCK), 0);
+	assert_int_equal(mo.mo_nmodes, 0);
 	detailed(edid + 54, 65535, 1, 0, 1, 0);
 	checksums();
 	assert_int_equal(parse(BLOCK), 0);
@@ -294,6 +298,10 @@ size_of_the_first_block(void **state)
 	assert_int_equal(parse(BLOCK), 0);
 	assert_int_equal(mo.mo_width_mm, 330);
 	assert_int_equal(mo.mo_height_mm, 200);
+	edid[54 + 12] = 9;
+	checksums();
+	assert_int_equal(parse(BLOCK), 0);
+	assert_int_equal(mo.mo_width_mm, 330);
 }
 
 static void
@@ -310,6 +318,10 @@ text_is_ascii(void **state)
 	checksums();
 	assert_int_equal(parse(BLOCK), 0);
 	assert_string_equal(mo.mo_name, "thirteen char");
+	text(edid + 72, 0xfc, "    \n");
+	checksums();
+	assert_int_equal(parse(BLOCK), 0);
+	assert_string_equal(mo.mo_name, "");
 }
 
 static void

@@ -51,6 +51,7 @@ static uint32_t refuse;			/* this type, with 0x1200 */
 static uint32_t lie_for;		/* this type is answered by */
 static uint32_t lie_type, lie_len;	/* another type, or so many bytes */
 static unsigned int refuse_at;		/* the command of this number, too */
+static unsigned int break_at;		/* and this one's answer is another's */
 static int silent_cursor;		/* no byte of an answer */
 static uint32_t capset_size, map_info;
 
@@ -144,6 +145,8 @@ give(unsigned int queue, const struct seen *s, const struct rig_chain *rc)
 	type = answer_of(s, answer, &len);
 	if (s->type == refuse || (refuse_at != 0 && s == &seen[refuse_at - 1]))
 		type = 0x1200;
+	if (break_at != 0 && s == &seen[break_at - 1])
+		type = 0x1104;
 	if (s->type == lie_for) {
 		type = lie_type != 0 ? lie_type : type;
 		len = lie_len != 0 ? lie_len : len;
@@ -246,7 +249,7 @@ setup(void **state)
 	nseen = nkept = 0;
 	mute = silent_cursor = 0;
 	refuse = lie_for = lie_type = lie_len = 0;
-	refuse_at = 0;
+	refuse_at = break_at = 0;
 	capset_size = 100;
 	map_info = PV_GPU_CACHE_CACHED;
 	nchanged = nrevoked = nbroken = nprogress = ndone = 0;
@@ -1685,6 +1688,320 @@ hostile_silence(void **state)
 	setup(state);
 }
 
+/* Corners */
+
+static void
+several_heads_fail_or_not(void **state)
+{
+	int n, changed;
+
+	for (n = 0, changed = 0; changed != 1; n++) {
+		setup(state);
+		params.gp_heads = 2;
+		set_mode(1, 800, 600);
+		attach();
+		set_mode(0, 1024, 768);
+		set_mode(1, 1280, 800);
+		port.po_fail_after = n;
+		changed = pv_gpu_changed(&gpu);
+		port.po_fail_after = -1;
+		if (changed != 1) {
+			assert_int_equal(changed, -ENOMEM);
+			assert_int_equal(pv_gpu_changed(&gpu), 1);
+		}
+		assert_int_equal(pv_gpu_changed(&gpu), 0);
+		detach();
+		assert_int_equal(port_check(), 0);
+		assert_true(n < 40);
+	}
+	/* The one that comes first fails, the other one does not. */
+	setup(state);
+	params.gp_heads = 2;
+	set_mode(1, 800, 600);
+	attach();
+	set_mode(0, 1024, 768);
+	set_mode(1, 1280, 800);
+	port.po_fail_one = 1;
+	port.po_fail_after = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), -ENOMEM);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	detach();
+}
+
+static void
+mirrors_of_a_device_that_breaks(void **state)
+{
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_show(&gpu, 1, shown(0), NULL, NULL), 0);
+	assert_int_equal(pv_gpu_show(&gpu, 2, shown(0), NULL, NULL), 0);
+	set_mode(0, 800, 600);
+	/* Displays, create, attach, scanout, transfer, flush, a mirror. */
+	break_at = nseen + 7;
+	pv_gpu_changed(&gpu);
+	assert_int_equal(nbroken, 1);
+	assert_ptr_equal(shown(1), shown(0));
+	assert_ptr_equal(shown(2), shown(0));
+	detach();
+}
+
+static void
+heads_given_up_by_a_device_that_breaks(void **state)
+{
+	(void)state;
+	params.gp_heads = 2;
+	set_mode(1, 800, 600);
+	attach();
+	assert_int_equal(pv_gpu_show(&gpu, 2, shown(1), NULL, NULL), 0);
+	set_mode(1, 0, 0);
+	break_at = nseen + 2;
+	pv_gpu_changed(&gpu);
+	assert_int_equal(nbroken, 1);
+	assert_null(shown(1));
+	assert_null(shown(2));
+	detach();
+}
+
+static void
+heads_that_a_device_no_longer_has(void **state)
+{
+	(void)state;
+	params.gp_heads = 2;
+	set_mode(1, 800, 600);
+	attach();
+	assert_int_equal(pv_gpu_show(&gpu, 2, shown(1), NULL, NULL), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	rig_put32(&rig, 8, 2);
+	set_mode(1, 0, 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	rig_put32(&rig, 8, 3);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_null(shown(2));
+	detach();
+}
+
+static void
+nobody_listens(void **state)
+{
+	(void)state;
+	memset(&callbacks, 0, sizeof(callbacks));
+	attach();
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	set_mode(0, 800, 600);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	detach();
+	assert_int_equal(pv_gpu_fence(&gpu, 1), EINVAL);
+}
+
+static void
+room_of_slots_and_of_descriptors(void **state)
+{
+	struct pv_piece pc;
+	uint64_t fence;
+	unsigned int i, n;
+
+	(void)state;
+	attach_3d(G(RESOURCE_BLOB));
+	mute = 1;
+	for (n = 0; n < 3; n++) {
+		for (i = 0; i < 8; i++)
+			pv_gpu_damage(&gpu, shown(0), i % 4 * 200,
+			    i / 4 * 150, 40, 40);
+		assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence),
+		    n < 2 ? 0 : EBUSY);
+	}
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	port.po_segsize = 128;
+	port_buf_free(buf);
+	buf = port_buf_new(8192);
+	mute = 1;
+	pc = piece(0, 50 * 128);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1, &fence), 0);
+	for (i = 0; i < 8; i++)
+		pv_gpu_damage(&gpu, shown(0), i % 4 * 200, i / 4 * 150, 40,
+		    40);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), EBUSY);
+	give_all();
+	detach_3d();
+}
+
+/* A command that somebody waits for, and no room in the queue. */
+static void
+a_command_waits_for_room(void **state)
+{
+	struct pv_piece pc;
+	uint64_t fence;
+
+	for (;;) {
+		attach_3d(0);
+		port.po_segsize = 128;
+		port_buf_free(buf);
+		buf = port_buf_new(8192);
+		pc = piece(0, 60 * 128);
+		mute = 1;
+		assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1,
+		    &fence), 0);
+		pc = piece(0, 1);
+		while (pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1, &fence) == 0)
+			continue;
+		if (port.po_tick_arg != NULL)
+			break;
+		port.po_tick = (void (*)(void *))give_all;
+		assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 0, ""), 0);
+		detach_3d();
+		assert_int_equal(port_check(), 0);
+		setup(state);
+		port.po_tick_arg = state;
+	}
+	port.po_tick_arg = NULL;
+	assert_int_equal(pv_gpu_ctx_create(&gpu, CTX, 0, ""), ETIMEDOUT);
+	assert_int_equal(nbroken, 1);
+	detach_3d();
+}
+
+static void
+a_flush_waits_for_room_in_vain(void **state)
+{
+	(void)state;
+	attach();
+	mute = 1;
+	while (pv_gpu_flush_begin(&gpu, 0, 0, 1, 1) == 0)
+		continue;
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 1, 1), ETIMEDOUT);
+	detach();
+}
+
+static void
+a_queue_too_short_for_a_flip(void **state)
+{
+	(void)state;
+	rig.rg_queues[CONTROLQ].rq_max = 4;
+	attach();
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 8, 8);
+	pv_gpu_damage(&gpu, shown(0), 600, 400, 8, 8);
+	assert_int_equal(rectangles(), 1);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 8, 8);
+	assert_int_equal(pv_gpu_show(&gpu, 0, shown(0), NULL, NULL), EBUSY);
+	detach();
+}
+
+static void
+cursors_and_no_room(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	rig.rg_queues[CURSORQ].rq_max = 8;
+	attach();
+	mute = 1;
+	for (i = 0; i < 9; i++)
+		assert_int_equal(pv_gpu_cursor_move(&gpu, 0, i, i), 0);
+	assert_int_equal(count(0x301), 4);
+	mute = 0;
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 0), EBUSY);
+	give_all();
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 0), 0);
+	mute = 1;
+	assert_int_equal(pv_gpu_flush_begin(&gpu, 0, 0, 1, 1), 0);
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 0), EIO);
+	assert_int_equal(nbroken, 1);
+	detach();
+}
+
+/* Each of these, to a device that falls silent, and to one that refuses. */
+static int
+one_of(unsigned int i)
+{
+	struct pv_gpu_capset cs = { 1, 1, capset_size };
+	uint8_t data[100];
+	size_t len = sizeof(data);
+	unsigned int cache;
+
+	switch (i) {
+	case 0:
+		return pv_gpu_capset_info(&gpu, 0, &cs);
+	case 1:
+		return pv_gpu_capset(&gpu, &cs, 1, data, &len);
+	case 2:
+		return pv_gpu_uuid(&gpu, &res, data);
+	case 3:
+		return pv_gpu_map_blob(&gpu, &res, 0, &cache);
+	case 4:
+		return pv_gpu_resource_free(&gpu, &res);
+	case 5:
+		return pv_gpu_ctx_destroy(&gpu, CTX);
+	case 6:
+		assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), 0);
+		refuse = refuse ? 0x209 : 0;
+		mute = refuse == 0;
+		return pv_gpu_unmap_blob(&gpu, &res);
+	default:
+		return -1;
+	}
+}
+
+static void
+silence_and_refusals(void **state)
+{
+	static const uint32_t types[] = { 0x108, 0x109, 0x10b, 0x208, 0x102,
+	    0x201, 0x209 };
+	unsigned int i;
+
+	for (i = 0; i < 14; i++) {
+		setup(state);
+		attach_3d(0);
+		assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX,
+		    &host_blob, NULL), 0);
+		if (i % 2 != 0)
+			refuse = types[i / 2];
+		else
+			mute = i / 2 != 6;
+		assert_int_equal(one_of(i / 2), i % 2 != 0 ? EIO : ETIMEDOUT);
+		assert_int_equal(nbroken, i % 2 == 0);
+		mute = 0;
+		nkept = 0;
+		detach_3d();
+		assert_int_equal(port_check(), 0);
+	}
+	setup(state);
+}
+
+static void
+blobs_that_are_none(void **state)
+{
+	const struct pv_gpu_blob ours = { PV_GPU_BLOB_GUEST, 0, 0, 4096 };
+	struct pv_piece pc;
+	unsigned int cache;
+
+	(void)state;
+	attach_3d(0);
+	assert_int_equal(pv_gpu_unmap_blob(&gpu, &res), EINVAL);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), EINVAL);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), 0);
+	pc = piece(0, 4096);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	refuse = 0x10c;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &ours, &pc),
+	    EIO);
+	assert_int_equal(pv_gpu_resource_id(&res), 0);
+	refuse = 0x107;
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), 0);
+	assert_int_equal(pv_gpu_resource_unback(&gpu, &res), EIO);
+	refuse = 0;
+	assert_int_equal(pv_gpu_resource_unback(&gpu, &res), 0);
+	detach_3d();
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -1735,6 +2052,18 @@ main(void)
 		T(rings_without_contexts),
 		T(transfers_both_ways),
 		T(hostile_silence),
+		T(several_heads_fail_or_not),
+		T(mirrors_of_a_device_that_breaks),
+		T(heads_given_up_by_a_device_that_breaks),
+		T(heads_that_a_device_no_longer_has),
+		T(nobody_listens),
+		T(room_of_slots_and_of_descriptors),
+		T(a_command_waits_for_room),
+		T(a_flush_waits_for_room_in_vain),
+		T(a_queue_too_short_for_a_flip),
+		T(cursors_and_no_room),
+		T(silence_and_refusals),
+		T(blobs_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
