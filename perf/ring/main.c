@@ -98,6 +98,7 @@ static void
 one_round(unsigned int n, const struct meter *mt)
 {
 	unsigned int q = turn++ % work.wk_queues, put = n, used, got = n;
+	unsigned int chains = n * (rings[q].rg_chains ? rings[q].rg_chains : 1);
 
 	if (drv->dr_before != NULL)
 		drv->dr_before(q, n);
@@ -108,7 +109,7 @@ one_round(unsigned int n, const struct meter *mt)
 		end(mt, SPAN_DRIVER);
 	}
 	begin(mt, SPAN_DEVICE);
-	used = device_use(&rings[q], &work, n);
+	used = device_use(&rings[q], &work, chains);
 	end(mt, SPAN_DEVICE);
 	if (drv->dr_get != NULL) {
 		begin(mt, SPAN_DRIVER);
@@ -117,7 +118,7 @@ one_round(unsigned int n, const struct meter *mt)
 	}
 	end(mt, SPAN_ALL);
 	check("put", put, n);
-	check("the device", used, n);
+	check("the device", used, chains);
 	check("get", got, n);
 }
 

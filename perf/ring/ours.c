@@ -11,6 +11,8 @@
 #include "ring.h"
 #include "shmem.h"
 
+#define CHAIN_MAX	1024u	/* segments: more than that hosts do not take */
+
 static struct shmem memory;
 static struct pv_virtio device;
 static struct pv_virtq *queues[QUEUES_MAX];
@@ -18,6 +20,7 @@ static struct pv_piece pieces[BATCH_MAX];
 static void *cookies[BATCH_MAX];
 static struct pv_used used[BATCH_MAX];
 static unsigned int nout, nin;
+static unsigned int chains;		/* of a buffer */
 
 /* The device as its transport shows it. */
 static struct {
@@ -203,26 +206,34 @@ memory_for(const struct work *wk)
 	    (size_t)wk->wk_segments * BUFFER_LEN;
 }
 
-/* All buffers lie in the same memory, of so many segments. */
+/*
+ * All buffers lie in the same memory, of so many segments; each chain of one
+ * has a map.
+ */
 static int
 make_buffers(const struct work *wk)
 {
-	bus_size_t len = (bus_size_t)wk->wk_segments * BUFFER_LEN;
-	void *data = shmem_alloc(&memory, (size_t)len, 4096);
-	unsigned int i;
+	bus_size_t len;
+	unsigned int i, segments;
+	void *data;
 
+	chains = (wk->wk_segments + CHAIN_MAX - 1) / CHAIN_MAX;
+	segments = wk->wk_segments / chains;
+	len = (bus_size_t)segments * BUFFER_LEN;
 	nin = wk->wk_in ? 1 : 0;
 	nout = 1 - nin;
-	if (data == NULL || bus_dmamap_create(&memory.sm_tag, len,
-	    (int)wk->wk_segments, BUFFER_LEN, 0, 0, &pieces[0].pc_map) != 0 ||
-	    bus_dmamap_load(&memory.sm_tag, pieces[0].pc_map, data, len, NULL,
-	    0) != 0)
-		return ENOMEM;
 	for (i = 0; i < BATCH_MAX; i++) {
-		pieces[i] = (struct pv_piece){
-			.pc_map = pieces[0].pc_map, .pc_len = len
-		};
 		cookies[i] = &pieces[i];
+		pieces[i] = pieces[i % chains];
+		if (i >= chains)
+			continue;
+		pieces[i].pc_len = len;
+		data = shmem_alloc(&memory, (size_t)len, 4096);
+		if (data == NULL || bus_dmamap_create(&memory.sm_tag, len,
+		    (int)segments, BUFFER_LEN, 0, 0, &pieces[i].pc_map) != 0 ||
+		    bus_dmamap_load(&memory.sm_tag, pieces[i].pc_map, data,
+		    len, NULL, 0) != 0)
+			return ENOMEM;
 	}
 	return 0;
 }
@@ -232,7 +243,8 @@ make_queues(const struct work *wk)
 {
 	struct pv_virtq_params vp = {
 		.vp_name = "perf", .vp_size = wk->wk_size, .vp_maxpieces = 1,
-		.vp_maxsegs = wk->wk_segments, .vp_policy = PV_VIRTQ_REFUSE
+		.vp_maxsegs = wk->wk_segments < CHAIN_MAX ? wk->wk_segments :
+		    CHAIN_MAX, .vp_policy = PV_VIRTQ_REFUSE
 	};
 	unsigned int i;
 
@@ -277,8 +289,10 @@ ours_open(const struct work *wk, struct ring *rings)
 	why = make_queues(wk);
 	if (why == NULL && pv_virtio_start(&device) != 0)
 		why = "the device does not start";
-	for (i = 0; why == NULL && i < wk->wk_queues; i++)
+	for (i = 0; why == NULL && i < wk->wk_queues; i++) {
 		quiet(wk, &rings[i], queues[i]);
+		rings[i].rg_chains = chains;
+	}
 	return why;
 }
 
@@ -288,13 +302,14 @@ ours_put(unsigned int queue, unsigned int n)
 	struct pv_virtq *vq = queues[queue];
 	unsigned int taken = 0;
 
+	n *= chains;
 	if (n == 1)
 		taken = pv_virtq_enqueue(vq, pieces, nout, nin, cookies[0]) == 0;
 	else
 		pv_virtq_enqueue_batch(vq, pieces, cookies, n, (int)nin,
 		    &taken);
 	pv_virtq_publish(vq);
-	return taken;
+	return chains == 1 ? taken : taken / chains;
 }
 
 static unsigned int
@@ -303,10 +318,11 @@ ours_get(unsigned int queue, unsigned int n)
 	struct pv_virtq *vq = queues[queue];
 	unsigned int taken = 0;
 
+	n *= chains;
 	if (n == 1)
 		return pv_virtq_dequeue(vq, used) == 0;
 	pv_virtq_dequeue_batch(vq, used, n, &taken);
-	return taken;
+	return chains == 1 ? taken : taken / chains;
 }
 
 int

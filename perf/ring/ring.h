@@ -37,6 +37,7 @@ struct ring {
 	void *rg_driver;		/* available ring; event suppression */
 	void *rg_device;		/* used ring; event suppression */
 	unsigned int rg_size;
+	unsigned int rg_chains;		/* of a buffer; 0: 1 */
 	uint16_t rg_next;		/* avail and used index; packed: slot */
 	bool rg_wrap;
 };
