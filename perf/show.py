@@ -95,10 +95,12 @@ def cell(text):
 
 def markdown(bench, parts):
     """doc/bench.md."""
+    runs = f"{bench.runs} run{'s' * (bench.runs > 1)} in turns"
+    if bench.quick:
+        runs += ", short ones (`--quick`)"
     lines = ["# `make bench`: what it showed", "",
-             "Written by `make bench ARGS=--write`. " + (
-                 f"{bench.runs} runs in turns; medians, and in brackets the "
-                 "least and the most."),
+             f"Written by `make bench ARGS=--write`. {runs}; medians, and in "
+             "brackets the least and the most.",
              "The ratio is this project's figure to the best peer's, the "
              "median of that of neighbouring runs. What",
              "each row is, and what was tried, kept and dropped for it: "

@@ -37,10 +37,10 @@ class Part(race.Part):
     how = f"""This project's virtqueues as in the part ring, beside themselves:
         the dearest size to the cheapest. Rings of {', '.join(map(str, RINGS))}
         and {', '.join(map(str, QUEUES))} queues of 256 entries in turn,
-        batches of {BATCH}; buffers of {', '.join(map(str, SEGMENTS[2:]))} segments one
-        at a time, of which the cost is that of each segment beyond the second:
-        what a buffer of two costs is subtracted. No chain has more than 1024,
-        which is what hosts take: 4096 go as four, a map each."""
+        batches of {BATCH}; buffers of {', '.join(map(str, SEGMENTS[2:]))}
+        segments one at a time, of which the cost is that of each segment beyond
+        the second: what a buffer of two costs is subtracted. No chain has more
+        than 1024, which is what hosts take: 4096 go as four, a map each."""
     rows = list(rows())
 
     def versions(self):
