@@ -29,7 +29,7 @@ MACHINE_CFLAGS := -std=gnu11 -O1 -g -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Iinc
 
 MACHINE_SRC := $(LIB_SRC) $(wildcard port/posix/*.c bench/*.c)
 MACHINE_CHECK_SRC := $(MACHINE_SRC) $(wildcard bench/check/*.c)
-MACHINE_TEST := $(patsubst %,test_%,blk console edid entropy gpu gpuheads hostile mmio net pci virtio virtq)
+MACHINE_TEST := $(patsubst %,test_%,blk console edid entropy gpu gpuheads hostile mmio net netctrl pci virtio virtq)
 
 # $(1) the machine
 define machine_rules

@@ -379,25 +379,25 @@ lengths_of_buffers(void **state)
 static void
 apple_all_segmentation_or_none(void **state)
 {
-	const uint64_t host = BIT(HOST_TSO4) | BIT(HOST_TSO6);
-	const uint64_t guest = BIT(GUEST_TSO4) | BIT(GUEST_TSO6);
+	const uint64_t send = BIT(HOST_TSO4) | BIT(HOST_TSO6);
+	const uint64_t recv = BIT(GUEST_TSO4) | BIT(GUEST_TSO6);
 	const uint64_t csum = BIT(CSUM) | BIT(GUEST_CSUM);
 
-	up(csum | host | guest, PV_NET_TSO | PV_NET_LRO);
-	assert_int_equal(rig.rg_accepted & (host | guest), host | guest);
+	up(csum | send | recv, PV_NET_TSO | PV_NET_LRO);
+	assert_int_equal(rig.rg_accepted & (send | recv), send | recv);
 	assert_int_equal(pv_net_rxbuf_len(&net), 65601);
 	assert_int_equal(pv_net_detach(&net), 0);
 	setup(state);
-	up(csum | host | guest | BIT(HOST_ECN), PV_NET_TSO);
-	assert_false(accepted(host | guest | BIT(HOST_ECN)));
+	up(csum | send | recv | BIT(HOST_ECN), PV_NET_TSO);
+	assert_false(accepted(send | recv | BIT(HOST_ECN)));
 	assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_HOST_TSO4],
 	    PV_WHY_DEPENDS);
 	assert_int_equal(pv_net_detach(&net), 0);
 	setup(state);
-	up(csum | host | guest | BIT(MRG_RXBUF) | BIT(GUEST_ECN),
+	up(csum | send | recv | BIT(MRG_RXBUF) | BIT(GUEST_ECN),
 	    PV_NET_TSO | BIT(GUEST_ECN));
-	assert_int_equal(rig.rg_accepted & (host | guest | BIT(GUEST_ECN)),
-	    host);
+	assert_int_equal(rig.rg_accepted & (send | recv | BIT(GUEST_ECN)),
+	    send);
 	assert_int_equal(pv_net_detach(&net), 0);
 }
 
