@@ -71,8 +71,8 @@ struct replay {
 };
 
 /*
- * replay_init - sc is attached, and not submitted to by others. tries: how often
- * a request may end in a drain before it fails; 0: three times.
+ * replay_init - sc is attached, and not submitted to by others. tries: how
+ * often a request may end in a drain before it fails; 0: three times.
  */
 void replay_init(struct replay *, struct pv_blk *sc, unsigned int tries);
 void replay_fini(struct replay *);
@@ -89,8 +89,8 @@ int replay_complete(struct replay *, unsigned int queue,
     struct replay_request **rr, unsigned int n, unsigned int *done);
 
 /*
- * replay_stopped - after pv_blk_stop, with what it returned: takes back all that
- * is under way, and decides. Returns how many will be sent again.
+ * replay_stopped - after pv_blk_stop, with what it returned: takes back all
+ * that is under way, and decides. Returns how many will be sent again.
  */
 unsigned int replay_stopped(struct replay *, int error);
 
@@ -101,9 +101,9 @@ unsigned int replay_stopped(struct replay *, int error);
 struct replay_request *replay_failed(struct replay *);
 
 /*
- * replay_again - after pv_blk_start: send the others. A request that the disk as
- * it is now does not take (it has become smaller, say) fails with that error,
- * and comes by replay_failed. 0, or what pv_blk_submit says of a device that
+ * replay_again - after pv_blk_start: send the others. A request that the disk
+ * as it is now does not take (it has become smaller, say) fails with that
+ * error, and comes by replay_failed. 0, or what pv_blk_submit says of a device that
  * broke meanwhile: then stop once more.
  */
 int replay_again(struct replay *);

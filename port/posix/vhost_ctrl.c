@@ -85,7 +85,7 @@ packed(const struct vhost *vh)
 	return (vh->vh_accepted & PV_F_BIT(PV_F_RING_PACKED)) != 0;
 }
 
-/* Length, flags and next are where both kinds of descriptor have them but one. */
+/* Both kinds of descriptor have the same fields, the last two exchanged. */
 static void
 desc_read(struct desc *d, const uint8_t *from, bool is_packed)
 {

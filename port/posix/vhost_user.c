@@ -404,14 +404,10 @@ learn_added(struct vhost *vh)
 	static const uint8_t none[6];
 	const struct vhost_params *vp = &vh->vh_params;
 
-	vh->vh_added = 0;
+	vh->vh_added = vp->vp_ring_reset ? BIT(PV_F_RING_RESET) : 0;
 	if (!vhost_is_net(vh))
 		return;
-	/*
-	 * The protocol can stop and start one ring. Network back ends have
-	 * finished with it when they say so; the storage daemon has not.
-	 */
-	vh->vh_added = NET_STATUS | BIT(PV_F_RING_RESET);
+	vh->vh_added |= NET_STATUS;
 	if (memcmp(vp->vp_mac, none, sizeof(none)) != 0)
 		vh->vh_added |= NET_MAC;
 	if (vp->vp_mtu != 0)

@@ -50,8 +50,8 @@
  * Without in-flight tracking: the device needs a reset; the driver's broken
  * callback says so at the next vhost_wait or pv_virtio_poll. The port stops and
  * drains (buffers of the network come back as lost; of requests to a disk
- * replay.h says which may be sent again), calls vhost_connect until it succeeds,
- * and starts the driver again.
+ * replay.h says which may be sent again), calls vhost_connect until it
+ * succeeds, and starts the driver again.
  *
  * With it (VHOST_P_INFLIGHT_SHMFD, and vp_resume): the driver is not told.
  * vhost_wait returns ENOTCONN, the port calls vhost_connect until it succeeds,
@@ -102,6 +102,13 @@ struct vhost_params {
 	int vp_poll;			/* no interrupts */
 	int vp_resume;			/* keep rings over a new back end, if
 					 * it tracks what is in flight */
+	/*
+	 * Offer RING_RESET: a ring is stopped and started by itself, which the
+	 * protocol has messages for, but not all back ends take well. testpmd
+	 * then serves no other ring of the pair, and QEMU's storage daemon
+	 * still writes to what it had begun.
+	 */
+	int vp_ring_reset;
 	/*
 	 * Of a network device whose back end has no CONFIG: what the driver is
 	 * to read. All may be 0: no MAC, no MTU.

@@ -113,7 +113,7 @@ int vhost_send(struct vhost *, struct vw_msg *, uint32_t request,
 /* An answer to it, of min .. max bytes, with a descriptor if fd is not NULL. */
 int vhost_answer(struct vhost *, struct vw_msg *, uint32_t request,
     size_t min, size_t max, int *fd);
-/* Send what has no answer but an acknowledgement, and await that if there is. */
+/* Send what has no answer, and await the acknowledgement if there is one. */
 int vhost_tell(struct vhost *, struct vw_msg *, uint32_t request, size_t len,
     const int *fds, unsigned int nfds);
 int vhost_get_u64(struct vhost *, uint32_t request, uint64_t *);

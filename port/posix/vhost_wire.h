@@ -13,7 +13,7 @@
 #define VW_REPLY		0x4u
 #define VW_NEED_REPLY		0x8u
 
-#define VW_F_LOG_ALL		26	/* device features that are no driver's */
+#define VW_F_LOG_ALL		26	/* features that are no driver's */
 #define VW_F_PROTOCOL		30
 
 #define VW_NET_F_MQ		22	/* of a network device */

@@ -89,9 +89,9 @@ def point(tmp, kind, packed, number, name):
 
 def anywhere(tmp, kind, packed):
     run = Run(tmp, packed, ops=10 * OPS)
-    run.front.await_line("^up$")
     for _ in range(DEATHS):
-        run.back.await_line("^never$", 0.1)
+        run.back.await_line("^busy$")
+        run.back.await_line("^never$", 0.05)
         run.back.kill()
         run.ended()
         run.start()

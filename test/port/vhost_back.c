@@ -130,7 +130,7 @@ static int image, sock;
 static uint64_t capacity;
 static bool offer_packed, packed;
 static enum point die_at;
-static unsigned int die_count = 1, seed = 1;
+static unsigned int die_count = 1, seed = 1, nserved;
 static uint8_t *inflight;
 static size_t inflight_len, stride;
 
@@ -383,6 +383,8 @@ give_one(struct queue *q)
 	struct seg segs[128];
 	uint32_t len;
 
+	if (++nserved == 200)
+		puts("busy");
 	memmove(&q->pending[i], &q->pending[i + 1],
 	    (--q->npending - i) * sizeof(q->pending[0]));
 	n = packed ? packed_segs(q, which, segs) : split_segs(q, which, segs);

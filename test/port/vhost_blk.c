@@ -290,6 +290,7 @@ mend(bool resume)
 	else
 		start_again();
 	broken = 0;
+	printf("goes on: %lu\n", breaks);
 	pthread_rwlock_unlock(&running);
 }
 

@@ -14,8 +14,8 @@
  *	-x N		stop, start and go on, so often
  *
  * Each frame has a length and contents that follow from queue and number; what
- * comes back is held to that, byte by byte, and comes once. A back end that goes
- * away is waited for 20 seconds. While it starts testpmd drops what it can't
+ * comes back is held to that, byte by byte, and comes once. A back end that
+ * goes away is waited for 20 seconds. While it starts testpmd drops what it can't
  * send yet: so each queue begins with a probe, repeated until one comes back.
  * It ends with "done" behind what it counted, or with what was wrong.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Which requests are sent again after a disk's back end died: port/posix/replay.c
- * over a driver that notes what it is given.
+ * Which requests are sent again after a disk's back end died:
+ * port/posix/replay.c over a driver that notes what it is given.
  */
 #include <stdarg.h>
 #include <setjmp.h>

@@ -1154,7 +1154,7 @@ interrupt(void *arg)
 static void
 by_hand(uint64_t features)
 {
-	const struct vhost_params vp = params(PV_TYPE_NET);
+	struct vhost_params vp = params(PV_TYPE_NET);
 	const struct pv_virtq_params qp = { .vp_name = "hand", .vp_size = 16,
 	    .vp_maxpieces = 4, .vp_maxsegs = 4, .vp_intr = interrupt };
 	unsigned int i;
@@ -1162,6 +1162,7 @@ by_hand(uint64_t features)
 	ninterrupts = 0;
 	be.features = NET_FEATURES | features;
 	be.protocol &= ~BIT(VHOST_P_CONFIG);
+	vp.vp_ring_reset = 1;
 	vh = vhost_new(&vp);
 	assert_int_equal(vhost_connect(vh), 0);
 	assert_int_equal(pv_virtio_init(&dev, &vhost_transport, vh,
