@@ -65,7 +65,7 @@ def killed(tmp, name, queues):
         if p.await_line(f"^goes on: {i}$" if i else "^up$") is None:
             bad.append("it does not come up")
         # Killed somewhere in the traffic, which is long.
-        p.await_line("^never$", 0.15)
+        p.await_line("^never$", 0.1)
         daemon.kill()
         if os.path.exists(sock):
             os.unlink(sock)

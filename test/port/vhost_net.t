@@ -96,7 +96,7 @@ def sequence(tmp, sock):
 
 
 def killed(tmp, sock, name, client, args):
-    frames, times = 400000, 2
+    frames, times = 600000, 2
     back = vhost.testpmd(tmp, sock, 2, client) if not client else None
     p = vhost.program(tmp, "vhost_net", *args, sock, frames)
     if client:
@@ -104,7 +104,7 @@ def killed(tmp, sock, name, client, args):
     bad = [] if p.await_line("^up$") else ["it does not come up"]
     for i in range(times):
         p.await_line(f"^again: {i}$" if i else "^up$")
-        p.await_line("^never$", 0.2)		# some way into the traffic
+        p.await_line("^never$", 0.1)		# some way into the traffic
         back.kill()
         if not client and os.path.exists(sock):
             os.unlink(sock)
