@@ -129,7 +129,7 @@ show_if(struct net_if *ifp)
 	const struct netif *netif = &ifp->if_netif;
 	const u8_t *mac = netif->hwaddr;
 	unsigned int next = 0, column;
-	char word[40];
+	char word[56];
 
 	tty_printf("%s: %s%s%s mtu %u hardmtu %u\n", ifp->if_name,
 	    netif_is_up(netif) ? "up" : "down",

@@ -609,12 +609,13 @@ unload:
 int
 if_detach(struct net_if *ifp)
 {
-	int error = 0, detached;
+	int error = 0, detached = 0;
 
 	if (ifp->if_running)
 		error = if_end(ifp);
 	iftx_again(ifp);	/* drops them */
-	detached = pv_net_detach(&ifp->if_net);
+	if (!ifp->if_detached)
+		detached = pv_net_detach(&ifp->if_net);
 	if (error == 0)
 		error = detached;
 	if (error == 0)
@@ -624,12 +625,27 @@ if_detach(struct net_if *ifp)
 	return error;
 }
 
+/* The address stays; a device without CTRL_MAC_ADDR has its own again. */
+static int
+if_attach_again(struct net_if *ifp)
+{
+	int error = if_attach_device(ifp);
+
+	ifp->if_detached = error != 0;
+	if (error)
+		return error;
+	if (pv_net_set_mac(&ifp->if_net, ifp->if_netif.hwaddr) != 0)
+		memcpy(ifp->if_netif.hwaddr, pv_net_mac(&ifp->if_net),
+		    ETH_HWADDR_LEN);
+	return if_begin(ifp);
+}
+
 /*
  * Another choice of what to negotiate: the device is detached and attached
  * again, beneath an interface that stays.
  */
 int
-if_renegotiate(struct net_if *ifp)
+if_renegotiate(struct net_if *ifp, uint64_t deny, uint64_t want)
 {
 	int error;
 
@@ -640,15 +656,14 @@ if_renegotiate(struct net_if *ifp)
 	error = if_end(ifp);
 	if (error == 0)
 		error = pv_net_detach(&ifp->if_net);
+	ifp->if_detached = error == 0;
 	if (error == 0)
-		error = if_attach_device(ifp);
-	/* One without CTRL_MAC_ADDR has its own again. */
-	if (error == 0 && pv_net_set_mac(&ifp->if_net,
-	    ifp->if_netif.hwaddr) != 0)
-		memcpy(ifp->if_netif.hwaddr, pv_net_mac(&ifp->if_net),
-		    ETH_HWADDR_LEN);
-	if (error == 0)
-		error = if_begin(ifp);
+		error = if_attach_again(ifp);
+	if (ifp->if_detached) {
+		ifp->if_deny = deny;
+		ifp->if_want = want;
+		(void)if_attach_again(ifp);
+	}
 	ifp->if_busy = false;
 	if_link_changed(ifp);
 	return error;

@@ -103,6 +103,7 @@ struct net_if {
 	bus_dmamap_t	if_arena;	/* the arena, loaded for this device */
 	uint64_t	if_deny;	/* for the next negotiation: features to */
 	uint64_t	if_want;	/* leave, and to take; pairs */
+	bool		if_detached;	/* no driver: it could not be attached */
 	unsigned int	if_wantpairs;
 	unsigned int	if_rxmode;	/* PV_NET_MODE_* */
 	bool		if_notxcsum;	/* lwIP computes all checksums */
@@ -180,9 +181,10 @@ void	if_hung(struct net_if *);
  * if_renegotiate - bring the device up with what if_deny, if_want and
  * if_wantpairs now say
  *
- * EBUSY; or as if_attach, and it is down then. Threads only.
+ * EBUSY; or as if_attach: then deny and want are tried, and it is down if the
+ * device does not take those either. Threads only.
  */
-int	if_renegotiate(struct net_if *);
+int	if_renegotiate(struct net_if *, uint64_t deny, uint64_t want);
 
 /*
  * if_borrow, if_return - the driver without the stack, for benches

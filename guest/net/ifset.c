@@ -199,11 +199,17 @@ set_txcsum(struct net_if *ifp, char **argv)
 	return 0;
 }
 
+/* But joined datagrams are not apart again in lwIP. */
+#define CAN_WANT	(PV_NET_OPTIONAL & ~(PV_F_BIT(PV_NET_F_GUEST_USO4) | \
+			PV_F_BIT(PV_NET_F_GUEST_USO6)))
+
 static int
 set_feature(struct net_if *ifp, char **argv)
 {
+	const uint64_t deny = ifp->if_deny, want = ifp->if_want;
 	unsigned int bit;
 	const char *name;
+	int error;
 	bool on;
 
 	if (on_or_off("feature", argv[2], &on) != 0)
@@ -219,10 +225,14 @@ set_feature(struct net_if *ifp, char **argv)
 	}
 	if (on) {
 		ifp->if_deny &= ~PV_F_BIT(bit);
-		ifp->if_want |= PV_F_BIT(bit) & PV_NET_OPTIONAL;
+		ifp->if_want |= PV_F_BIT(bit) & CAN_WANT;
 	} else
 		ifp->if_deny |= PV_F_BIT(bit);
-	return failed(ifp, argv[1], if_renegotiate(ifp));
+	error = if_renegotiate(ifp, deny, want);
+	if (error)
+		tty_printf("%s: %s %s: the device can't be had so: %s\n",
+		    ifp->if_name, argv[1], argv[2], strerror(error));
+	return error;
 }
 
 /* Which headers to spread received frames by, over the pairs in use. */

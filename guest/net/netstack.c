@@ -549,7 +549,7 @@ net_describe(struct net_if *ifp, char *buf, size_t len)
 static void
 net_announce(struct net_if *ifp)
 {
-	char line[TTY_WIDTH], word[40];
+	char line[TTY_WIDTH], word[56];
 	struct text t = { line, sizeof(line), 0 };
 	unsigned int next = 0;
 

@@ -23,7 +23,7 @@ import tap
 from paravane_qemu import Failure, Guest
 
 NIC = "virtio-net-pci,netdev=n0,id=v,romfile="
-USER = ["-netdev", "user,id=n0", "-device", NIC]
+USER = ["-netdev", "user,id=n0", "-device", NIC + ",disable-legacy=on"]
 PING = "ping -c 1 10.0.2.2"
 
 
@@ -73,6 +73,10 @@ def settings():
         g.command("ifconfig net0 feature MRG_RXBUF on", 30)
         answer = g.command("ifconfig net0")
         tap.ok("+MRG_RXBUF" in answer, "and taken again", answer)
+        answer = g.command("ifconfig net0 feature VERSION_1 off", 30)
+        tap.ok("can't be had so" in answer and
+               "1 received" in g.command(PING),
+               "what a device is not had without stays", answer)
         answer = g.command("ifconfig net0 stats")
         tap.ok(re.search(r"pair 0: rx \d+ frames.*\n.*rx: \d+ queued.*\n"
                          r".*tx: \d+ queued", answer), "counters by queue",
