@@ -109,10 +109,12 @@ fill(struct peer *pe, size_t size)
 	pe->pe_frame = HEAD + size;
 	pe->pe_used = BLOCK / pe->pe_frame * pe->pe_frame;
 	/*
-	 * QEMU reads 69632 bytes if they are there, and holds its lock until
-	 * all frames in them are delivered or put aside.
+	 * QEMU reads FRAME_MAX bytes if they are there, and holds its lock
+	 * until all frames in them are delivered or put aside: of small ones
+	 * there are fewer.
 	 */
-	room = (int)(PIECE * pe->pe_frame);
+	room = 2 * PIECE * pe->pe_frame < FRAME_MAX ?
+	    (int)(PIECE * pe->pe_frame) : 1 << 20;
 	setsockopt(pe->pe_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	for (p = pe->pe_block; p < pe->pe_block + pe->pe_used;
 	    p += pe->pe_frame) {

@@ -43,9 +43,9 @@ RESERVE = 60000
 WARM_S = 0.1
 # Of which doorbells and interrupts are counted, how often, and what is between
 # batches, so that each finds the other side idle.
-SOME = 1024
+SOME = 512
 COUNTS = 3
-GAP_US = {1: 1000, 8: 1500, 32: 3000, 128: 10000}
+GAP_US = {1: 2000, 8: 3000, 32: 6000, 128: 15000}
 KINDS = (guests.Ours, guests.Linux)
 
 
@@ -87,7 +87,7 @@ def rows():
                     f"{way}-{what}-{batch}",
                     f"{what}, {way} in batches of {batch}",
                     "a thousand frames", (ours, them), form="{:.0f}",
-                    goal=race.not_more(allow=1))
+                    goal=race.not_more(allow=1000 / SOME))
 
 
 class Part(race.Part):
@@ -101,7 +101,7 @@ class Part(race.Part):
         driver itself by XDP. Frames are what QEMU has put into the used ring,
         as its monitor tells, of whoever drives it. Doorbells and interrupts
         are those of QEMU's trace, in runs of their own with ioeventfd=off,
-        with milliseconds between batches."""
+        with milliseconds between batches; the most of three such runs."""
     rows = list(rows())
 
     def versions(self):
@@ -224,14 +224,18 @@ class Part(race.Part):
         systems = [self.traced(way, kind) for kind in KINDS]
         work, queue = {"send": (self.send_some, TX),
                        "receive": (self.receive_some, RX)}[way]
+        most = {}
         for n in range(COUNTS):
             for batch in batches:
                 for system in bench.turns(systems, n):
-                    bells, interrupts = self.exits(system, queue, work, batch)
-                    bench.sample(f"{way}-doorbells-{batch}", system.name,
-                                 bells)
-                    bench.sample(f"{way}-interrupts-{batch}", system.name,
-                                 interrupts)
+                    counts = self.exits(system, queue, work, batch)
+                    for what, each in zip(("doorbells", "interrupts"), counts):
+                        key = f"{way}-{what}-{batch}", system.name
+                        most[key] = max(most.get(key, 0), each)
+        # Where the host stalls, batches run together: the most is what they
+        # cost by themselves.
+        for (row, name), each in most.items():
+            bench.sample(row, name, each)
         for system in systems:
             system.end()
 
