@@ -13,6 +13,7 @@
 
 #include "port.h"
 #include "rig.h"
+#include "wire.h"
 
 #define SIZE	8u
 #define LEN	64u
@@ -175,7 +176,7 @@ id_that_was_not_shown(void **state)
 	enqueue(0, 1, 1);
 	ring = port_dma_kva(rig.rg_queues[0].rq_place.qp_desc, 16 * SIZE);
 	memcpy(&id, ring + 12, 2);
-	rig_give(&rig, 0, id, 8);
+	rig_give(&rig, 0, wire16(id), 8);
 	breaks("used id is not outstanding");
 }
 
