@@ -39,6 +39,7 @@ struct peer {
 	uint8_t		*pe_block;	/* what goes out: frames */
 	size_t		pe_used;	/* of the block */
 	size_t		pe_frame;	/* length with its head */
+	size_t		pe_piece;	/* that is sent at once */
 };
 
 /* All that is there now; when QEMU is gone, so are we. */
@@ -79,8 +80,7 @@ send_all(struct peer *pe, size_t n)
 	ssize_t sent;
 
 	while (at < n) {
-		part = n - at < PIECE * pe->pe_frame ? n - at :
-		    PIECE * pe->pe_frame;
+		part = n - at < pe->pe_piece ? n - at : pe->pe_piece;
 		sent = send(pe->pe_fd, pe->pe_block + at, part,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0)
@@ -102,20 +102,11 @@ fill(struct peer *pe, size_t size)
 		0x88, 0xb5				/* for experiments */
 	};
 	uint8_t *p;
-	int room;
 
 	if (size < sizeof(start) || size > FRAME_MAX)
 		errx(1, "no frame has %zu bytes", size);
 	pe->pe_frame = HEAD + size;
 	pe->pe_used = BLOCK / pe->pe_frame * pe->pe_frame;
-	/*
-	 * QEMU reads FRAME_MAX bytes if they are there, and holds its lock
-	 * until all frames in them are delivered or put aside: of small ones
-	 * there are fewer.
-	 */
-	room = 2 * PIECE * pe->pe_frame < FRAME_MAX ?
-	    (int)(PIECE * pe->pe_frame) : 1 << 20;
-	setsockopt(pe->pe_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	for (p = pe->pe_block; p < pe->pe_block + pe->pe_used;
 	    p += pe->pe_frame) {
 		memset(p, 0, pe->pe_frame);
@@ -128,11 +119,26 @@ fill(struct peer *pe, size_t size)
 }
 
 static void
+cut(struct peer *pe, size_t piece)
+{
+	int room = (int)piece;
+
+	pe->pe_piece = piece;
+	setsockopt(pe->pe_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+}
+
+/*
+ * QEMU reads FRAME_MAX bytes if they are there, and holds its lock until all
+ * frames in them are delivered or put aside: of small ones there are fewer.
+ */
+static void
 blast(struct peer *pe, size_t size, size_t n)
 {
 	size_t most, part;
 
 	fill(pe, size);
+	cut(pe, 2 * PIECE * pe->pe_frame < FRAME_MAX ? PIECE * pe->pe_frame :
+	    4 * BLOCK);
 	most = pe->pe_used / pe->pe_frame;
 	for (; n > 0; n -= part) {
 		part = n < most ? n : most;
@@ -146,6 +152,7 @@ burst(struct peer *pe, size_t size, size_t n, uint64_t gap, uint64_t count)
 	fill(pe, size);
 	if (n * pe->pe_frame > pe->pe_used)
 		errx(1, "no such burst");
+	cut(pe, 4 * BLOCK);
 	for (; count > 0; count--) {
 		send_all(pe, n * pe->pe_frame);
 		wait_for(pe, POLLIN, gap);
