@@ -104,7 +104,7 @@ help:
 	@echo "make native      the drivers for a process here: build/native/libparavane.a, see doc/vhost.md"
 	@echo "make unit        the host's unit tests alone"
 	@echo "make bench       races against Linux, DPDK and others, in one table; ARGS=\"--help\""
-	@echo "make fuzz        TARGET=ring|config|net|gpu|blk|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
+	@echo "make fuzz        TARGET=ring|packed|config|net|gpu|blk|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
 	@echo "make mutation    is each sync, barrier and check of lib/ missed? ARGS=\"--only PATTERN\"; long"
 	@echo "make coverage    lines and branches of lib/ that the tests in a process reach; ARGS=\"--missing\""
 	@echo "make snapshot    what one takes to a Mac: snapshot/, with a disk image; KEY=FILE signs it"
