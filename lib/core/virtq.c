@@ -584,31 +584,43 @@ pv_virtq_enqueue(struct pv_virtq *vq, const struct pv_piece *pieces,
 	    split_enqueue(vq, pieces, nout, nin, cookie);
 }
 
-int
-pv_virtq_enqueue_batch(struct pv_virtq *vq, const struct pv_piece *pieces,
-    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+/* What a run left: one by the long way, and then runs again. */
+static __attribute__((__noinline__)) int
+enqueue_rest(struct pv_virtq *vq, const struct pv_piece *pieces,
+    void *const *cookies, unsigned int n, unsigned int in, unsigned int *taken)
 {
-	unsigned int i = 0, writes = in != 0;
+	unsigned int i = *taken;
 	int error = 0;
 
 	while (i < n) {
-		if (virtio_is_broken(vq->vq_dev)) {
-			error = EIO;
-			break;
-		}
-		i += virtq_is_packed(vq) ?
-		    packed_run(vq, pieces + i, cookies + i, n - i, writes) :
-		    split_run(vq, pieces + i, cookies + i, n - i, writes);
-		if (i == n)
-			break;
-		error = virtq_enqueue_chain(vq, pieces + i, !writes, writes,
+		error = virtq_enqueue_chain(vq, pieces + i, !in, in,
 		    cookies[i]);
 		if (error)
 			break;
 		i++;
+		i += virtq_is_packed(vq) ?
+		    packed_run(vq, pieces + i, cookies + i, n - i, in) :
+		    split_run(vq, pieces + i, cookies + i, n - i, in);
 	}
 	*taken = i;
 	return error;
+}
+
+int
+pv_virtq_enqueue_batch(struct pv_virtq *vq, const struct pv_piece *pieces,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+{
+	unsigned int i;
+
+	*taken = 0;
+	if (virtio_is_broken(vq->vq_dev))
+		return EIO;
+	i = virtq_is_packed(vq) ?
+	    packed_run(vq, pieces, cookies, n, in != 0) :
+	    split_run(vq, pieces, cookies, n, in != 0);
+	*taken = i;
+	return LIKELY(i == n) ? 0 :
+	    enqueue_rest(vq, pieces, cookies, n, in != 0, taken);
 }
 
 int

@@ -129,19 +129,35 @@ packed_enqueue(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
 	const bus_dma_segment_t *seg;
-	struct place pl;
+	unsigned int slot, flags, id;
 	bus_size_t off;
+	uint32_t len;
 
 	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
-	    virtq_room(vq) == 0))
+	    vq->vq_end == vq->vq_front))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
 	seg = virtq_segment(vq, pc, &off);
 	if (UNLIKELY(seg == NULL))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	pl = place_of(vq, nin);
-	put(&pl, vq->vq_posted, seg->ds_addr + off, (uint32_t)pc->pc_len, nin,
-	    cookie);
-	place_keep(vq, &pl, 1);
+	slot = vq->vq_slot;
+	id = vq->vq_ids[slot];
+	len = (uint32_t)pc->pc_len;
+	flags = vq->vq_wrap | nin * RING_DESC_F_WRITE;
+	if (vq->vq_posted == vq->vq_published) {
+		hold(vq, slot, flags);
+		flags = held(vq->vq_wrap);
+	}
+	ring_packed_set(&vq->vq_desc[slot], seg->ds_addr + off, len, id,
+	    flags);
+	virtq_entry_set(&vq->vq_entries[id], cookie, len & (0u - nin),
+	    vq->vq_posted, 0);
+	if (UNLIKELY(++slot == vq->vq_size)) {
+		slot = 0;
+		vq->vq_wrap = TURN(vq->vq_wrap);
+	}
+	vq->vq_slot = (uint16_t)slot;
+	vq->vq_front++;
+	vq->vq_posted++;
 	return 0;
 }
 

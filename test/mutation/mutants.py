@@ -9,12 +9,12 @@ import re
 # Calls of these, and which of their arguments are place, length, operations.
 SYNCS = {
     "bus_dmamap_sync": (2, 3, 4), "pv_dma_sync": (2, 3, 4),
-    "pv_dmamem_sync": (1, 2, 3), "sync_ring": (1, 2, 3),
-    "sync_used": (1, 2, 3), "sync_avail": (1, 2, None),
+    "pv_dmamem_sync": (1, 2, 3), "virtq_sync": (1, 2, 3),
+    "virtq_sync_ring": (1, 2, 3),
 }
-FIELDS = ("sync_ring", "sync_used", "sync_avail")   # their place is a pointer
+FIELDS = ("virtq_sync", "virtq_sync_ring")      # their place is a pointer
 SYNC = re.compile(r"\b(bus_dmamap_sync|pv_dma_sync|pv_dmamem_sync|sync_\w+|"
-                  r"virtq_pieces_(?:pre|post))\s*\(")
+                  r"virtq_sync(?:_ring)?|virtq_pieces_(?:pre|post))\s*\(")
 BARRIER = re.compile(r"\b(pv_barrier_\w+|pv_md_\w+|bus_space_barrier|"
                      r"__asm__ volatile)\s*\(")
 CONDITION = re.compile(r"\b(if|while|for|return)\b")
