@@ -158,7 +158,7 @@ class Part(race.Part):
                         COST, lambda frames, steps: steps / frames)
 
     def run(self, bench, n):
-        ms = str(int(bench.seconds(1.0) * 1000))
+        ms = str(int(bench.seconds(0.7) * 1000))
         for name, _, arguments, lengths, peer in KINDS:
             for length in lengths:
                 row = f"{name}-{length}"
