@@ -81,7 +81,9 @@ stats_query(struct pv_net *sc, uint64_t *types)
 		return error;
 	if (used < sizeof(answer))
 		return EIO;
-	pv_dev_copy_once(answer, net_ctrl_answer(sc), sizeof(answer));
+	/* The first byte was read with the command. */
+	pv_dev_copy_once(answer + 1, net_ctrl_answer(sc) + 1,
+	    sizeof(answer) - 1);
 	*types = pv_dev_get64(answer + 1);
 	return 0;
 }
@@ -148,7 +150,7 @@ stats_get(struct pv_net *sc, unsigned int index, uint64_t types,
 	error = net_ctrl(sc, &cmd, &used);
 	if (error)
 		return error;
-	pv_dev_copy_once(answer, net_ctrl_answer(sc), used);
+	pv_dev_copy_once(answer + 1, net_ctrl_answer(sc) + 1, used - 1);
 	return stats_parse(answer + 1, used - 1, index, types, st, n);
 }
 
