@@ -849,6 +849,28 @@ test_configuration_ends_where_it_says(void **state)
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
+/* Fields behind the first version's are there where the structure has them. */
+static void
+test_what_the_structure_lacks_is_not_carried(void **state)
+{
+	const struct pv_transport_ops *to = &pv_pci_transport;
+
+	(void)state;
+	prepare();
+	assert_int_equal(attach(), 0);
+	assert_int_equal(to->to_features_carried(pp), UINT64_MAX);
+	pp->pp_common.pw_len = 0x3b;
+	assert_int_equal(to->to_features_carried(pp),
+	    ~PV_F_BIT(PV_F_RING_RESET));
+	pp->pp_common.pw_len = 0x3a;
+	assert_int_equal(to->to_features_carried(pp),
+	    ~PV_F_BIT(PV_F_RING_RESET));
+	pp->pp_common.pw_len = 0x39;
+	assert_int_equal(to->to_features_carried(pp),
+	    ~(PV_F_BIT(PV_F_RING_RESET) | PV_F_BIT(PV_F_NOTIF_CONFIG_DATA)));
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 /* The doorbell of queue 0, off bytes into a window of len. */
 static int
 doorbell(unsigned int off, uint32_t len, uint64_t features)
@@ -1135,6 +1157,7 @@ main(void)
 		cmocka_unit_test(test_the_list_ends_at_zero),
 		cmocka_unit_test(test_a_function_that_goes_while_it_is_read),
 		cmocka_unit_test(test_configuration_ends_where_it_says),
+		cmocka_unit_test(test_what_the_structure_lacks_is_not_carried),
 		cmocka_unit_test(test_a_doorbell_lies_in_its_window),
 		cmocka_unit_test(test_the_first_queue_has_a_vector_of_its_own),
 		cmocka_unit_test(test_vectors_that_cannot_be_had_lead_on),

@@ -1683,13 +1683,16 @@ test_batches_go_as_far_as_they_can(void **state)
 static void
 test_one_queue_is_reset_and_resized(void **state)
 {
-	static const enum stand_kind kinds[] = { STAND_PCI, STAND_MMIO };
+	static const enum stand_kind kinds[] = { STAND_PCI, STAND_MMIO,
+	    STAND_PCI };
 	struct pv_used us;
 	unsigned int i, k, round;
 
 	(void)state;
-	for (k = 0; k < 2; k++) {
+	for (k = 0; k < 3; k++) {
 		prepare(kinds[k]);
+		if (k == 2)
+			stand.st_fp.fp_vectors = 0;
 		stand.st_fd.fd_features |= PV_F_BIT(PV_F_RING_RESET);
 		stand.st_fd.fd_queue_looks = 3;
 		begin();
