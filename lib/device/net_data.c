@@ -642,12 +642,39 @@ net_rx_first(const struct pv_net *sc, struct net_rxq *rq,
 }
 
 /*
- * Take a used buffer into the frame in progress; or if it is a frame by itself
- * give it to rx, and return 1.
+ * A frame of at most the MTU in one buffer, of which the header says nothing,
+ * goes to rx. False: it is none such; *read is set if rq_hdr is its header.
  */
-static inline unsigned int
+static inline int
+net_rx_plain(struct pv_net *sc, struct net_rxq *rq, const struct pv_used *used,
+    struct pv_net_rx *rx, int *read)
+{
+	struct net_slot *slot = used->us_cookie;
+	struct net_hdr *hd = &rq->rq_hdr;
+
+	*read = 0;
+	if (rq->rq_nframe != 0 || rq->rq_skip != 0 ||
+	    sc->sc_hdrlen != NET_HDRLEN || !ALIGNED(slot->sl_va) ||
+	    used->us_len - (NET_HDRLEN + PV_NET_ETHER_HDRLEN) > sc->sc_mtu)
+		return 0;
+	net_rx_header(sc, slot->sl_va, hd);
+	*read = 1;
+	if ((hd->hd_word[0] & 0xffff) != 0 ||
+	    (sc->sc_merge && net_hdr_buffers(hd) != 1))
+		return 0;
+	net_rx_clear(rx, net_slot_put(rq, slot));
+	rx->rx_off = NET_HDRLEN;
+	rx->rx_len = used->us_len - NET_HDRLEN;
+	return 1;
+}
+
+/*
+ * Take a used buffer into the frame in progress; or if it is a frame by itself
+ * give it to rx, and return 1. read: its header is in rq_hdr already.
+ */
+static unsigned int
 net_rx_take(struct pv_net *sc, struct net_rxq *rq, const struct pv_used *used,
-    unsigned int left, struct pv_net_rx *rx)
+    unsigned int left, struct pv_net_rx *rx, int read)
 {
 	struct net_slot *slot = used->us_cookie;
 
@@ -658,7 +685,7 @@ net_rx_take(struct pv_net *sc, struct net_rxq *rq, const struct pv_used *used,
 	} else if (rq->rq_more > 0)
 		rq->rq_more--;
 	else {
-		if (used->us_len >= sc->sc_hdrlen)
+		if (used->us_len >= sc->sc_hdrlen && !read)
 			net_rx_header(sc, slot->sl_va, &rq->rq_hdr);
 		if (!sc->sc_merge || (net_hdr_buffers(&rq->rq_hdr) == 1 &&
 		    used->us_len >= sc->sc_hdrlen)) {
@@ -737,19 +764,28 @@ net_rx_run(struct pv_net *sc, struct net_rxq *rq, struct pv_net_rx *rx,
 {
 	struct pv_used used[NET_BATCH];
 	unsigned int i, taken, given = 0;
+	uint64_t frames = 0, bytes = 0;
+	int read;
 
 	if (n > NET_BATCH)
 		n = NET_BATCH;
 	*error = pv_virtq_dequeue_batch(rq->rq_vq, used, n, &taken);
 	for (i = 0; i < taken; i++) {
+		if (net_rx_plain(sc, rq, &used[i], rx + given, &read)) {
+			bytes += rx[given++].rx_len;
+			frames++;
+			continue;
+		}
 		given += net_rx_take(sc, rq, &used[i], taken - i - 1,
-		    rx + given);
+		    rx + given, read);
 		if (net_rx_whole(rq)) {
 			n = rq->rq_nframe;
 			net_rx_give(sc, rq, rx + given);
 			given += n;
 		}
 	}
+	rq->rq_frames += frames;
+	rq->rq_bytes += bytes;
 	return given;
 }
 
