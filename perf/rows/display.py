@@ -24,7 +24,7 @@ DEVICE = ["-device", "virtio-gpu-pci"]
 class Part(race.Part):
     title = "The display, in the guest"
     how = f"""virtio-gpu at 1280 x 800 in the same QEMU. Flushes: this guest's
-        fbbench, with two flushes under way, and on Linux a program with a
+        fbbench, with eight flushes under way, and on Linux a program with a
         framebuffer of its own (a dumb buffer, DIRTYFB); transfer and flush of
         the whole frame or of 64 x 64 pixels, as often as the driver gets them
         done. Lines: {LINES} of {LINE} characters on a screen that scrolls, by

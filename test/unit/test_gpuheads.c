@@ -1842,7 +1842,7 @@ a_command_waits_for_room(void **state)
 		port.po_segsize = 128;
 		port_buf_free(buf);
 		buf = port_buf_new(8192);
-		pc = piece(0, 60 * 128);
+		pc = piece(0, 61 * 128);
 		mute = 1;
 		assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1,
 		    &fence), 0);
