@@ -1709,6 +1709,8 @@ test_one_queue_is_reset_and_resized(void **state)
 			assert_int_equal(pv_virtq_reset(vq), EINVAL);
 			assert_int_equal(post(9), ENOBUFS);
 			assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+			assert_int_equal(pv_virtq_dequeue_batch(vq, &us, 1,
+			    &i), EAGAIN);
 			assert_false(pv_virtq_pending(vq));
 			assert_int_equal(pv_virtq_reenable(vq), EBUSY);
 			assert_int_equal(drain_all(), 3);
@@ -1759,6 +1761,7 @@ test_a_reset_of_a_queue_that_never_ends(void **state)
 		assert_int_equal(pv_virtq_reset(vq), ETIMEDOUT);
 		assert_int_equal(stand.st_nbroken, 1);
 		assert_int_equal(pv_virtq_reset(vq), EIO);
+		assert_int_equal(pv_virtq_reenable(vq), EIO);
 		assert_null(pv_virtq_drain(vq));
 		finish();
 	}
