@@ -236,7 +236,7 @@ window_find(struct window *w, const struct pv_virtq *vq,
 	w->w_map = pc->pc_map;
 	w->w_off = pc->pc_off - off;
 	w->w_len = seg->ds_len < UINT32_MAX ? seg->ds_len : UINT32_MAX;
-	w->w_addr = seg->ds_addr - w->w_off;
+	w->w_addr = (uint64_t)seg->ds_addr - w->w_off;
 	return true;
 }
 
