@@ -460,16 +460,12 @@ take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
  * they were put there.
  */
 static int
-batch_begin(struct pv_virtq *vq)
+batch_begin(struct pv_virtq *vq, unsigned int id, uint32_t len,
+    unsigned int flags)
 {
-	unsigned int id, flags;
-	uint32_t len;
 	int error;
 
-	error = used_desc(vq, vq->vq_used_slot, vq->vq_used_wrap, &id, &len,
-	    &flags);
-	if (error == 0)
-		error = used_check(vq, id, &len, flags);
+	error = used_check(vq, id, &len, flags);
 	if (error)
 		return error;
 	vq->vq_batch += (uint16_t)(vq->vq_entries[id].qe_where -
@@ -478,15 +474,15 @@ batch_begin(struct pv_virtq *vq)
 	return 0;
 }
 
+/* The next chain; id .. flags are the device's where no batch is begun. */
 static __attribute__((__noinline__)) int
-take_in_order(struct pv_virtq *vq, struct pv_used *us)
+take_in_order(struct pv_virtq *vq, unsigned int id, uint32_t len,
+    unsigned int flags, struct pv_used *us)
 {
-	unsigned int id;
-	uint32_t len;
 	int error;
 
 	if (vq->vq_batch == vq->vq_used_idx) {
-		error = batch_begin(vq);
+		error = batch_begin(vq, id, len, flags);
 		if (error)
 			return error;
 	}
@@ -498,16 +494,73 @@ take_in_order(struct pv_virtq *vq, struct pv_used *us)
 	return 0;
 }
 
+/*
+ * Up to n, in order. The short way is as in take(), where the device tells of
+ * each chain, or within a batch.
+ */
+static unsigned int
+take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	struct virtq_entry *const entries = vq->vq_entries;
+	const bool dirty = vq->vq_posted != vq->vq_published;
+	uint32_t used = vq->vq_used_idx, batch = vq->vq_batch, len = 0;
+	unsigned int i, id, told = 0, flags = 0, slot = vq->vq_used_slot;
+	unsigned int wrap = vq->vq_used_wrap;
+	struct virtq_entry *qe;
+	bool odd = false;
+
+	for (i = 0; i < n; i++, us++, used++) {
+		told = id = vq->vq_ids[slot];
+		qe = &entries[id];
+		len = used + 1 == batch ? vq->vq_batchlen : qe->qe_inlen;
+		if (used == batch) {
+			*error = used_desc(vq, slot, wrap, &told, &len,
+			    &flags);
+			if (*error)
+				break;
+		}
+		odd = true;
+		if (UNLIKELY(told != id || qe->qe_cookie == NULL ||
+		    len > qe->qe_inlen || (qe->qe_where & QE_FLAGS) ||
+		    (dirty && !virtq_is_outstanding(vq, qe))))
+			break;
+		us->us_cookie = qe->qe_cookie;
+		us->us_len = len;
+		qe->qe_cookie = NULL;
+		batch = used == batch ? used + 1 : batch;
+		if (UNLIKELY(++slot == vq->vq_size)) {
+			slot = 0;
+			wrap = TURN(wrap);
+		}
+		odd = false;
+	}
+	vq->vq_batch = batch;
+	vq->vq_used_slot = (uint16_t)slot;
+	vq->vq_used_wrap = (uint16_t)wrap;
+	vq->vq_end += i;
+	vq->vq_used_idx += i;
+	vq->vq_counters.qc_used += i;
+	if (UNLIKELY(odd)) {
+		*error = take_in_order(vq, told, len, flags, us);
+		i += *error == 0;
+	}
+	return i;
+}
+
 static __attribute__((__noinline__)) int
 take_other(struct pv_virtq *vq, struct pv_used *us)
 {
 	unsigned int id, flags;
 	uint32_t len;
+	int error = 0;
 
 	if (vq->vq_flags & VQ_STOPPED)
 		return EAGAIN;
-	if (vq->vq_flags & VQ_IN_ORDER)
-		return take_in_order(vq, us);
+	if (vq->vq_flags & VQ_IN_ORDER) {
+		take_ordered(vq, us, 1, &error);
+		return error;
+	}
 	if (used_desc(vq, vq->vq_used_slot, vq->vq_used_wrap, &id, &len,
 	    &flags))
 		return EAGAIN;
@@ -564,10 +617,9 @@ packed_dequeue_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 	if (vq->vq_flags & VQ_STOPPED)
 		*error = EAGAIN;
 	while (i < n && *error == 0)
-		if (!(vq->vq_flags & VQ_IN_ORDER))
-			i += take(vq, us + i, n - i, error);
-		else if ((*error = take_in_order(vq, us + i)) == 0)
-			i++;
+		i += vq->vq_flags & VQ_IN_ORDER ?
+		    take_ordered(vq, us + i, n - i, error) :
+		    take(vq, us + i, n - i, error);
 	return i;
 }
 

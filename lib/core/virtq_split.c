@@ -376,13 +376,11 @@ take_any(struct pv_virtq *vq, uint32_t id, uint32_t len, struct pv_used *us)
  * and those before that were used completely.
  */
 static int
-batch_begin(struct pv_virtq *vq)
+batch_begin(struct pv_virtq *vq, uint32_t id, uint32_t len)
 {
-	uint32_t id, len;
 	uint16_t ahead;
 	int error;
 
-	id = used_entry(vq, vq->vq_used_idx, &len);
 	error = used_check(vq, id, &len);
 	if (error)
 		return error;
@@ -394,14 +392,15 @@ batch_begin(struct pv_virtq *vq)
 	return 0;
 }
 
+/* The next chain; id and len are what the device says where no batch is begun. */
 static __attribute__((__noinline__)) int
-take_in_order(struct pv_virtq *vq, struct pv_used *us)
+take_in_order(struct pv_virtq *vq, uint32_t id, uint32_t len,
+    struct pv_used *us)
 {
-	uint32_t id, len;
 	int error;
 
 	if (vq->vq_batch == vq->vq_used_idx) {
-		error = batch_begin(vq);
+		error = batch_begin(vq, id, len);
 		if (error)
 			return error;
 	}
@@ -411,6 +410,48 @@ take_in_order(struct pv_virtq *vq, struct pv_used *us)
 	split_release(vq, id);
 	virtq_finish(vq, id, len, us);
 	return 0;
+}
+
+/*
+ * In order, up to n of those that split_refresh has seen: the device has each,
+ * since it has that many. The short way is as in take(), where the device tells
+ * of each chain, or within a batch.
+ */
+static unsigned int
+take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	const struct place pl = place_of(vq);
+	uint32_t used = vq->vq_used_idx, batch = vq->vq_batch;
+	uint32_t id, told = 0, len = 0;
+	struct virtq_entry *qe;
+	unsigned int i;
+
+	for (i = 0; i < n; i++, us++, used++) {
+		told = id = pl.pl_ids[used & pl.pl_mask];
+		qe = &pl.pl_entries[id];
+		len = qe->qe_inlen;
+		if (used == batch)
+			told = used_entry(vq, used, &len);
+		else if (used + 1 == batch)
+			len = vq->vq_batchlen;
+		if (UNLIKELY(told != id || len > qe->qe_inlen ||
+		    (qe->qe_where & QE_FLAGS)))
+			break;
+		us->us_cookie = qe->qe_cookie;
+		us->us_len = len;
+		qe->qe_cookie = NULL;
+		batch = used == batch ? used + 1 : batch;
+	}
+	vq->vq_batch = batch;
+	vq->vq_end += i;
+	vq->vq_used_idx += i;
+	vq->vq_counters.qc_used += i;
+	if (UNLIKELY(i < n)) {
+		*error = take_in_order(vq, told, len, us);
+		i += *error == 0;
+	}
+	return i;
 }
 
 /*
@@ -466,14 +507,16 @@ split_dequeue(struct pv_virtq *vq, struct pv_used *us)
 {
 	struct virtq_entry *qe;
 	uint32_t id, len;
-	int error;
+	int error = 0;
 
 	if (is_drained(vq) && (error = split_refresh(vq)) != 0)
 		return error;
 	if (UNLIKELY((vq->vq_flags & (VQ_COHERENT | VQ_IN_ORDER)) !=
 	    VQ_COHERENT)) {
-		if (is_in_order(vq))
-			return take_in_order(vq, us);
+		if (is_in_order(vq)) {
+			take_ordered(vq, us, 1, &error);
+			return error;
+		}
 		id = used_entry(vq, vq->vq_used_idx, &len);
 		return take_any(vq, id, len, us);
 	}
@@ -510,10 +553,9 @@ split_dequeue_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 		ready = (uint16_t)(vq->vq_used_seen - vq->vq_used_idx);
 		if (ready > n - i)
 			ready = n - i;
-		if (!is_in_order(vq))
-			i += take(vq, us + i, ready, error);
-		else if ((*error = take_in_order(vq, us + i)) == 0)
-			i++;
+		i += is_in_order(vq) ?
+		    take_ordered(vq, us + i, ready, error) :
+		    take(vq, us + i, ready, error);
 	}
 	return i;
 }

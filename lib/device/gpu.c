@@ -224,7 +224,8 @@ gpu_make_and_show(struct pv_gpu *sc, unsigned int i, struct pv_gpu_fb *fb)
 	if (error == 0)
 		return 0;
 	gpu_unshare(sc, fb);
-	if (!fb->fb_blob || fb->fb_device)
+	if (!fb->fb_blob || fb->fb_device ||
+	    pv_virtio_broken(sc->sc_dev) != NULL)
 		return error;
 	sc->sc_noblob = 1;
 	return gpu_make_and_show(sc, i, fb);

@@ -25,7 +25,7 @@ struct raw {
 	struct fake_dev *r_fd;
 	const struct pv_transport_ops *r_ops;
 	void *r_tr;
-	struct raw_queue r_queues[6];
+	struct raw_queue r_queues[PV_MAXQUEUES];
 	unsigned int r_nqueues;
 	struct port_buf *r_buf;		/* 8 KiB, for what it likes */
 	int r_handled;			/* interrupts */
