@@ -19,8 +19,13 @@
 	PV_F_BIT(PV_F_NOTIFICATION_DATA) |				\
 	PV_F_BIT(PV_F_NOTIF_CONFIG_DATA) | PV_F_BIT(PV_F_RING_RESET))
 
-/* Steps of the core's own, after the driver's: each also leaves these. */
+/*
+ * Steps of the core's own, after the driver's: each also leaves these. The
+ * first leaves nothing, but takes RING_RESET where the transport can't carry it:
+ * there are devices on record that insist on the bit.
+ */
 static const uint64_t core_ladder[] = {
+	0,
 	PV_F_BIT(PV_F_RING_PACKED),
 	PV_F_BIT(PV_F_IN_ORDER) | PV_F_BIT(PV_F_NOTIFICATION_DATA) |
 	    PV_F_BIT(PV_F_NOTIF_CONFIG_DATA) | PV_F_BIT(PV_F_RING_RESET),
@@ -28,6 +33,19 @@ static const uint64_t core_ladder[] = {
 };
 
 #define NCORE_LADDER	(sizeof(core_ladder) / sizeof(core_ladder[0]))
+
+static uint64_t
+transport_carries(const struct pv_virtio *dev)
+{
+	const struct pv_transport_ops *ops = dev->vd_ops;
+	uint64_t features = ~PV_F_BIT(PV_F_NOTIF_CONFIG_DATA);
+
+	if (ops->to_features_carried != NULL)
+		features = ops->to_features_carried(dev->vd_transport);
+	if (ops->to_queue_reset == NULL)
+		features &= ~PV_F_BIT(PV_F_RING_RESET);
+	return features;
+}
 
 /*
  * Step 0 is the whole wish. Those of the core that would leave nothing of what
@@ -50,7 +68,10 @@ ladder_step(const struct pv_virtio *dev, unsigned int *step,
 	n -= ft->ft_nladder;
 	for (i = 0; i < NCORE_LADDER; i++) {
 		ls->ls_drop |= core_ladder[i];
-		if (i < n || (core_ladder[i] & dev->vd_ng.ng_offered) == 0)
+		ls->ls_add = i == 0 ? PV_F_BIT(PV_F_RING_RESET) &
+		    ~transport_carries(dev) : 0;
+		if (i < n || ((core_ladder[i] | ls->ls_add) &
+		    dev->vd_ng.ng_offered) == 0)
 			continue;
 		*step += i - n;
 		return true;
@@ -174,13 +195,8 @@ check_required(struct pv_virtio *dev, uint64_t features)
 static uint64_t
 carried(const struct pv_virtio *dev)
 {
-	const struct pv_transport_ops *ops = dev->vd_ops;
-	uint64_t features = ~PV_F_BIT(PV_F_NOTIF_CONFIG_DATA);
+	uint64_t features = transport_carries(dev);
 
-	if (ops->to_features_carried != NULL)
-		features = ops->to_features_carried(dev->vd_transport);
-	if (ops->to_queue_reset == NULL)
-		features &= ~PV_F_BIT(PV_F_RING_RESET);
 	if ((dev->vd_ng.ng_offered & ~dev->vd_denied &
 	    PV_F_BIT(PV_F_RING_PACKED)) && !virtq_can_pack(dev->vd_dmat))
 		features &= ~PV_F_BIT(PV_F_RING_PACKED);
@@ -209,7 +225,8 @@ choose(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
 			return error;
 		features &= dev->vd_ng.ng_offered;
 	}
-	add_mask(dev, &features, ls->ls_add & able);
+	add_mask(dev, &features, ls->ls_add & (able |
+	    PV_F_BIT(PV_F_RING_RESET)));
 	drop_dependents(dev, &features);
 	*chosen = features;
 	return check_required(dev, features);
@@ -262,8 +279,8 @@ try_step(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
 	error = confirm(dev, features, sc, refused);
 	if (error == 0)
 		dev->vd_ng.ng_accepted = features;
-	else
-		dev->vd_features = 0;
+	/* What is not carried may have been taken, but is not in use. */
+	dev->vd_features = error ? 0 : features & transport_carries(dev);
 	return error;
 }
 

@@ -428,7 +428,9 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         try:
             test_display(directory)
-            test_two_heads(directory)
+            # Apple's machine has one.
+            if "PARAVANE_MACHINE" not in os.environ:
+                test_two_heads(directory)
         except Failure as why:
             tap.ok(False, "goes on to the end", why)
     tap.done()
