@@ -74,7 +74,9 @@ struct pv_transport_ops {
 	/*
 	 * to_features_carried - which feature bits this transport can carry, as
 	 * a mask; others are left, with PV_WHY_TRANSPORT. NULL: all but
-	 * NOTIF_CONFIG_DATA. RING_RESET is also left without to_queue_reset.
+	 * NOTIF_CONFIG_DATA. RING_RESET alone is accepted all the same, since
+	 * devices are known that insist on it; but not in use, and neither is
+	 * it without to_queue_reset.
 	 */
 	uint64_t (*to_features_carried)(void *);
 

@@ -19,13 +19,8 @@
 	PV_F_BIT(PV_F_NOTIFICATION_DATA) |				\
 	PV_F_BIT(PV_F_NOTIF_CONFIG_DATA) | PV_F_BIT(PV_F_RING_RESET))
 
-/*
- * Steps of the core's own, after the driver's: each also leaves these. The
- * first leaves nothing, but takes RING_RESET where the transport can't carry it:
- * there are devices on record that insist on the bit.
- */
+/* Steps of the core's own, after the driver's: each also leaves these. */
 static const uint64_t core_ladder[] = {
-	0,
 	PV_F_BIT(PV_F_RING_PACKED),
 	PV_F_BIT(PV_F_IN_ORDER) | PV_F_BIT(PV_F_NOTIFICATION_DATA) |
 	    PV_F_BIT(PV_F_NOTIF_CONFIG_DATA) | PV_F_BIT(PV_F_RING_RESET),
@@ -68,10 +63,7 @@ ladder_step(const struct pv_virtio *dev, unsigned int *step,
 	n -= ft->ft_nladder;
 	for (i = 0; i < NCORE_LADDER; i++) {
 		ls->ls_drop |= core_ladder[i];
-		ls->ls_add = i == 0 ? PV_F_BIT(PV_F_RING_RESET) &
-		    ~transport_carries(dev) : 0;
-		if (i < n || ((core_ladder[i] | ls->ls_add) &
-		    dev->vd_ng.ng_offered) == 0)
+		if (i < n || (core_ladder[i] & dev->vd_ng.ng_offered) == 0)
 			continue;
 		*step += i - n;
 		return true;
@@ -195,7 +187,8 @@ check_required(struct pv_virtio *dev, uint64_t features)
 static uint64_t
 carried(const struct pv_virtio *dev)
 {
-	uint64_t features = transport_carries(dev);
+	uint64_t features = transport_carries(dev) |
+	    PV_F_BIT(PV_F_RING_RESET);
 
 	if ((dev->vd_ng.ng_offered & ~dev->vd_denied &
 	    PV_F_BIT(PV_F_RING_PACKED)) && !virtq_can_pack(dev->vd_dmat))
@@ -225,8 +218,7 @@ choose(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
 			return error;
 		features &= dev->vd_ng.ng_offered;
 	}
-	add_mask(dev, &features, ls->ls_add & (able |
-	    PV_F_BIT(PV_F_RING_RESET)));
+	add_mask(dev, &features, ls->ls_add & able);
 	drop_dependents(dev, &features);
 	*chosen = features;
 	return check_required(dev, features);
@@ -279,7 +271,10 @@ try_step(struct pv_virtio *dev, const struct pv_ladder_step *ls, void *sc,
 	error = confirm(dev, features, sc, refused);
 	if (error == 0)
 		dev->vd_ng.ng_accepted = features;
-	/* What is not carried may have been taken, but is not in use. */
+	/*
+	 * RING_RESET is taken in any case, as devices on record insist on it;
+	 * but it is not in use where the transport can't carry it.
+	 */
 	dev->vd_features = error ? 0 : features & transport_carries(dev);
 	return error;
 }
