@@ -75,13 +75,13 @@ struct pv_virtq_counters {
 /*
  * pv_virtq_alloc - make the queue of index; after negotiation, before start
  *
- * The ring is packed where that was negotiated, and split otherwise. The size is
- * the largest that is neither above vp_size nor above what the device takes; of
- * a split ring the largest power of two. Errors: ENXIO the device has no such queue; EINVAL its
- * size is above what the ring allows (32768), params make no sense, the index
- * has a queue already, or the device is started; ENOMEM. *vqp is the new queue,
- * until pv_virtq_free. Context: thread. (Basic Facilities of a Virtio Device /
- * Virtqueues)
+ * The ring is packed where that was negotiated, and split otherwise. The size
+ * is the largest that is neither above vp_size nor above what the device takes;
+ * of a split ring the largest power of two. Errors: ENXIO the device has no such
+ * queue; EINVAL its size is above what the ring allows (32768), params make no
+ * sense, the index has a queue already, or the device is started; ENOMEM. *vqp
+ * is the new queue, until pv_virtq_free. Context: thread. (Basic Facilities of a
+ * Virtio Device / Virtqueues)
  */
 int pv_virtq_alloc(struct pv_virtio *, unsigned int index,
     const struct pv_virtq_params *, struct pv_virtq **vqp);
@@ -207,10 +207,10 @@ int pv_virtq_reenable(struct pv_virtq *);
 /*
  * pv_virtq_drain - take back what the device has not used, one cookie a call
  *
- * After pv_virtio_stop, or pv_virtq_reset. Returns a cookie, or NULL when there are no more. If
- * the reset was confirmed POST syncs are done and the buffer is the caller's;
- * if not (pv_virtq_lost) the buffer must never be used or unmapped again.
- * Context: thread.
+ * After pv_virtio_stop, or pv_virtq_reset. Returns a cookie, or NULL when there
+ * are no more. If the reset was confirmed POST syncs are done and the buffer is
+ * the caller's; if not (pv_virtq_lost) the buffer must never be used or unmapped
+ * again. Context: thread.
  */
 void *pv_virtq_drain(struct pv_virtq *);
 int pv_virtq_lost(const struct pv_virtq *);

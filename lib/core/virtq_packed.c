@@ -503,6 +503,8 @@ take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
     int *error)
 {
 	struct virtq_entry *const entries = vq->vq_entries;
+	const uint16_t *const ids = vq->vq_ids;
+	const unsigned int size = vq->vq_size;
 	const bool dirty = vq->vq_posted != vq->vq_published;
 	uint32_t used = vq->vq_used_idx, batch = vq->vq_batch, len = 0;
 	unsigned int i, id, told = 0, flags = 0, slot = vq->vq_used_slot;
@@ -511,15 +513,16 @@ take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 	bool odd = false;
 
 	for (i = 0; i < n; i++, us++, used++) {
-		told = id = vq->vq_ids[slot];
+		told = id = ids[slot];
 		qe = &entries[id];
-		len = used + 1 == batch ? vq->vq_batchlen : qe->qe_inlen;
-		if (used == batch) {
+		if (LIKELY(used == batch)) {
 			*error = used_desc(vq, slot, wrap, &told, &len,
 			    &flags);
 			if (*error)
 				break;
-		}
+		} else
+			len = used + 1 == batch ? vq->vq_batchlen :
+			    qe->qe_inlen;
 		odd = true;
 		if (UNLIKELY(told != id || qe->qe_cookie == NULL ||
 		    len > qe->qe_inlen || (qe->qe_where & QE_FLAGS) ||
@@ -528,8 +531,8 @@ take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 		us->us_cookie = qe->qe_cookie;
 		us->us_len = len;
 		qe->qe_cookie = NULL;
-		batch = used == batch ? used + 1 : batch;
-		if (UNLIKELY(++slot == vq->vq_size)) {
+		batch += used == batch;
+		if (UNLIKELY(++slot == size)) {
 			slot = 0;
 			wrap = TURN(wrap);
 		}

@@ -441,7 +441,7 @@ take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 		us->us_cookie = qe->qe_cookie;
 		us->us_len = len;
 		qe->qe_cookie = NULL;
-		batch = used == batch ? used + 1 : batch;
+		batch += used == batch;
 	}
 	vq->vq_batch = batch;
 	vq->vq_end += i;
