@@ -67,7 +67,8 @@ class Run:
         if not bad and (resumes < 1 or deaths not in (None, resumes) or
                         f.value(r"again: (\d+)") != 0):
             bad += [x for x in f.lines if x.startswith("breaks")]
-        if not bad and self.inflight == 0:
+        # Killed anywhere, it may have had nothing at the time.
+        if not bad and self.inflight == 0 and deaths is not None:
             bad.append("nothing was ever in flight")
         packed = f.value(r"^features: (\w+)", 0) >> 34 & 1
         if not bad and packed != len(self.packed):
