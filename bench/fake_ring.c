@@ -406,6 +406,18 @@ fake_available(struct fake_dev *fd, unsigned int queue)
 	return n;
 }
 
+/* The same as a question: who judges nothing need not count a packed ring's. */
+static int
+has_available(struct fake_dev *fd, unsigned int queue)
+{
+	const struct fake_queue *fq = &fd->fd_queues[queue];
+
+	if (fake_is_packed(fd) && !fd->fd_strict)
+		return fq->fq_ready &&
+		    pk_available(&fq->fq_packed, &fq->fq_packed.pk_avail);
+	return fake_available(fd, queue) != 0;
+}
+
 static void
 load_desc(bus_addr_t table, unsigned int i, struct desc *d)
 {
@@ -652,7 +664,7 @@ fake_pop(struct fake_dev *fd, unsigned int queue, struct fake_chain *fc)
 	struct fake_queue *fq = &fd->fd_queues[queue];
 
 	if (fd->fd_gone || fq->fq_resetting != 0 ||
-	    fake_available(fd, queue) == 0)
+	    !has_available(fd, queue))
 		return 0;
 	if (fd->fd_strict && port_bell == 0)
 		fake_owed(fd, queue);
