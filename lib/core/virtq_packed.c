@@ -356,10 +356,11 @@ static int
 used_check(struct pv_virtq *vq, unsigned int id, uint32_t *len,
     unsigned int flags)
 {
-	const struct virtq_entry *qe = &vq->vq_entries[id];
+	const struct virtq_entry *qe;
 
 	if (id >= vq->vq_size)
 		return pv_virtio_break(vq->vq_dev, "used id out of range");
+	qe = &vq->vq_entries[id];
 	if (!virtq_is_outstanding(vq, qe))
 		return pv_virtio_break(vq->vq_dev,
 		    "used id is not outstanding");

@@ -329,10 +329,11 @@ used_entry(const struct pv_virtq *vq, uint32_t i, uint32_t *len)
 static int
 used_check(struct pv_virtq *vq, uint32_t id, uint32_t *len)
 {
-	const struct virtq_entry *qe = &vq->vq_entries[id];
+	const struct virtq_entry *qe;
 
 	if (id > mask(vq))
 		return pv_virtio_break(vq->vq_dev, "used id out of range");
+	qe = &vq->vq_entries[id];
 	if (!virtq_is_outstanding(vq, qe))
 		return pv_virtio_break(vq->vq_dev,
 		    "used id is not outstanding");
