@@ -263,13 +263,38 @@ virtq_alloc_memory(struct pv_virtq *vq, unsigned int size)
 	return 0;
 }
 
+/*
+ * A queue's state begins at a line, wherever the port's memory does, and fills
+ * lines: what the port gave stands before it.
+ */
+#define VIRTQ_ROOM	(sizeof(struct pv_virtq) + DMA_LINE)
+
+static struct pv_virtq *
+virtq_at_line(void)
+{
+	char *raw = pv_kern_alloc(VIRTQ_ROOM);
+	void **at;
+
+	if (raw == NULL)
+		return NULL;
+	at = (void **)(void *)(raw + DMA_LINE - (uintptr_t)raw % DMA_LINE);
+	at[-1] = raw;
+	return (struct pv_virtq *)(void *)at;
+}
+
+static void
+virtq_delete(struct pv_virtq *vq)
+{
+	pv_kern_free(((void **)(void *)vq)[-1], VIRTQ_ROOM);
+}
+
 static struct pv_virtq *
 virtq_new(struct pv_virtio *dev, unsigned int index,
     const struct pv_virtq_params *vp)
 {
 	struct pv_virtq *vq;
 
-	vq = pv_kern_alloc(sizeof(*vq));
+	vq = virtq_at_line();
 	if (vq == NULL)
 		return NULL;
 	vq->vq_dev = dev;
@@ -315,7 +340,7 @@ pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
 	error = virtq_alloc_memory(vq,
 	    virtq_choose_size(dev, max, vp->vp_size));
 	if (error) {
-		pv_kern_free(vq, sizeof(*vq));
+		virtq_delete(vq);
 		return error;
 	}
 	dev->vd_queues[index] = vq;
@@ -345,7 +370,7 @@ pv_virtq_free(struct pv_virtq *vq)
 		    (unsigned long)(vq->vq_mem.dm_size +
 		    vq->vq_tablemem.dm_size), vq->vq_name);
 	virtq_free_memory(vq, lost);
-	pv_kern_free(vq, sizeof(*vq));
+	virtq_delete(vq);
 }
 
 void

@@ -64,6 +64,10 @@ struct virtq_chain {
 	bool vc_table;		/* to be put into a table */
 };
 
+/*
+ * Where pointers have 64 bits, submitting and consuming have a line of 64 bytes
+ * each (but for two counters of what is seldom): together one of 128.
+ */
 struct pv_virtq {
 	/* submitting */
 	struct pv_virtio *vq_dev;
@@ -122,7 +126,7 @@ struct pv_virtq {
 	const char *vq_name;
 	void (*vq_intr)(void *);
 	void *vq_arg;
-};
+} __attribute__((__aligned__(DMA_LINE)));
 
 #define VQ_EVENT_IDX	0x01
 #define VQ_INTR_OFF	0x02	/* NO_INTERRUPT is set */

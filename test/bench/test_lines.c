@@ -16,6 +16,7 @@
 
 #include <paravane/blk.h>
 
+#include "../../lib/core/virtq_var.h"
 #include "desk.h"
 #include "rig.h"
 
@@ -190,6 +191,37 @@ a_request_of_a_disk_moves_few(void **state)
 	port_buf_free(buf);
 }
 
+/* The lines of 64 bytes that members from first to last lie in. */
+#define LINE_OF(member)	(((uintptr_t)vq + offsetof(struct pv_virtq, member)) / \
+	64)
+#define END_OF(member)	(((uintptr_t)(&vq->member + 1) - 1) / 64)
+
+/*
+ * The port's memory begins in the middle of a line. What a buffer touches of its
+ * queue: a line to submit, one to consume, which are one line of 128 bytes, and
+ * none of them is another queue's.
+ */
+static void
+what_a_queue_touches_is_together(void **state)
+{
+	void *had;
+
+	(void)state;
+	begin(0);
+	had = pv_kern_alloc(1);
+	assert_int_not_equal((uintptr_t)had % 128, 0);
+	pv_kern_free(had, 1);
+	assert_int_equal((uintptr_t)vq % 128, 0);
+	assert_int_equal(sizeof(*vq) % 128, 0);
+	if (sizeof(void *) == 8) {
+		assert_int_equal(END_OF(vq_shown), LINE_OF(vq_dev));
+		assert_int_equal(LINE_OF(vq_used), LINE_OF(vq_dev) + 1);
+		assert_int_equal(END_OF(vq_event), LINE_OF(vq_used));
+		assert_int_equal(LINE_OF(vq_dev) % 2, 0);
+	}
+	end();
+}
+
 #define T(f)	cmocka_unit_test_teardown(f, desk_finish)
 
 int
@@ -200,6 +232,7 @@ main(void)
 		T(a_buffer_alone_moves_five),
 		T(a_packed_ring_moves_fewer),
 		T(a_request_of_a_disk_moves_few),
+		T(what_a_queue_touches_is_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
