@@ -221,7 +221,8 @@ packed_chain(struct vhost *vh, struct command *cm, const uint8_t *ring,
     uint16_t *id)
 {
 	unsigned int size = ctrl_queue(vh)->vq_place.qp_size;
-	unsigned int i = vh->vh_ctrl.vt_next, left = MAXCHAIN;
+	unsigned int left = size < MAXCHAIN ? size : MAXCHAIN;
+	unsigned int i = vh->vh_ctrl.vt_next;
 	struct desc d;
 	bool sound = true;
 

@@ -1276,6 +1276,48 @@ commands_of_a_packed_ring(void **state)
 	commands(packed | PV_F_BIT(PV_F_INDIRECT_DESC));
 }
 
+/*
+ * The back end has written chains there that do not end, and as much as it can
+ * behind the ring: nothing outside of the ring is looked at, or written to.
+ */
+static void
+chains_without_end_stay_in_their_ring(void **state)
+{
+	static const unsigned int sizes[] = { 1, 2, 8, 15, 16 };
+	static uint8_t before[4096];
+	struct pv_queue_place qp = { .qp_packed = 1 };
+	struct ring {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t id, flags;
+	} *ring;
+	unsigned int i, k, n;
+
+	(void)state;
+	by_hand(PV_F_BIT(PV_F_RING_PACKED));
+	ring = (void *)mem;
+	qp.qp_desc = map->dm_segs[0].ds_addr;
+	qp.qp_driver = qp.qp_device = qp.qp_desc + 4000;
+	for (n = 0; n < sizeof(sizes) / sizeof(*sizes); n++) {
+		qp.qp_size = sizes[n];
+		assert_int_equal(vhost_transport.to_queue_enable(vh, CTRL,
+		    &qp), 0);
+		for (i = 0; i < 100; i++) {
+			/* Available, in one lap and the next. */
+			for (k = 0; k < 4096 / sizeof(*ring); k++)
+				ring[k] = (struct ring){ qp.qp_desc + 4000, 4,
+				    0, i % 2 ? 0x8001 : 0x0081 };
+			memcpy(before, mem, sizeof(before));
+			vhost_transport.to_notify(vh, CTRL, CTRL);
+			assert_memory_not_equal(mem, before, 16);
+			assert_memory_equal(ring + sizes[n],
+			    before + sizes[n] * sizeof(*ring),
+			    sizeof(before) - sizes[n] * sizeof(*ring));
+		}
+	}
+	by_hand_end();
+}
+
 static void
 one_ring_stops_and_starts_in_another_size(void **state)
 {
@@ -1387,6 +1429,7 @@ main(void)
 		T(one_pair_needs_no_control_queue),
 		T(commands_of_a_split_ring),
 		T(commands_of_a_packed_ring),
+		T(chains_without_end_stay_in_their_ring),
 		T(one_ring_stops_and_starts_in_another_size),
 		T(doorbells_and_interrupts_go_by_eventfds),
 		T(who_is_not_there_is_said_to_be),
