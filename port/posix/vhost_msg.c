@@ -14,7 +14,8 @@
 
 #include "vhost_var.h"
 
-#define MAXFDS	VW_MAXREGIONS
+#define MAXFDS		VW_MAXREGIONS
+#define MAXASKED	16u	/* messages that are taken at once */
 
 union rights {
 	struct cmsghdr ri_hdr;		/* for its alignment */
@@ -354,8 +355,9 @@ asked_reply(struct vhost *vh, const struct vw_msg *m, int64_t until)
 	return send_all(vh->vh_backend, &reply, VW_HEADER + 8, NULL, 0, until);
 }
 
-int
-vhost_asked(struct vhost *vh)
+/* One message; 0, EAGAIN there is none, or what ended the session. */
+static int
+asked_one(struct vhost *vh)
 {
 	struct pollfd pfd = { .fd = vh->vh_backend, .events = POLLIN };
 	int64_t until = now_ms() + vh->vh_params.vp_timeout_ms;
@@ -381,7 +383,20 @@ vhost_asked(struct vhost *vh)
 	vh->vh_counters.vc_requests++;
 	if (m.vw_request == VW_CONFIG_CHANGED)
 		__atomic_store_n(&vh->vh_changed, 1, __ATOMIC_RELEASE);
-	if (m.vw_flags & VW_NEED_REPLY)
-		return asked_reply(vh, &m, until);
-	return 0;
+	if ((m.vw_flags & VW_NEED_REPLY) == 0)
+		return 0;
+	error = asked_reply(vh, &m, until);
+	return error == 0 ? 0 : end(vh, error,
+	    "the back end takes no answer", m.vw_request);
+}
+
+int
+vhost_asked(struct vhost *vh)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAXASKED && vhost_state(vh) == VHOST_UP; i++)
+		if (asked_one(vh) == EAGAIN)
+			break;
+	return i > 0 ? 0 : EAGAIN;
 }

@@ -648,13 +648,12 @@ take_call(struct vhost *vh, unsigned int queue)
 static int
 attend(struct vhost *vh)
 {
-	int error = EAGAIN;
+	int error;
 
 	if (pthread_mutex_trylock(&vh->vh_lock) != 0)
 		return EAGAIN;
 	look(vh);
-	while (vhost_state(vh) == VHOST_UP && vhost_asked(vh) != EAGAIN)
-		error = 0;
+	error = vhost_asked(vh);
 	if (__atomic_load_n(&vh->vh_changed, __ATOMIC_ACQUIRE) &&
 	    vhost_state(vh) == VHOST_UP)
 		vhost_config_fetch(vh);
@@ -993,8 +992,7 @@ to_intr_status(void *arg)
 
 	if (pthread_mutex_trylock(&vh->vh_lock) != 0)
 		return 0;
-	while (vhost_state(vh) == VHOST_UP && vhost_asked(vh) != EAGAIN)
-		;
+	vhost_asked(vh);
 	if (__atomic_load_n(&vh->vh_changed, __ATOMIC_ACQUIRE) &&
 	    vhost_state(vh) == VHOST_UP)
 		vhost_config_fetch(vh);

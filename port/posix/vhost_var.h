@@ -120,7 +120,10 @@ int vhost_get_u64(struct vhost *, uint32_t request, uint64_t *);
 int vhost_tell_u64(struct vhost *, uint32_t request, uint64_t);
 int vhost_tell_ring(struct vhost *, uint32_t request, unsigned int queue,
     uint32_t num);
-/* Take what the back end asks over its own channel; 0, EAGAIN, EPROTO. */
+/*
+ * Take some of what the back end asks over its own channel, the rest another
+ * time; 0, or EAGAIN there is nothing.
+ */
 int vhost_asked(struct vhost *);
 
 /* vhost_ctrl.c */

@@ -933,6 +933,50 @@ a_closed_channel_is_no_loss(void **state)
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
 
+/* However much it says, who listens has an end; the rest is heard later. */
+static void
+a_flood_on_the_channel_has_a_bound(void **state)
+{
+	struct vhost_counters vc;
+	unsigned int i;
+
+	(void)state;
+	attach_blk();
+	for (i = 0; i < 200; i++)
+		say(channel, VW_CONFIG_CHANGED, VW_VERSION, 0);
+	assert_int_equal(vhost_attend(vh, VHOST_ALL), 0);
+	vhost_counters(vh, &vc);
+	assert_in_range(vc.vc_requests, 1, 100);
+	assert_int_equal(pv_virtio_poll(&dev), 1);
+	vhost_counters(vh, &vc);
+	assert_in_range(vc.vc_requests, 2, 199);
+	for (i = 0; i < 200; i++)
+		vhost_attend(vh, VHOST_ALL);
+	vhost_counters(vh, &vc);
+	assert_int_equal(vc.vc_requests, 200);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
+/* It asks and asks, and never takes an answer: that is waited for once. */
+static void
+who_takes_no_answers_is_not_asked_on(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	unsigned int i;
+
+	(void)state;
+	vp.vp_timeout_ms = SOON * 20;
+	assert_int_equal(attach(&vp), 0);
+	for (i = 0; i < 100000 && vhost_connected(vh); i++) {
+		say(channel, 3, VW_VERSION | VW_NEED_REPLY, 0);
+		vhost_attend(vh, VHOST_ALL);
+	}
+	assert_int_equal(vhost_connected(vh), 0);
+	assert_non_null(strstr(vhost_error(vh), "takes no answer"));
+	hang_up_now();
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
 static void
 configuration_is_written_and_read_back(void **state)
 {
@@ -1418,6 +1462,8 @@ main(void)
 		T(it_tells_of_a_changed_configuration),
 		T(nonsense_on_the_channel_ends_it),
 		T(a_closed_channel_is_no_loss),
+		T(a_flood_on_the_channel_has_a_bound),
+		T(who_takes_no_answers_is_not_asked_on),
 		T(configuration_is_written_and_read_back),
 		T(memory_grows_region_by_region),
 		T(without_slots_it_is_one_table),
