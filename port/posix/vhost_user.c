@@ -333,10 +333,12 @@ offer_channel(struct vhost *vh)
 	return error;
 }
 
+/* Where a control queue is kept, it is behind as many as there were. */
 static int
-learn_queues(struct vhost *vh)
+learn_queues(struct vhost *vh, bool kept)
 {
 	bool net = vhost_is_net(vh);
+	bool fixed = kept && net && (vh->vh_accepted & NET_MQ);
 	unsigned int most = vh->vh_params.vp_nqueues;
 	/* Behind 31 pairs a driver still has room for a control queue. */
 	unsigned int limit = VHOST_MAXQUEUES / 2 - (net ? 1 : 0);
@@ -357,7 +359,12 @@ learn_queues(struct vhost *vh)
 		most = net && most == 0 ? 1 : limit;
 	if (n > most)
 		n = most;
-	vh->vh_nqueues = (unsigned int)n * (net ? 2 : 1);
+	n *= net ? 2 : 1;
+	if (fixed && n < vh->vh_nqueues)
+		return vhost_fail(vh, ENOTSUP,
+		    "the new back end has fewer queues");
+	if (!fixed)
+		vh->vh_nqueues = (unsigned int)n;
 	return 0;
 }
 
@@ -417,7 +424,7 @@ learn_added(struct vhost *vh)
 }
 
 static int
-handshake(struct vhost *vh)
+handshake(struct vhost *vh, bool kept)
 {
 	struct vw_msg m;
 	int error;
@@ -427,7 +434,7 @@ handshake(struct vhost *vh)
 	if (error == 0)
 		error = learn_protocol(vh);
 	if (error == 0)
-		error = learn_queues(vh);
+		error = learn_queues(vh, kept);
 	if (error == 0)
 		error = learn_slots(vh);
 	if (error == 0)
@@ -562,7 +569,7 @@ do_connect(struct vhost *vh, bool kept)
 	if (error)
 		return error;
 	vhost_state_set(vh, VHOST_UP);
-	error = handshake(vh);
+	error = handshake(vh, kept);
 	if (error == 0 && kept)
 		error = resume(vh);
 	if (error == 0)

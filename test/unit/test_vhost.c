@@ -1078,6 +1078,35 @@ kept_rings_need_what_is_in_use(void **state)
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
 
+/* One that has more queues: the control queue stays behind those in use. */
+static void
+kept_rings_are_as_many_as_before(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_NET);
+	unsigned int i;
+
+	(void)state;
+	be.features = NET_FEATURES;
+	be.protocol &= ~BIT(VHOST_P_CONFIG);
+	vp.vp_resume = 1;
+	vp.vp_nqueues = 3;
+	assert_int_equal(attach(&vp), 0);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 2);
+	for (i = 0; i < 2; i++) {
+		hang_up_now();
+		be.queues = 1;
+		assert_int_equal(vhost_connect(vh), ENOTSUP);
+		be.queues = 3;
+		be.nums[4] = 0;
+		assert_int_equal(vhost_connect(vh), 0);
+		assert_int_equal(be.nums[4], 0);
+		assert_int_equal(vhost_transport.to_queue_count(vh), 5);
+		assert_int_equal(pv_net_set_pairs(&net, 1), 0);
+		assert_int_equal(pv_net_set_pairs(&net, 2), 0);
+	}
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
 /* Where the old one had got to: of a split ring memory says that. */
 static void
 kept_rings_begin_where_they_stood(void **state)
@@ -1469,6 +1498,7 @@ main(void)
 		T(without_slots_it_is_one_table),
 		T(kept_rings_go_to_the_next_one),
 		T(kept_rings_need_what_is_in_use),
+		T(kept_rings_are_as_many_as_before),
 		T(kept_rings_begin_where_they_stood),
 		T(kept_packed_rings_too),
 		T(pairs_are_enabled_as_the_driver_asks),
