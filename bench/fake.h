@@ -36,6 +36,7 @@
 #define FAKE_CONFIGLEN	256
 #define FAKE_SLOTS	256	/* of a packed ring that are kept an eye on */
 #define FAKE_TAKEN	256	/* chains that IN_ORDER keeps account of */
+#define FAKE_REGIONS	8	/* of shared memory */
 
 struct fake_dev;
 
@@ -112,6 +113,7 @@ struct fake_dev {
 	/* set by the test, before or after the driver attaches */
 	unsigned int fd_type;
 	uint64_t fd_features;		/* offered */
+	struct pv_shm fd_regions[FAKE_REGIONS];	/* by id; length 0: none */
 	uint64_t fd_needs;		/* FEATURES_OK is refused without all */
 	uint64_t fd_refuses;		/* and with any of these */
 	uint64_t fd_together;		/* and with some but not all of these */
@@ -171,6 +173,7 @@ struct fake_dev {
 	int fd_needs_told;		/* NEEDS_RESET, and the driver knows */
 	int fd_changed;			/* configuration, not looked at since */
 	int fd_reads;			/* of configuration, since a generation */
+	unsigned int fd_regions_seen;	/* mask of those looked at */
 	int fd_generation_read;		/* before those */
 
 	struct port_holder fd_holder;
@@ -229,6 +232,18 @@ struct fake_chain {
 	unsigned int fc_ndescs;
 	int fc_bad;			/* could not be followed */
 };
+
+/*
+ * fake_region - a shared memory region, before the driver attaches
+ *
+ * start	MMIO: the physical address; PCI: the offset in a BAR of its own,
+ *		whose size, if it is less, becomes start + len
+ *
+ * Returns 1; 0 where there can be none: the transport is legacy, or the
+ * function has no room for a capability.
+ */
+int fake_region(struct fake_dev *, unsigned int id, uint64_t start,
+    uint64_t len);
 
 /* Take the next chain: 1, or 0 if there is none. */
 int fake_pop(struct fake_dev *, unsigned int queue, struct fake_chain *);
@@ -307,12 +322,14 @@ void fake_doorbell(struct fake_dev *, uint32_t data);
 #define FAKE_PCI_DEVICE	0x2000
 #define FAKE_PCI_NOTIFY	0x3000
 #define FAKE_PCI_MAXVECTORS 80
+#define FAKE_PCI_SHMBAR	2	/* for fake_region; it is never mapped */
 
 struct fake_pci {
 	struct fake_dev *fp_dev;
 	uint8_t fp_conf[256];
 	uint32_t fp_multiplier;
 	bus_size_t fp_barlen;		/* as po_map_bar says */
+	uint64_t fp_shmlen;		/* of FAKE_PCI_SHMBAR; 0: there is none */
 	unsigned int fp_vectors;	/* MSI-X vectors; 0 by default */
 	unsigned int fp_refuse_vectors;	/* FAKE_NO_VECTOR from this one on */
 	int fp_refuse_queue_vectors;	/* any but configuration's */
@@ -325,6 +342,7 @@ struct fake_pci {
 	int fp_odd;
 	unsigned int fp_cfg_cap;	/* where the PCI access capability is */
 	unsigned int fp_vendor_cap;	/* and the vendor data */
+	uint8_t fp_region_caps[FAKE_REGIONS];	/* and those of regions */
 	/* as a kernel finds it: fake_pci_cold */
 	int fp_cold;
 	uint64_t fp_appears_ns;		/* until then there is nothing */
@@ -342,6 +360,13 @@ struct fake_pci {
 extern const struct pv_pci_ops fake_pci_ops;	/* cookie: struct fake_pci * */
 
 void fake_pci_init(struct fake_pci *, struct fake_dev *);
+
+/*
+ * A capability of shared memory (id, BAR, place) at the list's end, with this
+ * length of its own. Returns where it is; 0: there is no room.
+ */
+unsigned int fake_pci_region(struct fake_pci *, unsigned int caplen,
+    unsigned int id, unsigned int bar, uint64_t off, uint64_t len);
 
 /*
  * What the specification allows a function to be and few are: structures of
@@ -387,6 +412,7 @@ struct fake_mmio {
 	unsigned int fm_known;		/* identification read: 1 magic, 2
 					 * version, 4 device id */
 	int fm_sel, fm_driver_sel;	/* written */
+	uint32_t fm_shm_sel;
 	uint32_t fm_undefined;		/* bits set in the status besides */
 	int fm_looked;			/* in this interrupt */
 	int fm_stopping;		/* QueueReady is to be read back */

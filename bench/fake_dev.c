@@ -171,6 +171,18 @@ check_status(const struct fake_dev *fd, uint8_t status)
 		    STRICT_STATUS_ORDER, "DRIVER_OK without FEATURES_OK");
 }
 
+/* A display's driver has asked where all that there is lies. */
+static void
+judge_regions(const struct fake_dev *fd)
+{
+	unsigned int id;
+
+	for (id = 0; fd->fd_type == PV_TYPE_GPU && id < FAKE_REGIONS; id++)
+		if (fd->fd_regions[id].sh_len != 0 &&
+		    !(fd->fd_regions_seen & 1u << id))
+			strict_broken(STRICT_GPU_SHM, "region %u", id);
+}
+
 void
 fake_status_write(struct fake_dev *fd, uint8_t status)
 {
@@ -187,6 +199,7 @@ fake_status_write(struct fake_dev *fd, uint8_t status)
 		    status);
 	check_status(fd, status);
 	if (status & PV_STATUS_DRIVER_OK) {
+		judge_regions(fd);
 		fd->fd_was_ok = 1;
 		fd->fd_was_packed = fake_has(fd, PV_F_RING_PACKED);
 	}

@@ -94,7 +94,8 @@ static const uint8_t access_of[R_CONFIG / 4] = {
 
 /* Whether an access may go on; kind: R or W. */
 static int
-judge_access(bus_size_t off, unsigned int width, unsigned int kind)
+judge_access(const struct fake_mmio *fm, bus_size_t off, unsigned int width,
+    unsigned int kind)
 {
 	unsigned int allowed;
 
@@ -113,7 +114,8 @@ judge_access(bus_size_t off, unsigned int width, unsigned int kind)
 		    STRICT_MMIO_READ_ONLY, "0x%x", (unsigned int)off);
 		return 0;
 	}
-	if (off >= R_SHM_SEL && off <= R_SHM_BASE + 4)
+	if (off >= R_SHM_SEL && off <= R_SHM_BASE + 4 &&
+	    fm->fm_dev->fd_type != PV_TYPE_GPU)
 		strict_broken(STRICT_MMIO_SHM, "0x%x", (unsigned int)off);
 	return 1;
 }
@@ -153,7 +155,7 @@ judge(struct fake_mmio *fm, bus_size_t off, unsigned int width,
 		strict_broken(STRICT_MMIO_STOP, "0x%x accessed",
 		    (unsigned int)off);
 	fm->fm_stopping = 0;
-	if (!judge_access(off, width, kind))
+	if (!judge_access(fm, off, width, kind))
 		return 0;
 	if (fq != NULL && fq->fq_resetting != 0 && kind == W && (off ==
 	    R_QUEUE_SIZE || off == R_QUEUE_READY || off == R_QUEUE_RESET ||
@@ -197,6 +199,24 @@ queue_read(struct fake_mmio *fm, bus_size_t off)
 	}
 }
 
+/* Of a region that there is not: all ones. */
+static uint32_t
+region_read(struct fake_mmio *fm, bus_size_t off)
+{
+	struct fake_dev *fd = fm->fm_dev;
+	const struct pv_shm *shm;
+	uint64_t val = UINT64_MAX;
+
+	only(fm, 2, off);
+	if (fm->fm_shm_sel < FAKE_REGIONS) {
+		shm = &fd->fd_regions[fm->fm_shm_sel];
+		fd->fd_regions_seen |= 1u << fm->fm_shm_sel;
+		if (shm->sh_bar < 0)
+			val = off < R_SHM_BASE ? shm->sh_len : shm->sh_start;
+	}
+	return (uint32_t)(off & 4 ? val >> 32 : val);
+}
+
 static uint32_t
 mmio_read(void *v, bus_size_t off, unsigned int width)
 {
@@ -226,11 +246,11 @@ mmio_read(void *v, bus_size_t off, unsigned int width)
 		return fm->fm_status | fm->fm_undefined;
 	case R_STATUS:
 		return fake_status_read(fd);
-	case R_SHM_LEN:			/* no memory is shared */
+	case R_SHM_LEN:
 	case R_SHM_LEN + 4:
 	case R_SHM_BASE:
 	case R_SHM_BASE + 4:
-		return UINT32_MAX;
+		return region_read(fm, off);
 	case R_CONFIG_GENERATION:
 		only(fm, 2, off);
 		return fake_generation_read(fd);
@@ -349,7 +369,9 @@ mmio_write(void *v, bus_size_t off, unsigned int width, uint32_t val)
 	case R_QUEUE_NOTIFY:
 		fake_doorbell(fd, val);
 		break;
-	case R_SHM_SEL:			/* of no memory that is shared */
+	case R_SHM_SEL:
+		only(fm, 2, off);
+		fm->fm_shm_sel = val;
 		break;
 	case R_INTERRUPT_ACK:
 		if (val & ~3u)

@@ -465,6 +465,57 @@ fake_pci_init(struct fake_pci *fp, struct fake_dev *fd)
 	fd->fd_pci = 1;
 }
 
+static unsigned int
+last_cap(const struct fake_pci *fp)
+{
+	unsigned int reg = fp->fp_conf[0x34];
+
+	while (fp->fp_conf[reg + 1] != 0)
+		reg = fp->fp_conf[reg + 1];
+	return reg;
+}
+
+unsigned int
+fake_pci_region(struct fake_pci *fp, unsigned int caplen, unsigned int id,
+    unsigned int bar, uint64_t off, uint64_t len)
+{
+	unsigned int last = last_cap(fp), reg;
+
+	reg = (last + fp->fp_conf[last + 2] + 3) & ~3u;
+	if (reg + 24 > sizeof(fp->fp_conf))
+		return 0;
+	fp->fp_conf[last + 1] = (uint8_t)reg;
+	set32(fp, reg, 0x09u | caplen << 16 | 8u << 24);
+	set32(fp, reg + 4, bar | id << 8);
+	set32(fp, reg + 8, (uint32_t)off);
+	set32(fp, reg + 12, (uint32_t)len);
+	set32(fp, reg + 16, (uint32_t)(off >> 32));
+	set32(fp, reg + 20, (uint32_t)(len >> 32));
+	return reg;
+}
+
+int
+fake_region(struct fake_dev *fd, unsigned int id, uint64_t start, uint64_t len)
+{
+	struct fake_pci *fp = fd->fd_transport;
+	unsigned int reg;
+
+	if (fd->fd_legacy || id >= FAKE_REGIONS)
+		return 0;
+	if (fd->fd_pci) {
+		reg = fake_pci_region(fp, 24, id, FAKE_PCI_SHMBAR, start, len);
+		if (reg == 0)
+			return 0;
+		fp->fp_region_caps[id] = (uint8_t)reg;
+		if (fp->fp_shmlen < start + len)
+			fp->fp_shmlen = start + len;
+	}
+	fd->fd_regions[id].sh_bar = fd->fd_pci ? FAKE_PCI_SHMBAR : -1;
+	fd->fd_regions[id].sh_start = start;
+	fd->fd_regions[id].sh_len = len;
+	return 1;
+}
+
 void
 fake_pci_odd(struct fake_pci *fp, unsigned int seed)
 {
@@ -520,6 +571,17 @@ fake_pci_check(const struct fake_pci *fp)
 	return fp->fp_mapped != 0 || fp->fp_established != 0;
 }
 
+static void
+look_at_region(struct fake_pci *fp, unsigned int reg)
+{
+	unsigned int id;
+
+	for (id = 0; id < FAKE_REGIONS; id++)
+		if (fp->fp_region_caps[id] != 0 &&
+		    reg == fp->fp_region_caps[id] + 20u)
+			fp->fp_dev->fd_regions_seen |= 1u << id;
+}
+
 static uint32_t
 conf_read(void *v, unsigned int reg)
 {
@@ -528,6 +590,7 @@ conf_read(void *v, unsigned int reg)
 
 	if (!fake_pci_present(fp))
 		return UINT32_MAX;
+	look_at_region(fp, reg);
 	if (fp->fp_cfg_cap != 0 && reg == fp->fp_cfg_cap + 16)
 		strict_broken(STRICT_PCI_CFG_ACCESS, "read");
 	if (fp->fp_vendor_cap != 0 && reg > fp->fp_vendor_cap &&
@@ -580,6 +643,26 @@ unmap_bar(void *v, unsigned int bar)
 	if (!(fp->fp_bars & (1u << bar)) || fp->fp_mapped == 0)
 		port_violation("BAR %u unmapped", bar);
 	fp->fp_mapped--;
+}
+
+static int
+bar_size(void *v, unsigned int bar, uint64_t *size)
+{
+	const struct fake_pci *fp = v;
+
+	if (bar > 5) {
+		strict_broken(STRICT_PCI_CAP_BAR, "BAR %u looked at", bar);
+		return ENXIO;
+	}
+	if (!fake_pci_placed(fp))
+		return ENXIO;
+	if (bar == FAKE_PCI_SHMBAR && fp->fp_shmlen != 0)
+		*size = fp->fp_shmlen;
+	else if (fp->fp_bars & (1u << bar))
+		*size = fp->fp_barlen;
+	else
+		return ENXIO;
+	return 0;
 }
 
 static unsigned int
@@ -637,6 +720,7 @@ const struct pv_pci_ops fake_pci_ops = {
 	.po_conf_write = conf_write,
 	.po_map_bar = map_bar,
 	.po_unmap_bar = unmap_bar,
+	.po_bar_size = bar_size,
 	.po_vectors = vectors,
 	.po_intr_establish = intr_establish,
 	.po_intr_disestablish = intr_disestablish,

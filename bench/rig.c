@@ -301,6 +301,17 @@ describe(void *arg, char *buf, size_t len)
 	snprintf(buf, len, "rig");
 }
 
+static int
+shm(void *arg, unsigned int id, struct pv_shm *where)
+{
+	const struct rig *rg = arg;
+
+	if (id != 1 || rg->rg_no_region)
+		return ENXIO;
+	*where = rg->rg_region;
+	return 0;
+}
+
 static const struct pv_transport_ops rig_ops = {
 	.to_name = "rig",
 	.to_properties = properties,
@@ -316,6 +327,7 @@ static const struct pv_transport_ops rig_ops = {
 	.to_queue_max = queue_max,
 	.to_queue_enable = queue_enable,
 	.to_queue_reset = queue_reset,
+	.to_shm = shm,
 	.to_notify = notify,
 	.to_intr_setup = intr_setup,
 	.to_intr_teardown = intr_teardown,
@@ -335,6 +347,7 @@ rig_new(struct rig *rg, unsigned int type)
 	memset(rg, 0, sizeof(*rg));
 	rg->rg_offered = PV_F_BIT(PV_F_VERSION_1);
 	rg->rg_configlen = 64;
+	rg->rg_no_region = 1;
 	rg->rg_intr = 1;
 	for (i = 0; i < RIG_NQUEUES; i++)
 		rg->rg_queues[i].rq_max = 64;

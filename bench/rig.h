@@ -37,6 +37,8 @@ struct rig {
 	int rg_legacy;
 	uint8_t rg_config[RIG_CONFIGLEN];
 	unsigned int rg_configlen;
+	struct pv_shm rg_region;	/* of id 1, as it is told */
+	int rg_no_region;		/* none is */
 	int rg_stuck;			/* a reset is never confirmed */
 	int rg_gone;			/* removed: all ones are read */
 	int rg_intr;			/* interrupts are delivered at once */

@@ -401,6 +401,9 @@ X(GPU_HELD, "gpu-held", L_GPU, 0,					      \
 	"backing stays until it is detached")				      \
 X(GPU_BLOB, "gpu-blob", L_GPU, 0,					      \
 	"a blob has a size, a kind that was negotiated, and its memory")      \
+X(GPU_SHM, "gpu-shm", "Device Types / GPU Device / "			      \
+	"Device Initialization", 0,					      \
+	"all shared memory regions are asked for")			      \
 X(GPU_MAP, "gpu-map", L_GPU, 0,						      \
 	"a blob of the host's is mapped once, inside of the region")	      \
 X(GPU_CURSOR, "gpu-cursor", L_GPU, 0,					      \

@@ -252,6 +252,12 @@ void vdev_gpu_resize(struct vdev *, uint32_t w, uint32_t h);
 uint32_t vdev_gpu_pixel(struct vdev *, uint32_t x, uint32_t y);
 
 /*
+ * The region that blobs of the host's are mapped in, if there can be one
+ * (fake_region), before a driver is attached.
+ */
+void vdev_gpu_region(struct vdev *, uint64_t start, uint64_t len);
+
+/*
  * The same of any head; how many heads, and capability sets, it has (before a
  * driver is attached); a head of another size, or none with w 0.
  */

@@ -867,6 +867,13 @@ vdev_gpu_heads(struct vdev *vd, unsigned int heads, unsigned int capsets)
 }
 
 void
+vdev_gpu_region(struct vdev *vd, uint64_t start, uint64_t len)
+{
+	if (fake_region(vd->vd_dev, 1, start, len))
+		vd->vd_gpu.vg_visible = len;
+}
+
+void
 vdev_gpu_head_resize(struct vdev *vd, unsigned int head, uint32_t w, uint32_t h)
 {
 	uint32_t event = wire32(1);

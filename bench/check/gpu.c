@@ -400,6 +400,8 @@ blobs(struct scene *sc)
 	    PV_GPU_BLOB_MAPPABLE, 7, PAGE_SIZE };
 	const struct pv_piece pc = { stream->pb_map, 2048, 1024 };
 	unsigned int cache = 99;
+	const struct pv_shm *there = &sc->sc_st.st_fd.fd_regions[1];
+	struct pv_shm region;
 
 	if (!pv_virtio_has(sc->sc_dev, PV_GPU_F_RESOURCE_BLOB))
 		return;
@@ -407,8 +409,17 @@ blobs(struct scene *sc)
 	    &pc) == 0);
 	WANT(sc, pv_gpu_resource_blob(&gpu, &resources[2], CTX, &host,
 	    NULL) == 0);
-	WANT(sc, pv_gpu_map_blob(&gpu, &resources[2], PAGE_SIZE, &cache) == 0);
-	WANT(sc, cache == PV_GPU_CACHE_WC);
+	if (sc->sc_vd.vd_gpu.vg_visible == 0)
+		MUST(sc, pv_gpu_hostvisible(&gpu, &region) == ENOTSUP);
+	else {
+		MUST(sc, pv_gpu_hostvisible(&gpu, &region) == 0);
+		MUST(sc, region.sh_bar == there->sh_bar &&
+		    region.sh_start == there->sh_start &&
+		    region.sh_len == there->sh_len);
+		WANT(sc, pv_gpu_map_blob(&gpu, &resources[2], PAGE_SIZE,
+		    &cache) == 0);
+		WANT(sc, cache == PV_GPU_CACHE_WC);
+	}
 	WANT(sc, pv_gpu_resource_free(&gpu, &resources[2]) == 0);
 	WANT(sc, pv_gpu_resource_free(&gpu, &resources[1]) == 0);
 	settle(sc);
@@ -466,8 +477,6 @@ scene_gpu(struct scene *sc)
 	if (sc->sc_run->rn_seed % 2 == 0) {
 		params.gp_heads = 2;
 		params.gp_3d = 1;
-		params.gp_hostvisible = sc->sc_vd.vd_gpu.vg_visible =
-		    2 * PAGE_SIZE;
 		vdev_gpu_heads(&sc->sc_vd, 2, 2);
 	}
 	stream = port_buf_new(4096);

@@ -4,6 +4,7 @@
 #include "scene.h"
 
 /* A ring is in one segment, and a page of a framebuffer. */
+#define REGION		0x100000000ull	/* of shared memory: beyond 32 bits */
 #define SPLIT_SEGSIZE	(PAGE_SIZE > 16384u ? PAGE_SIZE : 16384u)
 
 static uint32_t (*real_read)(void *, bus_size_t, unsigned int);
@@ -282,6 +283,9 @@ scene_run(struct scene *sc, const struct run *rn)
 	/* It is written from both sides, so it takes coherent memory. */
 	if (rn->rn_bus == BUS_REFUSE)
 		sc->sc_st.st_fd.fd_should &= ~PV_F_BIT(PV_F_RING_PACKED);
+	/* A function with odd structures has no room for one of it. */
+	if (rn->rn_type == PV_TYPE_GPU && !vdev_has(&sc->sc_vd, Q_ODD))
+		vdev_gpu_region(&sc->sc_vd, REGION, 2 * PAGE_SIZE);
 	if (rn->rn_kind == STAND_PCI && vdev_has(&sc->sc_vd, Q_ODD))
 		fake_pci_odd(&sc->sc_st.st_fp, (unsigned int)rn->rn_seed);
 	else if (vdev_has(&sc->sc_vd, Q_ODD))

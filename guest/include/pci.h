@@ -155,6 +155,9 @@ int	pci_map_bar(struct pci_dev *, unsigned bar, volatile void **,
 	    uint64_t *size);
 void	pci_unmap_bar(struct pci_dev *, unsigned bar);
 
+/* pci_bar_size - of a memory BAR, mapped or not. ENXIO as above. */
+int	pci_bar_size(const struct pci_dev *, unsigned bar, uint64_t *size);
+
 /*
  * pci_vectors - MSI-X vectors that the function can have; they are allocated at the first call. 0: none.
  */

@@ -543,16 +543,31 @@ pci_disable(struct pci_dev *pd)
 	pci_bridge_use(pd->pd_bus->pb_bridge, false);
 }
 
+static bool
+is_memory(const struct pci_dev *pd, unsigned n)
+{
+	return n < PCI_MAXBARS && pd->pd_bar[n].pb_kind >= PCI_BAR_MEM32 &&
+	    pd->pd_bar[n].pb_assigned;
+}
+
+int
+pci_bar_size(const struct pci_dev *pd, unsigned n, uint64_t *size)
+{
+	if (!is_memory(pd, n))
+		return ENXIO;
+	*size = pd->pd_bar[n].pb_size;
+	return 0;
+}
+
 int
 pci_map_bar(struct pci_dev *pd, unsigned n, volatile void **va, uint64_t *size)
 {
 	struct pci_bar *b;
 
-	if (n >= PCI_MAXBARS)
+	if (!is_memory(pd, n))
 		return ENXIO;
 	b = &pd->pd_bar[n];
-	if (b->pb_kind < PCI_BAR_MEM32 || !b->pb_assigned ||
-	    b->pb_size > VM_KVA_SIZE / 4)
+	if (b->pb_size > VM_KVA_SIZE / 4)
 		return ENXIO;
 	if (b->pb_mapped == 0) {
 		b->pb_va = vm_map_device(b->pb_cpu, b->pb_size);

@@ -55,6 +55,14 @@ unmap_bar(void *cookie, unsigned int bar)
 	pci_unmap_bar(vg->vg_pci, bar);
 }
 
+static int
+bar_size(void *cookie, unsigned int bar, uint64_t *size)
+{
+	const struct virtio_dev *vg = cookie;
+
+	return pci_bar_size(vg->vg_pci, bar, size);
+}
+
 static unsigned int
 vectors(void *cookie)
 {
@@ -99,6 +107,7 @@ const struct pv_pci_ops virtio_pci_ops = {
 	.po_conf_write = conf_write,
 	.po_map_bar = map_bar,
 	.po_unmap_bar = unmap_bar,
+	.po_bar_size = bar_size,
 	.po_vectors = vectors,
 	.po_intr_establish = intr_establish_pci,
 	.po_intr_disestablish = intr_disestablish_pci,

@@ -102,9 +102,6 @@ struct pv_gpu_params {
 	uint64_t gp_deny;		/* features to leave, as a mask */
 	unsigned int gp_heads;		/* to drive at most; 0: 1 */
 	int gp_3d;			/* take VIRGL and CONTEXT_INIT */
-	uint64_t gp_hostvisible;	/* bytes of the shared memory region
-					 * "host visible" (1), as the port
-					 * found it; 0: none */
 };
 
 struct pv_gpu_geometry {
@@ -202,6 +199,7 @@ struct pv_gpu {
 	unsigned int sc_nscanouts;
 	unsigned int sc_ncapsets;
 	unsigned int sc_scanout;		/* the primary head */
+	struct pv_shm sc_hostvisible;
 	uint8_t sc_running;
 	uint8_t sc_detached;
 	uint8_t sc_lost;			/* the last reset: unconfirmed */
@@ -620,8 +618,18 @@ int pv_gpu_uuid(struct pv_gpu *, const struct pv_gpu_resource *,
     uint8_t uuid[16]);
 
 /*
+ * pv_gpu_hostvisible - the shared memory region that blobs of the host's appear
+ * in
+ *
+ * The client has it mapped by the port. pv_gpu_start may find it elsewhere.
+ * ENOTSUP: there is none. Context: any. (Device Types / GPU Device / Device
+ * Initialization)
+ */
+int pv_gpu_hostvisible(const struct pv_gpu *, struct pv_shm *);
+
+/*
  * pv_gpu_map_blob - let a blob of the host's appear at an offset of the host
- * visible region (gp_hostvisible)
+ * visible region
  *
  * *cache becomes PV_GPU_CACHE_*. Errors: ENOTSUP there is no such region;
  * EINVAL it is no blob of the host's, is mapped, or would not lie in the region

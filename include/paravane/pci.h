@@ -43,6 +43,14 @@ struct pv_pci_ops {
 	    bus_space_handle_t *, bus_size_t *size);
 	void (*po_unmap_bar)(void *, unsigned int bar);
 
+	/*
+	 * How long a memory BAR is, mapped or not. ENXIO: as above. NULL: not
+	 * known, and shared memory regions are not found. A region is as large
+	 * as its BAR may be, so the library never maps one; whoever does keeps
+	 * its pages apart from an MSI-X table in the same BAR.
+	 */
+	int (*po_bar_size)(void *, unsigned int bar, uint64_t *size);
+
 	/* MSI-X vectors that can be had; 0 if none. */
 	unsigned int (*po_vectors)(void *);
 
@@ -65,6 +73,16 @@ struct pv_pci_window {
 	bus_size_t pw_len;		/* 0: there is none */
 	uint8_t pw_bar;
 };
+
+/* Shared memory, checked likewise. */
+struct pv_pci_region {
+	uint64_t pr_off;
+	uint64_t pr_len;
+	uint8_t pr_id;
+	uint8_t pr_bar;
+};
+
+#define PV_PCI_MAXREGIONS	8	/* that a capability list has room for */
 
 struct pv_pci;
 
@@ -97,6 +115,8 @@ struct pv_pci {
 	struct pv_pci_window pp_notify;
 	struct pv_pci_window pp_isr;
 	struct pv_pci_window pp_device;
+	struct pv_pci_region pp_regions[PV_PCI_MAXREGIONS];
+	unsigned int pp_nregions;
 	uint32_t pp_notify_multiplier;
 	unsigned int pp_nqueues;
 	struct pv_pci_doorbell *pp_doorbells;	/* by queue */
@@ -130,7 +150,8 @@ unsigned int pv_pci_match(uint32_t id, uint32_t subsystem);
  *
  * Every capability is checked: chain length, BAR number, offset and length for
  * overflow and against the BAR's size (Virtio Over PCI Bus / PCI Device Layout
- * / Virtio Structure PCI Capabilities). The first good one of a kind is taken.
+ * / Virtio Structure PCI Capabilities). The first good one of a kind is taken;
+ * of shared memory, the first good one of an id.
  *
  * On success *pp can be given, with pv_pci_transport, to pv_virtio_init.
  * Errors: ENXIO not a virtio function; ENOTSUP a legacy-only function, which a

@@ -33,6 +33,20 @@ struct pv_queue_place {
 	unsigned int qp_packed;		/* 1: the ring is a packed one */
 };
 
+/*
+ * A shared memory region (Basic Facilities of a Virtio Device / Shared Memory
+ * Regions): memory of the device's for the CPU to map. Neither an address that
+ * the CPU knows nor one that the device takes: the port makes a mapping of it.
+ * Where it has no BAR, that is memory of which only the device says that it may
+ * be touched: the port refuses what it knows to be RAM, or another device's.
+ */
+struct pv_shm {
+	int sh_bar;		/* PCI: the BAR that it lies in; -1: none */
+	uint64_t sh_start;	/* its first byte, in that BAR; without one, in
+				 * the CPU's physical addresses */
+	uint64_t sh_len;	/* bytes, not 0; the end fits 64 bits too */
+};
+
 /* What a transport is, in to_properties. */
 #define PV_TRANSPORT_LEGACY	0x0001	/* before virtio 1.0: no FEATURES_OK, no
 					 * generation, one contiguous queue */
@@ -113,6 +127,14 @@ struct pv_transport_ops {
 	    const struct pv_queue_place *);
 	void (*to_queue_stop)(void *, unsigned int queue);
 	int (*to_queue_reset)(void *, unsigned int queue);
+
+	/*
+	 * to_shm - where the region is that the device calls id; of use after
+	 * to_features_write, and asked for only by drivers that expect regions.
+	 * ENXIO: there is none. ENOTSUP: the transport can't know, which is
+	 * what NULL says too. Drivers ask pv_virtio_shm.
+	 */
+	int (*to_shm)(void *, unsigned int id, struct pv_shm *);
 
 	/*
 	 * to_notify - the available buffer notification

@@ -261,6 +261,20 @@ int pv_virtio_negotiate(struct pv_virtio *, const struct pv_feature_table *,
 void pv_virtio_drop(struct pv_virtio *, uint64_t *features, unsigned int bit,
     enum pv_feature_why);
 
+/*
+ * pv_virtio_shm - the shared memory region that the device calls id
+ *
+ * id		the device type says which it has
+ *
+ * Of a PCI function the region lies in its BAR, and meets neither another region
+ * nor a structure that the device is controlled by. After negotiation; a reset
+ * may move it. Errors: ENOTSUP the transport has no such thing; ENXIO there is
+ * none, or only one that can't be, of which a message speaks. Then *shm is all
+ * 0. Context: thread. (Basic Facilities of a Virtio Device / Shared Memory
+ * Regions)
+ */
+int pv_virtio_shm(struct pv_virtio *, unsigned int id, struct pv_shm *shm);
+
 /* Whether a bit is in use. Context: any. */
 static inline int
 pv_virtio_has(const struct pv_virtio *dev, unsigned int bit)

@@ -310,6 +310,29 @@ intr_is_welcome(struct pv_virtio *dev)
 	return false;
 }
 
+/* A region is judged by what every transport says of it. */
+int
+pv_virtio_shm(struct pv_virtio *dev, unsigned int id, struct pv_shm *shm)
+{
+	int error;
+
+	memset(shm, 0, sizeof(*shm));
+	if (dev->vd_ops->to_shm == NULL)
+		return ENOTSUP;
+	error = dev->vd_ops->to_shm(dev->vd_transport, id, shm);
+	if (error == 0 && (shm->sh_len == 0 ||
+	    shm->sh_len > UINT64_MAX - shm->sh_start)) {
+		pv_kern_log(PV_LOG_WARNING, dev->vd_name, "shared memory %u "
+		    "ignored: 0x%llx + 0x%llx", id,
+		    (unsigned long long)shm->sh_start,
+		    (unsigned long long)shm->sh_len);
+		error = ENXIO;
+	}
+	if (error)
+		memset(shm, 0, sizeof(*shm));
+	return error;
+}
+
 int
 pv_virtio_intr(struct pv_virtio *dev, unsigned int pending)
 {

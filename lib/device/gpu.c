@@ -501,6 +501,8 @@ pv_gpu_start(struct pv_gpu *sc)
 	if (error)
 		return error;
 	error = gpu_read_config(sc);
+	(void)pv_virtio_shm(sc->sc_dev, GPU_SHM_HOST_VISIBLE,
+	    &sc->sc_hostvisible);
 	if (error == 0)
 		error = gpu_alloc_queues(sc);
 	if (error == 0)

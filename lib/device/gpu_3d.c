@@ -405,11 +405,18 @@ pv_gpu_uuid(struct pv_gpu *sc, const struct pv_gpu_resource *gr,
 
 /* Blobs in the host visible region */
 
+int
+pv_gpu_hostvisible(const struct pv_gpu *sc, struct pv_shm *shm)
+{
+	*shm = sc->sc_hostvisible;
+	return shm->sh_len == 0 ? ENOTSUP : 0;
+}
+
 static int
 gpu_map_valid(const struct pv_gpu *sc, const struct pv_gpu_resource *gr,
     uint64_t offset)
 {
-	uint64_t room = sc->sc_params.gp_hostvisible;
+	uint64_t room = sc->sc_hostvisible.sh_len;
 
 	return gr->gr_id != 0 && gr->gr_hostonly && !gr->gr_mapped &&
 	    offset % PAGE_SIZE == 0 && offset <= room &&
@@ -426,7 +433,7 @@ pv_gpu_map_blob(struct pv_gpu *sc, struct pv_gpu_resource *gr, uint64_t offset,
 	error = gpu_ready_for(sc, PV_GPU_F_RESOURCE_BLOB);
 	if (error)
 		return error;
-	if (sc->sc_params.gp_hostvisible == 0)
+	if (sc->sc_hostvisible.sh_len == 0)
 		return ENOTSUP;
 	if (!gpu_map_valid(sc, gr, offset))
 		return EINVAL;

@@ -18,6 +18,9 @@
 
 #define GPU_EVENT_DISPLAY	0x1
 
+/* GPU Device / Device Initialization: the shared memory region */
+#define GPU_SHM_HOST_VISIBLE	1
+
 /* GPU Device / Device Operation: Request header */
 #define GPU_HDR_TYPE		0	/* 32 */
 #define GPU_HDR_FLAGS		4	/* 32 */

@@ -35,6 +35,9 @@
 #define MMIO_QUEUE_DESC		0x080		/* (2) low, then high */
 #define MMIO_QUEUE_DRIVER	0x090		/* (2) */
 #define MMIO_QUEUE_DEVICE	0x0a0		/* (2) */
+#define MMIO_SHM_SEL		0x0ac		/* (2) */
+#define MMIO_SHM_LEN		0x0b0		/* (2) low, then high */
+#define MMIO_SHM_BASE		0x0b8		/* (2) */
 #define MMIO_QUEUE_RESET	0x0c0		/* (2), RING_RESET */
 #define MMIO_CONFIG_GENERATION	0x0fc		/* (2) */
 #define MMIO_CONFIG		0x100
@@ -251,6 +254,31 @@ mmio_queue_reset(void *v, unsigned int queue)
 	return virtio_await(reset_look, v);
 }
 
+static uint64_t
+read_64(const struct pv_mmio *mm, bus_size_t reg)
+{
+	uint64_t lo = mmio_read(mm, reg);
+
+	return lo | (uint64_t)mmio_read(mm, reg + 4) << 32;
+}
+
+/* No region has the length -1; devices from before there were any read 0. */
+static int
+mmio_shm(void *v, unsigned int id, struct pv_shm *shm)
+{
+	struct pv_mmio *mm = v;
+
+	if (is_legacy(mm))
+		return ENOTSUP;
+	mmio_write(mm, MMIO_SHM_SEL, id);
+	shm->sh_len = read_64(mm, MMIO_SHM_LEN);
+	if (shm->sh_len == 0 || shm->sh_len == UINT64_MAX)
+		return ENXIO;
+	shm->sh_start = read_64(mm, MMIO_SHM_BASE);
+	shm->sh_bar = -1;
+	return 0;
+}
+
 static void
 mmio_notify(void *v, unsigned int queue, uint32_t data)
 {
@@ -345,6 +373,7 @@ const struct pv_transport_ops pv_mmio_transport = {
 	.to_queue_enable = mmio_queue_enable,
 	.to_queue_stop = mmio_queue_stop,
 	.to_queue_reset = mmio_queue_reset,
+	.to_shm = mmio_shm,
 	.to_notify = mmio_notify,
 	.to_intr_setup = mmio_intr_setup,
 	.to_intr_teardown = mmio_intr_teardown,

@@ -247,6 +247,27 @@ pci_queue_reset(void *v, unsigned int queue)
 	return error ? error : pci_intr_restore(pp, queue);
 }
 
+/* The regions stood in configuration space, and were judged there. */
+static int
+pci_shm(void *v, unsigned int id, struct pv_shm *shm)
+{
+	const struct pv_pci *pp = v;
+	const struct pv_pci_region *pr = pp->pp_regions;
+	unsigned int i;
+
+	if (pp->pp_ops->po_bar_size == NULL)
+		return ENOTSUP;
+	for (i = 0; i < pp->pp_nregions; i++, pr++) {
+		if (pr->pr_id != id)
+			continue;
+		shm->sh_bar = pr->pr_bar;
+		shm->sh_start = pr->pr_off;
+		shm->sh_len = pr->pr_len;
+		return 0;
+	}
+	return ENXIO;
+}
+
 /* What the device is to read for the queue's index takes that one's place. */
 static void
 pci_notify(void *v, unsigned int queue, uint32_t data)
@@ -293,6 +314,7 @@ const struct pv_transport_ops pv_pci_transport = {
 	.to_queue_max = pci_queue_max,
 	.to_queue_enable = pci_queue_enable,
 	.to_queue_reset = pci_queue_reset,
+	.to_shm = pci_shm,
 	.to_notify = pci_notify,
 	.to_intr_setup = pci_intr_setup,
 	.to_intr_teardown = pci_intr_teardown,

@@ -11,14 +11,17 @@
 struct cap {
 	unsigned int cp_type;
 	unsigned int cp_bar;
+	unsigned int cp_id;
 	unsigned int cp_len;		/* of the capability itself */
-	uint32_t cp_off;
-	uint32_t cp_length;
+	uint64_t cp_off;
+	uint64_t cp_length;
 	uint32_t cp_multiplier;
 };
 
-/* BARs mapped so far. */
+/* BARs mapped so far; and regions, to be judged when all else is known. */
 struct bars {
+	struct cap br_regions[PV_PCI_MAXREGIONS];
+	unsigned int br_nregions;
 	bus_space_tag_t br_iot[PV_PCI_MAXBARS];
 	bus_space_handle_t br_ioh[PV_PCI_MAXBARS];
 	bus_size_t br_size[PV_PCI_MAXBARS];
@@ -58,8 +61,9 @@ static void
 complain(const struct pv_pci *pp, const struct cap *cp, const char *what)
 {
 	pv_kern_log(PV_LOG_WARNING, pp->pp_name,
-	    "pci: structure %u ignored: %s (bar %u, 0x%x + 0x%x)",
-	    cp->cp_type, what, cp->cp_bar, cp->cp_off, cp->cp_length);
+	    "pci: structure %u ignored: %s (bar %u, 0x%llx + 0x%llx)",
+	    cp->cp_type, what, cp->cp_bar, (unsigned long long)cp->cp_off,
+	    (unsigned long long)cp->cp_length);
 }
 
 static int
@@ -151,19 +155,118 @@ take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
 		pp->pp_notify_multiplier = cp->cp_multiplier;
 }
 
+static bool
+meet(uint64_t off, uint64_t len, uint64_t off2, uint64_t len2)
+{
+	return off < off2 + len2 && off2 < off + len;
+}
+
+/* Whether there is something else of the device's, or of another region's. */
+static bool
+is_taken(struct pv_pci *pp, const struct cap *cp)
+{
+	const struct pv_pci_window *pw;
+	const struct pv_pci_region *pr;
+	unsigned int i;
+
+	for (i = VIRTIO_CAP_COMMON; i <= VIRTIO_CAP_DEVICE; i++) {
+		pw = window_of(pp, i);
+		if (pw->pw_bar == cp->cp_bar && meet(cp->cp_off,
+		    cp->cp_length, pw->pw_off, pw->pw_len))
+			return true;
+	}
+	for (i = 0, pr = pp->pp_regions; i < pp->pp_nregions; i++, pr++)
+		if (pr->pr_bar == cp->cp_bar && meet(cp->cp_off,
+		    cp->cp_length, pr->pr_off, pr->pr_len))
+			return true;
+	return false;
+}
+
+static const char *
+region_fault(struct pv_pci *pp, const struct cap *cp)
+{
+	uint64_t size;
+	unsigned int i;
+
+	if (cp->cp_len < VIRTIO_CAP_64_LEN)
+		return "no room for 64 bits";
+	if (cp->cp_bar >= PV_PCI_MAXBARS)
+		return "no such BAR";
+	if (cp->cp_length == 0)
+		return "too short";
+	for (i = 0; i < pp->pp_nregions; i++)
+		if (pp->pp_regions[i].pr_id == cp->cp_id)
+			return "its id again";
+	if (pp->pp_ops->po_bar_size(pp->pp_cookie, cp->cp_bar, &size) != 0)
+		return "BAR can't be mapped";
+	if (cp->cp_off > size || cp->cp_length > size - cp->cp_off)
+		return "outside the BAR";
+	return is_taken(pp, cp) ? "in the way" : NULL;
+}
+
+static void
+take_regions(struct pv_pci *pp, const struct bars *br)
+{
+	const struct cap *cp = br->br_regions;
+	struct pv_pci_region *pr;
+	const char *fault;
+	unsigned int i;
+
+	if (pp->pp_ops->po_bar_size == NULL)
+		return;
+	for (i = 0; i < br->br_nregions; i++, cp++) {
+		fault = region_fault(pp, cp);
+		if (fault != NULL) {
+			complain(pp, cp, fault);
+			continue;
+		}
+		pr = &pp->pp_regions[pp->pp_nregions++];
+		pr->pr_id = (uint8_t)cp->cp_id;
+		pr->pr_bar = (uint8_t)cp->cp_bar;
+		pr->pr_off = cp->cp_off;
+		pr->pr_len = cp->cp_length;
+	}
+}
+
 static void
 read_cap(const struct pv_pci *pp, unsigned int reg, uint32_t head,
     struct cap *cp)
 {
+	uint32_t bar = conf_read(pp, reg + VIRTIO_CAP_BAR);
+
 	memset(cp, 0, sizeof(*cp));
 	cp->cp_len = (head >> 16) & 0xff;
 	cp->cp_type = head >> 24;
-	cp->cp_bar = conf_read(pp, reg + VIRTIO_CAP_BAR) & 0xff;
+	cp->cp_bar = bar & 0xff;
+	cp->cp_id = (bar >> 8) & 0xff;
 	cp->cp_off = conf_read(pp, reg + VIRTIO_CAP_OFFSET);
 	cp->cp_length = conf_read(pp, reg + VIRTIO_CAP_LENGTH);
 	if (cp->cp_type == VIRTIO_CAP_NOTIFY &&
 	    cp->cp_len >= VIRTIO_CAP_NOTIFY_LEN)
 		cp->cp_multiplier = conf_read(pp, reg + VIRTIO_CAP_MULTIPLIER);
+	if (cp->cp_type == VIRTIO_CAP_SHM && cp->cp_len >= VIRTIO_CAP_64_LEN) {
+		cp->cp_off |= (uint64_t)conf_read(pp,
+		    reg + VIRTIO_CAP_OFFSET_HI) << 32;
+		cp->cp_length |= (uint64_t)conf_read(pp,
+		    reg + VIRTIO_CAP_LENGTH_HI) << 32;
+	}
+}
+
+/* Others are not even read: behind one of them is a window to registers. */
+static void
+look_at_cap(struct pv_pci *pp, struct bars *br, unsigned int reg,
+    uint32_t head)
+{
+	struct cap cap;
+
+	if (head >> 24 == VIRTIO_CAP_SHM) {
+		if (br->br_nregions < PV_PCI_MAXREGIONS)
+			read_cap(pp, reg, head,
+			    &br->br_regions[br->br_nregions++]);
+	} else if (window_of(pp, head >> 24) != NULL) {
+		read_cap(pp, reg, head, &cap);
+		take_cap(pp, br, &cap);
+	}
 }
 
 /*
@@ -174,7 +277,6 @@ static unsigned int
 walk_caps(struct pv_pci *pp, struct bars *br)
 {
 	unsigned int reg, n, seen = 0;
-	struct cap cap;
 	uint32_t head;
 
 	if ((conf_read(pp, PCI_COMMAND_STATUS) & PCI_STATUS_CAPLIST) == 0)
@@ -186,20 +288,14 @@ walk_caps(struct pv_pci *pp, struct bars *br)
 		    ((head >> 16) & 0xff) >= VIRTIO_CAP_LEN &&
 		    reg + ((head >> 16) & 0xff) <= PCI_CAP_END) {
 			seen++;
-			/*
-			 * Others are not even read: behind one of them is a
-			 * window to registers.
-			 */
-			if (window_of(pp, head >> 24) != NULL) {
-				read_cap(pp, reg, head, &cap);
-				take_cap(pp, br, &cap);
-			}
+			look_at_cap(pp, br, reg, head);
 		}
 		reg = (head >> 8) & 0xfc;
 	}
 	if (reg >= PCI_CAP_FIRST)
 		pv_kern_log(PV_LOG_WARNING, pp->pp_name,
 		    "pci: the capability list is a loop");
+	take_regions(pp, br);
 	return seen;
 }
 

@@ -26,10 +26,15 @@
 #define VIRTIO_CAP_MULTIPLIER	0x10	/* notification structures only */
 #define VIRTIO_CAP_NOTIFY_LEN	0x14
 
+#define VIRTIO_CAP_OFFSET_HI	0x10	/* of 64-bit structures */
+#define VIRTIO_CAP_LENGTH_HI	0x14
+#define VIRTIO_CAP_64_LEN	0x18
+
 #define VIRTIO_CAP_COMMON	1
 #define VIRTIO_CAP_NOTIFY	2
 #define VIRTIO_CAP_ISR		3
 #define VIRTIO_CAP_DEVICE	4
+#define VIRTIO_CAP_SHM		8
 
 /* Common configuration structure layout. */
 #define COMMON_DEVICE_FEATURE_SELECT	0x00	/* 32 */

@@ -863,6 +863,25 @@ maps_a_blob_of_its_own(struct raw *r)
 }
 
 static void
+maps_beyond_the_region(struct raw *r)
+{
+	const uint32_t blob[8] = { 1, PV_GPU_BLOB_HOST3D, 0, 0, 1, 0, 8192 };
+	const uint32_t map[4] = { 1, 0, 4096 };
+
+	with(r, G(RESOURCE_BLOB) | G(VIRGL));
+	vd.vd_gpu.vg_visible = 8192;
+	gpu(r, 0, 0x10c, 56, 24, blob);
+	gpu(r, 0, 0x208, 40, 32, map);
+}
+
+static void
+asks_for_no_region(struct raw *r)
+{
+	fake_region(r->r_fd, 1, 0x100000000ull, 4096);
+	with(r, 0);
+}
+
+static void
 a_cursor_of_16_pixels(struct raw *r)
 {
 	const uint32_t words[8] = { 0, 0, 0, 0, 1 };
@@ -1054,6 +1073,9 @@ const struct planted planted_device[] = {
 	GPU(a_blob_of_no_size, GPU_BLOB),
 	GPU(a_blob_of_a_host_that_renders_nothing, GPU_BLOB),
 	GPU(maps_a_blob_of_its_own, GPU_MAP),
+	GPU(maps_beyond_the_region, GPU_MAP),
+	{ "asks_for_no_region", STRICT_GPU_SHM, STAND_MMIO, PV_TYPE_GPU, 2,
+	    asks_for_no_region },
 	GPU(a_cursor_of_16_pixels, GPU_CURSOR),
 	GPU(a_cursor_where_no_head_is, GPU_CURSOR),
 	GPU(a_capset_that_there_is_not, GPU_CAPSET),

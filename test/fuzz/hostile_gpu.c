@@ -370,6 +370,7 @@ gpu_resource(void)
 	const struct pv_gpu_blob b = { 1 + draw(3), 0, 1, PAGE_SIZE };
 	const struct pv_piece pc = { buf->pb_map, draw(2000), 1 + draw(2000) };
 	unsigned int cache = 0;
+	struct pv_shm shm;
 
 	switch (draw(6)) {
 	case 0:
@@ -386,7 +387,10 @@ gpu_resource(void)
 		break;
 	case 4:
 		if (pv_gpu_map_blob(&gpu, &res, 0, &cache) == 0)
-			holds(RULE_RANGES, cache <= PV_GPU_CACHE_WC);
+			holds(RULE_RANGES, cache <= PV_GPU_CACHE_WC &&
+			    pv_gpu_hostvisible(&gpu, &shm) == 0 &&
+			    shm.sh_len >= PAGE_SIZE &&
+			    shm.sh_start + shm.sh_len > shm.sh_start);
 		break;
 	case 5:
 		pv_gpu_resource_free(&gpu, &res);
@@ -537,7 +541,10 @@ scene_gpu(void)
 	if (draw(4) == 0) {
 		rig.rg_offered |= draw(64);
 		params.gp_3d = 1;
-		params.gp_hostvisible = PAGE_SIZE;
+		rig.rg_region.sh_start = (uint64_t)strange() << 32 | strange();
+		rig.rg_region.sh_len = draw(2) ? PAGE_SIZE :
+		    (uint64_t)strange() << 32 | strange();
+		rig.rg_no_region = 0;
 		params.gp_heads = draw(4);
 		rig_put32(&rig, 12, draw(4));
 	}

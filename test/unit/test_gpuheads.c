@@ -1209,7 +1209,8 @@ attach_3d(uint64_t leave)
 	rig.rg_offered |= (G(VIRGL) | G(CONTEXT_INIT) | G(RESOURCE_BLOB) |
 	    G(RESOURCE_UUID)) & ~leave;
 	params.gp_3d = 1;
-	params.gp_hostvisible = 4 * PAGE_SIZE;
+	rig.rg_region = (struct pv_shm){ 4, 0x100000000ull, 4 * PAGE_SIZE };
+	rig.rg_no_region = 0;
 	memset(&res, 0, sizeof(res));
 	buf = port_buf_new(8192);
 	attach();
@@ -1482,9 +1483,14 @@ static void
 blobs_in_the_region(void **state)
 {
 	unsigned int cache = 9;
+	struct pv_shm shm;
 
 	(void)state;
 	attach_3d(0);
+	assert_int_equal(pv_gpu_hostvisible(&gpu, &shm), 0);
+	assert_int_equal(shm.sh_bar, 4);
+	assert_int_equal(shm.sh_start, 0x100000000ull);
+	assert_int_equal(shm.sh_len, 4 * PAGE_SIZE);
 	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), EINVAL);
 	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
 	    NULL), 0);
@@ -1512,13 +1518,42 @@ blobs_in_the_region(void **state)
 	assert_int_equal(seen[0].type, 0x209);
 	assert_int_equal(seen[1].type, 0x102);
 	detach_3d();
-	assert_int_equal(port_check(), 0);
-	setup(state);
+}
+
+/* Regions that can't be, and one that is gone after the reset. */
+static void
+no_region_is_made_up(void **state)
+{
+	static const struct pv_shm wrong[] = {
+		{ -1, 0, 0 }, { -1, UINT64_MAX, 1 }, { 4, 4096, UINT64_MAX },
+		{ 4, UINT64_MAX - 4095, 4096 },
+	};
+	unsigned int cache, i;
+	struct pv_shm shm;
+
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		attach_3d(0);
+		assert_int_equal(pv_gpu_stop(&gpu), 0);
+		rig.rg_region = wrong[i];
+		assert_int_equal(pv_gpu_start(&gpu), 0);
+		assert_int_equal(pv_gpu_hostvisible(&gpu, &shm), ENOTSUP);
+		assert_int_equal(shm.sh_len, 0);
+		assert_int_equal(shm.sh_start, 0);
+		assert_non_null(strstr(port.po_log, "shared memory 1"));
+		assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX,
+		    &host_blob, NULL), 0);
+		assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache),
+		    ENOTSUP);
+		detach_3d();
+		assert_int_equal(port_check(), 0);
+		setup(state);
+	}
 	attach_3d(0);
-	gpu.sc_params.gp_hostvisible = 0;
-	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
-	    NULL), 0);
-	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), ENOTSUP);
+	rig.rg_region = (struct pv_shm){ -1, UINT64_MAX - 4096, 4096 };
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(pv_gpu_hostvisible(&gpu, &shm), 0);
+	assert_int_equal(shm.sh_start, UINT64_MAX - 4096);
 	detach_3d();
 }
 
@@ -2047,6 +2082,7 @@ main(void)
 		T(several_resources_go_in_any_order),
 		T(blobs_have_limits),
 		T(blobs_in_the_region),
+		T(no_region_is_made_up),
 		T(streams_by_ring),
 		T(streams_and_no_room),
 		T(rings_without_contexts),

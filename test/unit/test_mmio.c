@@ -52,6 +52,85 @@ end(void)
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
+/* Regions are asked for before the device runs. */
+static void
+negotiate(void)
+{
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(dev, &no_features, NULL), 0);
+}
+
+static void
+test_regions_are_where_the_registers_say(void **state)
+{
+	struct pv_shm shm;
+
+	(void)state;
+	stand_init(&stand, STAND_MMIO, PV_TYPE_GPU, 1);
+	fake_region(fd, 1, 0x8100000000ull, 0x300000000ull);
+	fake_region(fd, 3, 0x40000000, 4096);
+	negotiate();
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), 0);
+	assert_int_equal(shm.sh_bar, -1);
+	assert_int_equal(shm.sh_start, 0x8100000000ull);
+	assert_int_equal(shm.sh_len, 0x300000000ull);
+	assert_int_equal(pv_virtio_shm(dev, 3, &shm), 0);
+	assert_int_equal(shm.sh_start, 0x40000000);
+	assert_int_equal(pv_virtio_shm(dev, 0, &shm), ENXIO);
+	assert_int_equal(shm.sh_bar, 0);
+	assert_int_equal(pv_virtio_shm(dev, 2, &shm), ENXIO);
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), 0);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_regions_that_can_not_be_are_passed_over(void **state)
+{
+	static const struct {
+		struct pv_shm shm;
+		int told, good;
+	} cases[] = {
+		{ { -1, 0x40000000, 0 }, 0, 0 },	/* of old devices */
+		{ { -1, 0x40000000, UINT64_MAX }, 0, 0 },
+		{ { -1, UINT64_MAX, UINT64_MAX }, 0, 0 },
+		{ { -1, UINT64_MAX, 1 }, 1, 0 },
+		{ { -1, 4096, UINT64_MAX - 4095 }, 1, 0 },
+		{ { -1, 4096, UINT64_MAX - 4096 }, 0, 1 },
+		{ { -1, 0, UINT32_MAX }, 0, 1 },
+		{ { -1, 0, 0xffffffff00000000ull }, 0, 1 },
+	};
+	struct pv_shm shm;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		stand_init(&stand, STAND_MMIO, PV_TYPE_GPU, 1);
+		fd->fd_regions[1] = cases[i].shm;
+		negotiate();
+		memset(&shm, 0xa5, sizeof(shm));
+		assert_int_equal(pv_virtio_shm(dev, 1, &shm),
+		    cases[i].good ? 0 : ENXIO);
+		assert_int_equal(shm.sh_len,
+		    cases[i].good ? cases[i].shm.sh_len : 0);
+		assert_int_equal(strstr(port.po_log, "shared memory 1") != NULL,
+		    cases[i].told);
+		assert_int_equal(stand_finish(&stand), 0);
+	}
+}
+
+static void
+test_a_legacy_device_is_not_asked_for_regions(void **state)
+{
+	struct pv_shm shm;
+
+	(void)state;
+	stand_init(&stand, STAND_LEGACY, PV_TYPE_GPU, 1);
+	assert_int_equal(fake_region(fd, 1, 0, 4096), 0);
+	negotiate();
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), ENOTSUP);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 static void
 test_an_empty_place_is_no_device(void **state)
 {
@@ -437,6 +516,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_empty_place_is_no_device),
+		cmocka_unit_test(test_regions_are_where_the_registers_say),
+		cmocka_unit_test(test_regions_that_can_not_be_are_passed_over),
+		cmocka_unit_test(test_a_legacy_device_is_not_asked_for_regions),
 		cmocka_unit_test(test_other_versions_are_named),
 		cmocka_unit_test(test_too_small_a_window_is_refused),
 		cmocka_unit_test(

@@ -63,6 +63,200 @@ expect_success(void)
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
+/* Shared memory */
+
+#define SHMBAR	FAKE_PCI_SHMBAR
+#define GIB	0x40000000ull
+
+static unsigned int
+region(unsigned int id, unsigned int bar, uint64_t off, uint64_t len)
+{
+	return fake_pci_region(fp, 24, id, bar, off, len);
+}
+
+static void
+begin_regions(void)
+{
+	prepare();
+	fp->fp_shmlen = 64 * GIB;
+}
+
+/* Which ids are found, as a mask; what is not found was told of. */
+static unsigned int
+regions(unsigned int offered)
+{
+	struct pv_shm shm;
+	unsigned int id, found = 0, n = 0;
+	const char *at = port.po_log;
+
+	assert_int_equal(stand_attach(&stand), 0);
+	for (id = 0; id < 9; id++) {
+		memset(&shm, 0xa5, sizeof(shm));
+		if (pv_virtio_shm(dev, id, &shm) == 0)
+			found |= 1u << id;
+		else
+			assert_true(shm.sh_len == 0 && shm.sh_start == 0 &&
+			    shm.sh_bar == 0);
+	}
+	while ((at = strstr(at, "structure 8 ignored")) != NULL) {
+		at++;
+		n++;
+	}
+	assert_int_equal(n + (unsigned int)__builtin_popcount(found), offered);
+	assert_int_equal(stand_finish(&stand), 0);
+	return found;
+}
+
+static void
+test_regions_are_found_beyond_32_bits(void **state)
+{
+	struct pv_shm shm;
+
+	(void)state;
+	begin_regions();
+	region(7, SHMBAR, 0, 8 * GIB);
+	region(1, SHMBAR, 8 * GIB, 56 * GIB);
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), 0);
+	assert_int_equal(shm.sh_bar, SHMBAR);
+	assert_int_equal(shm.sh_start, 8 * GIB);
+	assert_int_equal(shm.sh_len, 56 * GIB);
+	assert_int_equal(pv_virtio_shm(dev, 7, &shm), 0);
+	assert_int_equal(shm.sh_start, 0);
+	assert_int_equal(shm.sh_len, 8 * GIB);
+	assert_int_equal(pv_virtio_shm(dev, 0, &shm), ENXIO);
+	assert_int_equal(pv_virtio_shm(dev, 257, &shm), ENXIO);
+	assert_int_equal(pv_virtio_shm(dev, 0x101, &shm), ENXIO);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_a_region_that_can_not_be_is_passed_over(void **state)
+{
+	static const struct {
+		unsigned int caplen, bar;
+		uint64_t off, len;
+	} wrong[] = {
+		{ 24, SHMBAR, 0, 0 },
+		{ 24, SHMBAR, 0, 64 * GIB + 1 },
+		{ 24, SHMBAR, 1, 64 * GIB },
+		{ 24, SHMBAR, 64 * GIB, 1 },
+		{ 24, SHMBAR, 64 * GIB + 1, 4096 },
+		{ 24, SHMBAR, UINT64_MAX, 2 },
+		{ 24, SHMBAR, 4096, UINT64_MAX },
+		{ 24, 6, 0, 4096 },
+		{ 24, 255, 0, 4096 },
+		{ 24, 3, 0, 4096 },
+		{ 20, SHMBAR, 0, 4096 },
+		{ 16, SHMBAR, 0, 4096 },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		begin_regions();
+		fake_pci_region(fp, wrong[i].caplen, 1, wrong[i].bar,
+		    wrong[i].off, wrong[i].len);
+		region(2, SHMBAR, 0, 4096);
+		assert_int_equal(regions(2), 1 << 2);
+	}
+	/* The edge itself is good. */
+	begin_regions();
+	region(1, SHMBAR, 64 * GIB - 1, 1);
+	region(2, SHMBAR, 0, 64 * GIB - 1);
+	assert_int_equal(regions(2), 1 << 1 | 1 << 2);
+}
+
+static void
+test_the_first_region_of_an_id_is_taken(void **state)
+{
+	struct pv_shm shm;
+
+	(void)state;
+	begin_regions();
+	region(1, 6, 0, 4096);
+	region(1, SHMBAR, 8192, 4096);
+	region(1, SHMBAR, 0, 4096);
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), 0);
+	assert_int_equal(shm.sh_start, 8192);
+	assert_int_equal(pp->pp_nregions, 1);
+	assert_non_null(strstr(port.po_log, "its id again"));
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_regions_meet_nothing_else(void **state)
+{
+	static const struct {
+		unsigned int bar;
+		uint64_t off, len;
+		int good;
+	} cases[] = {
+		{ SHMBAR, 4096, 4096, 0 },	/* the other region */
+		{ SHMBAR, 0, 4097, 0 },
+		{ SHMBAR, 8191, 1, 0 },
+		{ SHMBAR, 0, 64 * GIB, 0 },
+		{ SHMBAR, 5000, 1, 0 },
+		{ SHMBAR, 0, 4096, 1 },
+		{ SHMBAR, 8192, 4096, 1 },
+		{ FAKE_PCI_BAR, 0, 1, 0 },	/* the structures */
+		{ FAKE_PCI_BAR, FAKE_PCI_ISR + 4, 1, 0 },
+		{ FAKE_PCI_BAR, FAKE_PCI_DEVICE + FAKE_CONFIGLEN - 1, 1, 0 },
+		{ FAKE_PCI_BAR, FAKE_PCI_DEVICE + FAKE_CONFIGLEN, 1, 1 },
+		{ FAKE_PCI_BAR, FAKE_PCI_NOTIFY, 4096, 0 },
+		{ FAKE_PCI_BAR, FAKE_PCI_NOTIFY + 4096, 4096, 1 },
+		{ FAKE_PCI_BAR, FAKE_PCI_NOTIFY - 1, 1, 1 },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin_regions();
+		fp->fp_barlen = 0x8000;
+		region(1, SHMBAR, 4096, 4096);
+		region(2, cases[i].bar, cases[i].off, cases[i].len);
+		assert_int_equal(regions(2), 1 << 1 | cases[i].good << 2);
+	}
+}
+
+/* More than the list has room for, by entries that overlap one another. */
+static void
+test_regions_are_no_more_than_fit(void **state)
+{
+	unsigned int i, reg;
+
+	(void)state;
+	begin_regions();
+	for (i = 0; i < 40; i++) {
+		reg = 0x84 + 4 * i;
+		if (reg > 256 - 24)
+			break;
+		set32(reg, 0x09u | (reg + 4) << 8 | 24u << 16 | 8u << 24);
+	}
+	fp->fp_conf[CAP_NOTIFY + 1] = 0x84;
+	assert_int_equal(attach(), 0);
+	assert_in_range(pp->pp_nregions, 0, PV_PCI_MAXREGIONS);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_without_the_size_of_a_bar_there_is_no_region(void **state)
+{
+	struct pv_pci_ops ops = fake_pci_ops;
+	struct pv_shm shm;
+
+	(void)state;
+	begin_regions();
+	region(1, SHMBAR, 0, 4096);
+	ops.po_bar_size = NULL;
+	assert_int_equal(pv_pci_attach(pp, &ops, fp, "fake0"), 0);
+	assert_int_equal(pv_virtio_init(dev, &pv_pci_transport, pp,
+	    pp->pp_type, &port_dma_tag, "fake0", NULL, NULL), 0);
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), ENOTSUP);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 /* Identity */
 
 static void
@@ -1118,6 +1312,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ids_name_the_type),
+		cmocka_unit_test(test_regions_are_found_beyond_32_bits),
+		cmocka_unit_test(test_a_region_that_can_not_be_is_passed_over),
+		cmocka_unit_test(test_the_first_region_of_an_id_is_taken),
+		cmocka_unit_test(test_regions_meet_nothing_else),
+		cmocka_unit_test(test_regions_are_no_more_than_fit),
+		cmocka_unit_test(test_without_the_size_of_a_bar_there_is_no_region),
 		cmocka_unit_test(
 		    test_a_transitional_function_is_driven_as_modern),
 		cmocka_unit_test(test_a_legacy_only_function_is_named),
