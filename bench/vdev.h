@@ -134,7 +134,7 @@ struct vdev_gpu {
 	uint64_t vg_timelines[VDEV_CONTEXTS][PV_GPU_MAXRINGS];
 	uint32_t vg_flushed[4];
 	unsigned int vg_flushes, vg_commands, vg_transfers;
-	unsigned int vg_streams, vg_moves;
+	unsigned int vg_streams;
 	uint8_t vg_stream[256];		/* the last that was submitted */
 	uint64_t vg_streamlen;
 	uint64_t vg_visible;		/* the host visible region */

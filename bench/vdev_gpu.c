@@ -687,7 +687,10 @@ good_ring(struct vdev *vd, const uint8_t *request)
 	return 1;
 }
 
-/* p: the head, its place, and of an update image and hot spot. */
+/*
+ * p: the head, its place, the image; of an update the hot spot. A move that
+ * names no image hides it, as with QEMU.
+ */
 static uint32_t
 cursor(struct vdev *vd, uint32_t type, const uint32_t *p)
 {
@@ -699,7 +702,8 @@ cursor(struct vdev *vd, uint32_t type, const uint32_t *p)
 	vh->vh_x = p[1];
 	vh->vh_y = p[2];
 	if (type == CMD_MOVE) {
-		vd->vd_gpu.vg_moves++;
+		if (p[4] == 0)
+			vh->vh_cursor = 0;
 		return OK_NODATA;
 	}
 	if (p[4] != 0 && (vr == NULL || vr->vr_w != 64 || vr->vr_h != 64 ||

@@ -275,7 +275,7 @@ cursors(struct scene *sc)
 	/* What found no room is done by the next call. */
 	WANT(sc, pv_gpu_cursor_move(&gpu, 0, 30, 31) == 0);
 	settle(sc);
-	WANT(sc, vh->vh_x == 30 && vh->vh_y == 31);
+	WANT(sc, vh->vh_x == 30 && vh->vh_y == 31 && vh->vh_cursor != 0);
 	WANT(sc, pv_gpu_cursor_hide(&gpu, 0) == 0);
 	settle(sc);
 	WANT(sc, vh->vh_cursor == 0);

@@ -83,6 +83,13 @@ gpu_cursor_send(struct pv_gpu *sc, unsigned int i, uint32_t command,
 	return 0;
 }
 
+/* The image that a head shows. QEMU shows none where a move names none. */
+static uint32_t
+gpu_cursor_shown(const struct pv_gpu *sc, const struct pv_gpu_head *head)
+{
+	return head->gh_cursor ? sc->sc_cursor->fb_resource : 0;
+}
+
 /* What there was no room for. */
 static int
 gpu_cursor_catch_up(struct pv_gpu *sc)
@@ -95,7 +102,8 @@ gpu_cursor_catch_up(struct pv_gpu *sc)
 	for (i = 0; error == 0 && i < sc->sc_nscanouts; i++, head++) {
 		if (!head->gh_move)
 			continue;
-		error = gpu_cursor_send(sc, i, GPU_CMD_MOVE_CURSOR, 0);
+		error = gpu_cursor_send(sc, i, GPU_CMD_MOVE_CURSOR,
+		    gpu_cursor_shown(sc, head));
 		if (error == 0)
 			head->gh_move = 0;
 	}

@@ -1104,6 +1104,32 @@ the_last_move_counts(void **state)
 	detach();
 }
 
+/* QEMU shows none where a move names none. */
+static void
+a_moved_cursor_is_still_named(void **state)
+{
+	uint32_t resource;
+
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 1, 1), 0);
+	assert_int_equal(last(0x301)->w[4], 0);
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, image, 0, 0), 0);
+	resource = last(0x300)->w[4];
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 2, 3), 0);
+	assert_int_equal(last(0x301)->w[1], 2);
+	assert_int_equal(last(0x301)->w[4], resource);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	resource = last(0x300)->w[4];
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 4, 5), 0);
+	assert_int_equal(last(0x301)->w[4], resource);
+	assert_int_equal(pv_gpu_cursor_hide(&gpu, 0), 0);
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 6, 7), 0);
+	assert_int_equal(last(0x301)->w[4], 0);
+	detach();
+}
+
 static void
 cursors_without_a_word(void **state)
 {
@@ -2071,6 +2097,7 @@ main(void)
 		T(a_cursor_is_sent_before_it_is_named),
 		T(cursors_have_limits),
 		T(the_last_move_counts),
+		T(a_moved_cursor_is_still_named),
 		T(cursors_without_a_word),
 		T(hostile_cursor_answers),
 		T(cursors_outlive_a_reset),
