@@ -78,7 +78,7 @@ fuzz: bootstrap-test
 
 mutation: bootstrap-test
 	@+$(BUILD) -j$(JOBS) mutation-tests
-	@nice -n 19 tool/mutate $(ARGS)
+	@nice -n 19 tool/mutate --jobs $(JOBS) $(ARGS)
 
 coverage: bootstrap-test
 	@+$(BUILD) -j$(JOBS) coverage-tests

@@ -211,7 +211,7 @@ class Source:
         if found is None or self.code[start:end].count("=") > 2:
             return
         a, b = runs[0]
-        m = re.match(r"\s*(?:[\w>.\[\]-]+\s*=)?\s*", self.code[a:b])
+        m = re.match(r"\s*(?:[\w>.\[\]-]+\s*=(?!=))?\s*", self.code[a:b])
         a += m.end()
         text = self.text[a:b].strip()
         ways = split(self.code, *runs[1], ":")

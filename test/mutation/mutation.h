@@ -5,14 +5,28 @@
  * so that nothing is compiled or linked again:
  *
  *	MUTATION=n	the mutant's number; without it there is none
- *	MUTATION_SEEN=f	the file in which byte n becomes 1 where mutant n would
- *			have made a difference: where it never does, that
- *			program need not be run for it
+ *	MUTATION_SEEN=f	the file of struct mutation_seen, in which byte n becomes
+ *			1 where mutant n would have made a difference: a test for
+ *			which it never does need not be run for it
+ *	MUTATION_TESTS=i:ms,...	run these tests of the program, in this order and
+ *			until one fails, each for so many milliseconds of the
+ *			CPU at most
+ *	MUTATION_FAILED=fd	where the number of the one that failed is told
+ *
+ * A cmocka test runs in a process of its own, as it was begun: what an earlier
+ * one left behind is nothing to it, and they can be run in any order.
  */
 #ifndef MUTATION_H
 #define MUTATION_H
 
 #define MUTATION_MAX	8192
+
+/* The first is of what is seen outside of tests, the others are of one each. */
+struct mutation_seen {
+	double		ms_seconds;
+	char		ms_name[120];
+	unsigned char	ms_seen[MUTATION_MAX];
+};
 
 /*
  * Whether mutant n is the one, asked where it would make a difference if

@@ -1258,7 +1258,7 @@ a_queue_that_hangs_is_seen(void **state)
 static void
 a_queue_that_hangs_is_taken_back(void **state)
 {
-	struct port_buf *pb;
+	struct port_buf *pb, *other;
 	const struct pv_net_coalescing co = { 1, 2 };
 	struct pv_net_tx plain = { .tx_flags = 0 };
 
@@ -1270,6 +1270,7 @@ a_queue_that_hangs_is_taken_back(void **state)
 	setup(state);
 	rig.rg_offered |= PV_F_BIT(PV_F_RING_RESET);
 	pb = port_buf_new(200);
+	other = port_buf_new(200);
 	up(CTRL | BIT(VQ_NOTF_COAL), 0);
 	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_TXQ(0), &co), 0);
 	keeps = 1;
@@ -1277,7 +1278,7 @@ a_queue_that_hangs_is_taken_back(void **state)
 	assert_null(pv_net_drain_tx(&net, 0));
 	assert_int_equal(pv_net_reset_tx(&net, 1), EINVAL);
 	assert_int_equal(pv_net_reset_tx(&net, 0), 0);
-	assert_int_equal(send_on(0, pb, 60, plain), ENOBUFS);
+	assert_int_equal(send_on(0, other, 60, plain), ENOBUFS);
 	assert_int_equal(pv_net_resume_tx(&net, 0), EBUSY);
 	assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
 	assert_null(pv_net_drain_tx(&net, 0));
@@ -1293,6 +1294,7 @@ a_queue_that_hangs_is_taken_back(void **state)
 	assert_int_equal(pv_net_resume_tx(&net, 0), ENETDOWN);
 	assert_int_equal(pv_net_detach(&net), 0);
 	port_buf_free(pb);
+	port_buf_free(other);
 }
 
 static void
