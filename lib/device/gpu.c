@@ -364,6 +364,9 @@ gpu_alloc_queues(struct pv_gpu *sc)
 	int error;
 
 	error = pv_dev_queue(sc->sc_dev, GPU_CONTROLQ, &control, &sc->sc_ctrlq);
+	/* A flush would wait for ever for room that there can't be. */
+	if (error == 0 && pv_virtq_size(sc->sc_ctrlq) < GPU_CTRL_QUEUE_MIN)
+		error = EINVAL;
 	return error ? error : gpu_alloc_cursorq(sc);
 }
 

@@ -16,6 +16,7 @@
 #define GPU_TIMEOUT_NS		5000000000ULL
 #define GPU_TIMEOUT_3D_NS	30000000000ULL
 #define GPU_CTRL_QUEUE		64
+#define GPU_CTRL_QUEUE_MIN	4	/* a transfer and a flush, two each */
 #define GPU_CURSOR_QUEUE	16
 #define GPU_MAXENTRIES		16384	/* of a backing: QEMU takes no more */
 #define GPU_MAXLISTSEGS		62	/* of the memory that lists them: a

@@ -1951,6 +1951,33 @@ a_queue_too_short_for_a_flip(void **state)
 	detach();
 }
 
+/* Of either kind; a packed ring may have any size. None is waited for in vain. */
+static void
+a_queue_too_short_for_a_flush(void **state)
+{
+	unsigned int size, kind;
+
+	(void)state;
+	for (kind = 0; kind < 4; kind++)
+		for (size = 1; size <= 5; size++) {
+			rig_new(&rig, PV_TYPE_GPU);
+			rig.rg_notify = notified;
+			rig.rg_configlen = 16;
+			rig_put32(&rig, 8, 1);
+			rig.rg_queues[CONTROLQ].rq_max = size;
+			if (kind & 1)
+				rig.rg_offered |= PV_F_BIT(PV_F_RING_PACKED);
+			if (kind & 2)
+				rig.rg_offered |= PV_F_BIT(PV_F_INDIRECT_DESC);
+			assert_int_equal(try_attach(), size < 4 ? EINVAL : 0);
+			if (size < 4)
+				continue;
+			pv_gpu_damage(&gpu, shown(0), 0, 0, 8, 8);
+			assert_int_equal(rectangles(), 1);
+			detach();
+		}
+}
+
 static void
 cursors_and_no_room(void **state)
 {
@@ -2124,6 +2151,7 @@ main(void)
 		T(a_command_waits_for_room),
 		T(a_flush_waits_for_room_in_vain),
 		T(a_queue_too_short_for_a_flip),
+		T(a_queue_too_short_for_a_flush),
 		T(cursors_and_no_room),
 		T(silence_and_refusals),
 		T(blobs_that_are_none),
