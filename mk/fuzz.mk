@@ -56,8 +56,8 @@ PLANT_net-csum := lib/device/net_data.c|(uint32_t)rx->rx_csum_start + rx->rx_csu
 PLANT_net-removal := lib/core/virtio.c|dev->vd_lost = error != 0|dev->vd_lost = 0
 PLANT_gpu-width := lib/device/gpu_fb.c|width > 0 && width <= PV_GPU_MAXWIDTH|width > 0
 PLANT_gpu-wait := lib/device/gpu_command.c|gpu_wait_begin(&wait, GPU_TIMEOUT_NS)|gpu_wait_begin(&wait, 100 * GPU_TIMEOUT_NS)
-PLANT_blk-cut := lib/device/blk.c|br->br_off = pl.pl_off|br->br_off = 0
-PLANT_blk-status := lib/device/blk.c|part_end(bq, part, status_error(bq, status))|part_end(bq, part, 0 * status)
+PLANT_blk-cut := lib/device/blk_data.c|br->br_off = pl.pl_off|br->br_off = 0
+PLANT_blk-status := lib/device/blk_data.c|part_end(bq, part, status_error(bq, status))|part_end(bq, part, 0 * status)
 
 plant_target = $(or $(filter $(FUZZ_TARGETS),$(word 1,$(subst -, ,$(1)))),ring)
 plant_source = $(word 1,$(subst |, ,$(PLANT_$(1))))

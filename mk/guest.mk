@@ -167,7 +167,7 @@ image: $(G)/paravane
 PLANTED_GUESTS := cache-flush cache-forgets driver-flush
 PLANT_cache-flush := guest/disk/cache.c|error = unit_flush(du);|error = 0;
 PLANT_cache-forgets := guest/disk/cache.c|flushed(du, error);|flushed(du, 0);
-PLANT_driver-flush := lib/device/blk.c|if (!bq->bq_sc->sc_info.bi_can_flush)|if (br != NULL)
+PLANT_driver-flush := lib/device/blk_data.c|if (!bq->bq_sc->sc_info.bi_can_flush)|if (br != NULL)
 
 planted_source = $(word 1,$(subst |, ,$(PLANT_$(1))))
 
