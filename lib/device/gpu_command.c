@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Commands of the control queue. Each is fenced. One that is not answered in
- * time breaks the device, so an answer that comes late finds its memory unused
- * until a reset was confirmed.
+ * time breaks the device, so that the memory of both stays as it is until a
+ * reset was confirmed.
  */
 #include "gpuvar.h"
 
@@ -25,13 +25,19 @@ gpu_init_slots(struct pv_gpu_cmds *cmds)
 	cmds->gc_nfree = GPU_NJOBSLOTS;
 }
 
+/*
+ * What is in a slot without an answer, the device may still read. The next
+ * command is written elsewhere, and fails when it is sent.
+ */
 uint8_t *
 gpu_begin(struct pv_gpu *sc, struct gpu_slot *slot, uint32_t command)
 {
-	uint8_t *request = (uint8_t *)sc->sc_cmds->gc_dma.dm_kva + slot->gs_off;
+	struct pv_gpu_cmds *cmds = sc->sc_cmds;
+	uint8_t *request = slot->gs_state == SLOT_SENT ? cmds->gc_answer :
+	    (uint8_t *)cmds->gc_dma.dm_kva + slot->gs_off;
 
 	slot->gs_command = command;
-	slot->gs_fence = ++sc->sc_cmds->gc_fence;
+	slot->gs_fence = ++cmds->gc_fence;
 	slot->gs_ctx = 0;
 	slot->gs_job = NULL;
 	slot->gs_fb = NULL;
@@ -461,18 +467,12 @@ gpu_simple(struct pv_gpu *sc, uint32_t len, const struct pv_dmamem *more)
 	return gpu_answered(sc, GPU_RESP_OK_NODATA, GPU_HDRLEN, NULL);
 }
 
-/*
- * RESOURCE_DETACH_BACKING and RESOURCE_UNREF look alike. Both are sent after a
- * failure too; but a command without an answer may still be read from the slot.
- */
+/* RESOURCE_DETACH_BACKING, RESOURCE_UNREF and others look alike. */
 int
 gpu_of_resource(struct pv_gpu *sc, uint32_t command, uint32_t resource)
 {
-	uint8_t *p;
+	uint8_t *p = gpu_begin_command(sc, command);
 
-	if (pv_virtio_broken(sc->sc_dev) != NULL)
-		return EIO;
-	p = gpu_begin_command(sc, command);
 	pv_dev_put32(p + GPU_UNREF_RESOURCE, resource);
 	return gpu_simple(sc, GPU_UNREF_LEN, NULL);
 }

@@ -73,9 +73,6 @@ gpu_read_edid(struct pv_gpu *sc, unsigned int i)
 	head->gh_edid_blocks = 0;
 	if (!pv_virtio_has(sc->sc_dev, PV_GPU_F_EDID))
 		return 0;
-	/* A command without an answer is in the slot: leave it there. */
-	if (pv_virtio_broken(sc->sc_dev) != NULL)
-		return EIO;
 	if (gpu_edid_room(head) == NULL)
 		return 0;
 	p = gpu_begin_command(sc, GPU_CMD_GET_EDID);

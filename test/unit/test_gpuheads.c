@@ -41,6 +41,7 @@ static struct seen seen[SEEN];
 static unsigned int nseen;
 
 static int mute;			/* keeps what it takes */
+static uint32_t mute_from;		/* likewise, from this type on */
 static struct {
 	unsigned int queue, at;
 	struct rig_chain rc;
@@ -205,6 +206,8 @@ notified(struct rig *rg, unsigned int queue)
 	while (rig_take(&rig, queue, &rc)) {
 		assert_true(nseen < SEEN);
 		take(&rc, &seen[nseen++]);
+		if (seen[nseen - 1].type == mute_from)
+			mute = 1;
 		if (!mute) {
 			give(queue, &seen[nseen - 1], &rc);
 			continue;
@@ -248,6 +251,7 @@ setup(void **state)
 	callbacks.gc_done = note_done;
 	nseen = nkept = 0;
 	mute = silent_cursor = 0;
+	mute_from = 0;
 	refuse = lie_for = lie_type = lie_len = 0;
 	refuse_at = break_at = 0;
 	capset_size = 100;
@@ -1033,6 +1037,29 @@ hostile_blob(void **state)
 /* Cursors */
 
 static uint32_t image[64 * 64];
+
+static void
+a_command_without_an_answer_stays_as_it_is(void **state)
+{
+	uint8_t request[40];
+	const struct seen *s;
+
+	(void)state;
+	params.gp_heads = 2;
+	set_mode(1, 320, 200);
+	attach();
+	set_mode(0, 800, 600);
+	set_mode(1, 400, 300);
+	mute_from = 0x101;
+	assert_int_equal(pv_gpu_changed(&gpu), -ETIMEDOUT);
+	s = last(0x101);
+	assert_int_equal(s->w[2], 800);
+	assert_int_equal(nkept, 1);
+	rig_read(&kept[0].rc, 0, request, sizeof(request));
+	assert_int_equal(wire_get(request + 8, 8), s->fence);
+	assert_int_equal(wire_get(request + 32, 4), 800);
+	detach();
+}
 
 static void
 a_cursor_is_sent_before_it_is_named(void **state)
@@ -2121,6 +2148,7 @@ main(void)
 		T(a_blob_is_shown_where_it_lies),
 		T(a_device_that_will_have_no_blobs),
 		T(hostile_blob),
+		T(a_command_without_an_answer_stays_as_it_is),
 		T(a_cursor_is_sent_before_it_is_named),
 		T(cursors_have_limits),
 		T(the_last_move_counts),
