@@ -616,6 +616,7 @@ gpu_close(struct pv_gpu *sc)
 	pv_dev_queue_free(&sc->sc_cursorq);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
 	pv_dmamem_release(&sc->sc_cmds->gc_dma, sc->sc_lost);
+	pv_dmamem_release(&sc->sc_cmds->gc_left, sc->sc_lost);
 	pv_kern_free(sc->sc_cmds, sizeof(*sc->sc_cmds));
 	sc->sc_cmds = NULL;
 	for (i = 0; i < PV_GPU_MAXSCANOUTS; i++)

@@ -251,11 +251,17 @@ gpu_piece_entries(struct pv_gpu *sc, const struct pv_piece *pc,
 	return gpu_list_piece(pc, list->dm_kva, n);
 }
 
-/* Without an answer the device may read the list still: it is left behind. */
+/*
+ * Without an answer the device may read the list still: it is kept until a
+ * reset. There is one at most, as nothing more is sent before that.
+ */
 static void
 gpu_free_entries(struct pv_gpu *sc, struct pv_dmamem *list)
 {
-	pv_dmamem_release(list, pv_virtio_broken(sc->sc_dev) != NULL);
+	if (pv_virtio_broken(sc->sc_dev) == NULL)
+		pv_dmamem_free(list);
+	else if (list->dm_kva != NULL)
+		sc->sc_cmds->gc_left = *list;
 }
 
 static int

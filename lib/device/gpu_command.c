@@ -395,6 +395,7 @@ gpu_jobs_stopped(struct pv_gpu *sc, int confirmed)
 	for (i = 0; i < GPU_NSLOTS; i++)
 		gpu_synced_over(&sc->sc_cmds->gc_slots[i]);
 	gpu_init_slots(sc->sc_cmds);
+	pv_dmamem_free(&sc->sc_cmds->gc_left);
 }
 
 /* Commands that are waited for */
