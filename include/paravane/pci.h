@@ -74,15 +74,16 @@ struct pv_pci_window {
 	uint8_t pw_bar;
 };
 
-/* Shared memory, checked likewise. */
-struct pv_pci_region {
-	uint64_t pr_off;
-	uint64_t pr_len;
-	uint8_t pr_id;
-	uint8_t pr_bar;
+/* What lies where: structures, and shared memory, which was checked likewise. */
+struct pv_pci_place {
+	uint64_t pl_off;
+	uint64_t pl_len;
+	uint8_t pl_bar;
+	int pl_id;			/* of shared memory; -1: a structure */
 };
 
 #define PV_PCI_MAXREGIONS	8	/* that a capability list has room for */
+#define PV_PCI_MAXPLACES	(4 + PV_PCI_MAXREGIONS)
 
 struct pv_pci;
 
@@ -115,8 +116,8 @@ struct pv_pci {
 	struct pv_pci_window pp_notify;
 	struct pv_pci_window pp_isr;
 	struct pv_pci_window pp_device;
-	struct pv_pci_region pp_regions[PV_PCI_MAXREGIONS];
-	unsigned int pp_nregions;
+	struct pv_pci_place pp_places[PV_PCI_MAXPLACES];
+	unsigned int pp_nplaces;
 	uint32_t pp_notify_multiplier;
 	unsigned int pp_nqueues;
 	struct pv_pci_doorbell *pp_doorbells;	/* by queue */

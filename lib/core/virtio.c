@@ -314,14 +314,11 @@ intr_is_welcome(struct pv_virtio *dev)
 int
 pv_virtio_shm(struct pv_virtio *dev, unsigned int id, struct pv_shm *shm)
 {
-	int error;
+	int error = ENOTSUP;
 
-	memset(shm, 0, sizeof(*shm));
-	if (dev->vd_ops->to_shm == NULL)
-		return ENOTSUP;
-	error = dev->vd_ops->to_shm(dev->vd_transport, id, shm);
-	if (error == 0 && (shm->sh_len == 0 ||
-	    shm->sh_len > UINT64_MAX - shm->sh_start)) {
+	if (dev->vd_ops->to_shm != NULL)
+		error = dev->vd_ops->to_shm(dev->vd_transport, id, shm);
+	if (error == 0 && shm->sh_start + shm->sh_len <= shm->sh_start) {
 		pv_kern_log(PV_LOG_WARNING, dev->vd_name, "shared memory %u "
 		    "ignored: 0x%llx + 0x%llx", id,
 		    (unsigned long long)shm->sh_start,

@@ -252,17 +252,17 @@ static int
 pci_shm(void *v, unsigned int id, struct pv_shm *shm)
 {
 	const struct pv_pci *pp = v;
-	const struct pv_pci_region *pr = pp->pp_regions;
+	const struct pv_pci_place *pl = pp->pp_places;
 	unsigned int i;
 
 	if (pp->pp_ops->po_bar_size == NULL)
 		return ENOTSUP;
-	for (i = 0; i < pp->pp_nregions; i++, pr++) {
-		if (pr->pr_id != id)
+	for (i = 0; i < pp->pp_nplaces; i++, pl++) {
+		if (pl->pl_id < 0 || (unsigned int)pl->pl_id != id)
 			continue;
-		shm->sh_bar = pr->pr_bar;
-		shm->sh_start = pr->pr_off;
-		shm->sh_len = pr->pr_len;
+		shm->sh_bar = pl->pl_bar;
+		shm->sh_start = pl->pl_off;
+		shm->sh_len = pl->pl_len;
 		return 0;
 	}
 	return ENXIO;

@@ -11,7 +11,7 @@
 struct cap {
 	unsigned int cp_type;
 	unsigned int cp_bar;
-	unsigned int cp_id;
+	int cp_id;
 	unsigned int cp_len;		/* of the capability itself */
 	uint64_t cp_off;
 	uint64_t cp_length;
@@ -132,6 +132,17 @@ window_of(struct pv_pci *pp, unsigned int type)
 	}
 }
 
+static void
+take_place(struct pv_pci *pp, const struct cap *cp, int id)
+{
+	struct pv_pci_place *pl = &pp->pp_places[pp->pp_nplaces++];
+
+	pl->pl_off = cp->cp_off;
+	pl->pl_len = cp->cp_length;
+	pl->pl_bar = (uint8_t)cp->cp_bar;
+	pl->pl_id = id;
+}
+
 /* The first good structure of a kind is taken. */
 static void
 take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
@@ -153,62 +164,47 @@ take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
 	pw->pw_bar = (uint8_t)cp->cp_bar;
 	if (cp->cp_type == VIRTIO_CAP_NOTIFY)
 		pp->pp_notify_multiplier = cp->cp_multiplier;
+	take_place(pp, cp, -1);
 }
 
-static bool
-meet(uint64_t off, uint64_t len, uint64_t off2, uint64_t len2)
+/* Whether there is something else already, of the device's or another region. */
+static const char *
+region_meets(const struct pv_pci *pp, const struct cap *cp)
 {
-	return off < off2 + len2 && off2 < off + len;
-}
-
-/* Whether there is something else of the device's, or of another region's. */
-static bool
-is_taken(struct pv_pci *pp, const struct cap *cp)
-{
-	const struct pv_pci_window *pw;
-	const struct pv_pci_region *pr;
+	const struct pv_pci_place *pl = pp->pp_places;
 	unsigned int i;
 
-	for (i = VIRTIO_CAP_COMMON; i <= VIRTIO_CAP_DEVICE; i++) {
-		pw = window_of(pp, i);
-		if (pw->pw_bar == cp->cp_bar && meet(cp->cp_off,
-		    cp->cp_length, pw->pw_off, pw->pw_len))
-			return true;
+	for (i = 0; i < pp->pp_nplaces; i++, pl++) {
+		if (pl->pl_id == cp->cp_id)
+			return "its id again";
+		if (pl->pl_bar == cp->cp_bar &&
+		    pl->pl_off < cp->cp_off + cp->cp_length &&
+		    cp->cp_off < pl->pl_off + pl->pl_len)
+			return "in the way";
 	}
-	for (i = 0, pr = pp->pp_regions; i < pp->pp_nregions; i++, pr++)
-		if (pr->pr_bar == cp->cp_bar && meet(cp->cp_off,
-		    cp->cp_length, pr->pr_off, pr->pr_len))
-			return true;
-	return false;
+	return NULL;
 }
 
 static const char *
-region_fault(struct pv_pci *pp, const struct cap *cp)
+region_fault(const struct pv_pci *pp, const struct cap *cp)
 {
 	uint64_t size;
-	unsigned int i;
 
 	if (cp->cp_len < VIRTIO_CAP_64_LEN)
 		return "no room for 64 bits";
 	if (cp->cp_bar >= PV_PCI_MAXBARS)
 		return "no such BAR";
-	if (cp->cp_length == 0)
-		return "too short";
-	for (i = 0; i < pp->pp_nregions; i++)
-		if (pp->pp_regions[i].pr_id == cp->cp_id)
-			return "its id again";
 	if (pp->pp_ops->po_bar_size(pp->pp_cookie, cp->cp_bar, &size) != 0)
 		return "BAR can't be mapped";
-	if (cp->cp_off > size || cp->cp_length > size - cp->cp_off)
-		return "outside the BAR";
-	return is_taken(pp, cp) ? "in the way" : NULL;
+	if (cp->cp_off >= size || cp->cp_length - 1 >= size - cp->cp_off)
+		return "empty, or outside the BAR";
+	return region_meets(pp, cp);
 }
 
 static void
 take_regions(struct pv_pci *pp, const struct bars *br)
 {
 	const struct cap *cp = br->br_regions;
-	struct pv_pci_region *pr;
 	const char *fault;
 	unsigned int i;
 
@@ -216,40 +212,40 @@ take_regions(struct pv_pci *pp, const struct bars *br)
 		return;
 	for (i = 0; i < br->br_nregions; i++, cp++) {
 		fault = region_fault(pp, cp);
-		if (fault != NULL) {
+		if (fault != NULL)
 			complain(pp, cp, fault);
-			continue;
-		}
-		pr = &pp->pp_regions[pp->pp_nregions++];
-		pr->pr_id = (uint8_t)cp->cp_id;
-		pr->pr_bar = (uint8_t)cp->cp_bar;
-		pr->pr_off = cp->cp_off;
-		pr->pr_len = cp->cp_length;
+		else
+			take_place(pp, cp, cp->cp_id);
 	}
 }
 
+/* As many words as a structure of its type has, and the capability too. */
 static void
 read_cap(const struct pv_pci *pp, unsigned int reg, uint32_t head,
     struct cap *cp)
 {
-	uint32_t bar = conf_read(pp, reg + VIRTIO_CAP_BAR);
+	uint32_t words[VIRTIO_CAP_64_LEN / 4] = { 0 };
+	unsigned int i, len = VIRTIO_CAP_LEN;
 
-	memset(cp, 0, sizeof(*cp));
 	cp->cp_len = (head >> 16) & 0xff;
 	cp->cp_type = head >> 24;
-	cp->cp_bar = bar & 0xff;
-	cp->cp_id = (bar >> 8) & 0xff;
-	cp->cp_off = conf_read(pp, reg + VIRTIO_CAP_OFFSET);
-	cp->cp_length = conf_read(pp, reg + VIRTIO_CAP_LENGTH);
-	if (cp->cp_type == VIRTIO_CAP_NOTIFY &&
-	    cp->cp_len >= VIRTIO_CAP_NOTIFY_LEN)
-		cp->cp_multiplier = conf_read(pp, reg + VIRTIO_CAP_MULTIPLIER);
-	if (cp->cp_type == VIRTIO_CAP_SHM && cp->cp_len >= VIRTIO_CAP_64_LEN) {
-		cp->cp_off |= (uint64_t)conf_read(pp,
-		    reg + VIRTIO_CAP_OFFSET_HI) << 32;
-		cp->cp_length |= (uint64_t)conf_read(pp,
-		    reg + VIRTIO_CAP_LENGTH_HI) << 32;
-	}
+	if (cp->cp_type == VIRTIO_CAP_NOTIFY)
+		len = VIRTIO_CAP_NOTIFY_LEN;
+	else if (cp->cp_type == VIRTIO_CAP_SHM)
+		len = VIRTIO_CAP_64_LEN;
+	if (len > cp->cp_len)
+		len = VIRTIO_CAP_LEN;
+	for (i = 1; i < len / 4; i++)
+		words[i] = conf_read(pp, reg + 4 * i);
+	cp->cp_bar = words[VIRTIO_CAP_BAR / 4] & 0xff;
+	cp->cp_id = (int)(words[VIRTIO_CAP_BAR / 4] >> 8 & 0xff);
+	cp->cp_off = words[VIRTIO_CAP_OFFSET / 4];
+	cp->cp_length = words[VIRTIO_CAP_LENGTH / 4];
+	cp->cp_multiplier = words[VIRTIO_CAP_MULTIPLIER / 4];
+	if (cp->cp_type != VIRTIO_CAP_SHM)
+		return;
+	cp->cp_off |= (uint64_t)words[VIRTIO_CAP_OFFSET_HI / 4] << 32;
+	cp->cp_length |= (uint64_t)words[VIRTIO_CAP_LENGTH_HI / 4] << 32;
 }
 
 /* Others are not even read: behind one of them is a window to registers. */

@@ -127,6 +127,7 @@ test_regions_are_found_beyond_32_bits(void **state)
 	assert_int_equal(pv_virtio_shm(dev, 0, &shm), ENXIO);
 	assert_int_equal(pv_virtio_shm(dev, 257, &shm), ENXIO);
 	assert_int_equal(pv_virtio_shm(dev, 0x101, &shm), ENXIO);
+	assert_int_equal(pv_virtio_shm(dev, UINT32_MAX, &shm), ENXIO);
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
@@ -180,7 +181,7 @@ test_the_first_region_of_an_id_is_taken(void **state)
 	assert_int_equal(stand_attach(&stand), 0);
 	assert_int_equal(pv_virtio_shm(dev, 1, &shm), 0);
 	assert_int_equal(shm.sh_start, 8192);
-	assert_int_equal(pp->pp_nregions, 1);
+	assert_int_equal(pp->pp_nplaces, 4 + 1);
 	assert_non_null(strstr(port.po_log, "its id again"));
 	assert_int_equal(stand_finish(&stand), 0);
 }
@@ -236,7 +237,7 @@ test_regions_are_no_more_than_fit(void **state)
 	}
 	fp->fp_conf[CAP_NOTIFY + 1] = 0x84;
 	assert_int_equal(attach(), 0);
-	assert_in_range(pp->pp_nregions, 0, PV_PCI_MAXREGIONS);
+	assert_in_range(pp->pp_nplaces, 4, PV_PCI_MAXPLACES);
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
