@@ -57,7 +57,7 @@ struct net_txq {
 	uint64_t tq_frames, tq_bytes, tq_toolong, tq_gso;
 	uint8_t tq_stopped;		/* by pv_net_reset_tx */
 	uint64_t tq_used;		/* the watchdog's: as it last was, */
-	uint64_t tq_since_ns;		/* and since when */
+	uint64_t tq_since_ns;		/* and since when; 0: not seen so */
 	unsigned int tq_index;
 	struct pv_net *tq_sc;
 };

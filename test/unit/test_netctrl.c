@@ -1255,6 +1255,38 @@ a_queue_that_hangs_is_seen(void **state)
 	port_buf_free(pb[1]);
 }
 
+/* What hung before a reset is no word about what is sent after it. */
+static void
+a_reset_ends_a_hang(void **state)
+{
+	struct port_buf *pb = port_buf_new(200);
+	struct pv_net_tx plain = { .tx_flags = 0 };
+	unsigned int alone;
+
+	(void)state;
+	rig.rg_offered |= PV_F_BIT(PV_F_RING_RESET);
+	for (alone = 0; alone <= 1; alone++) {
+		up(0, 0);
+		keeps = 1;
+		assert_int_equal(send_on(0, pb, 60, plain), 0);
+		assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+		port.po_now_ns += 9000;
+		assert_true(pv_net_stalled_ns(&net, 0) >= 9000);
+		assert_int_equal(alone ? pv_net_reset_tx(&net, 0) :
+		    pv_net_stop(&net), 0);
+		assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
+		assert_null(pv_net_drain_tx(&net, 0));
+		assert_int_equal(alone ? pv_net_resume_tx(&net, 0) :
+		    pv_net_start(&net), 0);
+		assert_int_equal(send_on(0, pb, 60, plain), 0);
+		assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+		assert_int_equal(pv_net_stop(&net), 0);
+		assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
+		assert_int_equal(pv_net_detach(&net), 0);
+	}
+	port_buf_free(pb);
+}
+
 static void
 a_queue_that_hangs_is_taken_back(void **state)
 {
@@ -1354,6 +1386,7 @@ main(void)
 		T(statistics_are_told),
 		T(hostile_statistics),
 		T(a_queue_that_hangs_is_seen),
+		T(a_reset_ends_a_hang),
 		T(a_queue_that_hangs_is_taken_back),
 		T(hostile_configuration_is_read_bit_by_bit),
 	};
