@@ -137,6 +137,29 @@ use_device(struct pv_virtq **vqs)
 	port_buf_free(pb);
 }
 
+/* What is found of shared memory is memory, and within its BAR. */
+static void
+find_regions(void)
+{
+	struct pv_shm shm;
+	uint64_t size;
+	unsigned int id;
+
+	for (id = 0; id < 3; id++) {
+		if (pv_virtio_shm(&st.st_dev, id, &shm) != 0) {
+			holds(RULE_RANGES, shm.sh_len == 0);
+			continue;
+		}
+		holds(RULE_RANGES, shm.sh_len > 0 &&
+		    shm.sh_start + shm.sh_len > shm.sh_start);
+		if (st.st_kind != STAND_PCI)
+			continue;
+		holds(RULE_WINDOW, shm.sh_bar >= 0 && fake_pci_ops.po_bar_size(
+		    &st.st_fp, (unsigned int)shm.sh_bar, &size) == 0 &&
+		    shm.sh_start + shm.sh_len <= size);
+	}
+}
+
 /* As a driver would, on whatever is there. Whether the device was lost. */
 static int
 drive(void)
@@ -148,6 +171,7 @@ drive(void)
 	int lost = 0;
 
 	st.st_fd.fd_notify = device;
+	find_regions();
 	bounded(60, i = pv_virtio_negotiate(&st.st_dev, &no_features,
 	    NULL) != 0);
 	if (i == 0) {
@@ -220,6 +244,14 @@ scene_pci(void)
 	ops.po_map_bar = map_bar;
 	ops.po_conf_read = conf_read;
 	lie_over(&st.st_fp.fp_space);
+	if (draw(2)) {
+		st.st_fp.fp_shmlen = (uint64_t)strange() << draw(33);
+		fake_pci_region(&st.st_fp, 24, draw(3), draw(8) ?
+		    FAKE_PCI_SHMBAR : FAKE_PCI_BAR, strange(), strange());
+		fake_pci_region(&st.st_fp, 24, draw(3), FAKE_PCI_SHMBAR,
+		    (uint64_t)strange() << draw(33),
+		    (uint64_t)strange() << draw(33));
+	}
 	meddle(&st.st_fp);
 	if (draw(4) == 0)
 		st.st_fp.fp_barlen = strange();
