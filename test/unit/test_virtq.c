@@ -858,6 +858,105 @@ test_barriers_stand_between(void **state)
 	}
 }
 
+/* What is in the first descriptor of a packed ring, as the device sees it. */
+static struct {
+	char kind;
+	int outer;
+	uint64_t addr;
+	uint16_t flags;
+} at_barrier[16];
+static unsigned int used_at;	/* where the next used one is */
+
+/*
+ * At the barrier before a used descriptor's id and length the device has not
+ * written its length in full: who has read it before that has another.
+ */
+static void
+note_packed_barrier(char kind, bool outer)
+{
+	bus_addr_t desc = stand.st_fd.fd_queues[0].fq_desc;
+	uint8_t bytes[16];
+	uint32_t len;
+
+	if (nbarriers == sizeof(at_barrier) / sizeof(at_barrier[0]))
+		return;
+	port_dma_read(desc, bytes, sizeof(bytes));
+	at_barrier[nbarriers].kind = kind;
+	at_barrier[nbarriers].outer = outer;
+	at_barrier[nbarriers].addr = wire_get(bytes, 8);
+	at_barrier[nbarriers++].flags = (uint16_t)wire_get(bytes + 14, 2);
+	if (kind == 'r') {
+		len = wire32(2);
+		port_dma_write(desc + 16 * used_at + 8, &len, sizeof(len));
+	}
+}
+
+static void
+expect_barriers(const char *kinds, int outer)
+{
+	unsigned int i;
+
+	port_barrier_hook = NULL;
+	assert_int_equal(nbarriers, strlen(kinds));
+	for (i = 0; i < nbarriers; i++) {
+		assert_int_equal(at_barrier[i].kind, kinds[i]);
+		assert_int_equal(at_barrier[i].outer, outer);
+	}
+	nbarriers = 0;
+}
+
+static void
+begin_barriers(void)
+{
+	nbarriers = 0;
+	port_barrier_hook = note_packed_barrier;
+}
+
+/* A descriptor before its flags, flags before the question; and in dequeue. */
+static void
+test_packed_barriers_stand_between(void **state)
+{
+	const uint64_t with[] = { 0, PV_F_BIT(PV_F_ORDER_PLATFORM) };
+	struct pv_used us[2];
+	unsigned int taken;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features |= with[i];
+		begin();
+		used_at = 0;
+		begin_barriers();
+		post(0);
+		expect_barriers("", i);
+		begin_barriers();
+		assert_int_equal(pv_virtq_publish(vq), 1);
+		assert_int_not_equal(at_barrier[0].addr, 0);
+		assert_int_equal(at_barrier[0].flags & 0x8080, 0);
+		assert_int_equal(at_barrier[1].flags & 0x8080, 0x80);
+		expect_barriers("wm", i);
+		device_fills('b', 1);
+		begin_barriers();
+		assert_int_equal(pv_virtq_dequeue(vq, us), 0);
+		assert_int_equal(us[0].us_len, 2);
+		assert_int_equal(pv_virtq_dequeue(vq, us), EAGAIN);
+		expect_barriers("r", i);
+		begin_barriers();
+		assert_int_equal(pv_virtq_intr_enable(vq), 0);
+		expect_barriers("m", i);
+		post_and_publish(1);
+		device_fills('c', 1);
+		begin_barriers();
+		used_at = 1;
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us, 2, &taken), 0);
+		assert_int_equal(taken, 1);
+		assert_int_equal(us[0].us_len, 2);
+		expect_barriers("r", i);
+		finish();
+	}
+}
+
 static void
 test_a_disabled_interrupt_stays_away(void **state)
 {
@@ -1906,6 +2005,7 @@ static const struct CMUnitTest split[] = {
 
 static const struct CMUnitTest packed[] = {
 	T(test_packed_used_ids_are_judged),
+	T(test_packed_barriers_stand_between),
 	T(test_packed_more_than_there_is_breaks),
 	T(test_packed_lengths_count_where_something_was_written),
 	T(test_packed_sizes_are_any),
