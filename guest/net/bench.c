@@ -522,4 +522,4 @@ cmd_netbench(int argc, char **argv)
 }
 COMMAND(netbench, cmd_netbench,
     "netbench IF send|recv [size=N] [batch=N] [frames=N] [ms=N] [gso=N] "
-    "[queue=N] | tcp send HOST PORT MS | tcp receive HOST PORT", "frames at the driver, without the stack; TCP");
+    "[gap=US] [queue=N] | tcp send HOST PORT MS | tcp receive HOST PORT", "frames at the driver, without the stack; TCP");

@@ -119,8 +119,50 @@ show_media(struct net_if *ifp)
 		tty_printf("\tmedia %u Mbit/s%s\n", ni->ni_speed,
 		    ni->ni_duplex == PV_NET_DUPLEX_FULL ? " full-duplex" :
 		    ni->ni_duplex == PV_NET_DUPLEX_HALF ? " half-duplex" : "");
-	if (ifp->if_rxmode & PV_NET_MODE_PROMISC)
-		tty_printf("\tpromiscuous\n");
+}
+
+/* What ifset.c sets, in its words. */
+static void
+show_settings(struct net_if *ifp)
+{
+	static const char *const way[] = { "rx", "tx" };
+	const uint64_t offloads = pv_net_info(&ifp->if_net)->ni_offloads;
+	const bool is_on[] = {
+		ifp->if_rxmode & PV_NET_MODE_PROMISC,
+		ifp->if_rxmode & PV_NET_MODE_ALLMULTI,
+		pv_virtio_has(ifp->if_dev, PV_NET_F_CSUM) &&
+		    !ifp->if_notxcsum,
+		offloads & PV_F_BIT(PV_NET_F_GUEST_CSUM),
+		offloads & PV_NET_LRO,
+	};
+	static const char *const name[] = {
+		"promisc", "allmulti", "txcsum", "rxcsum", "lro"
+	};
+	unsigned int i, column = 12;
+	bool some = false;
+
+	tty_printf("\ton:");
+	for (i = 0; i < sizeof(is_on) / sizeof(is_on[0]); i++)
+		if (is_on[i])
+			tty_printf(" %s", name[i]);
+	tty_printf("\n");
+	for (i = 0; i < 4096; i++) {
+		if ((ifp->if_vlans[i / 32] & 1u << i % 32) == 0)
+			continue;
+		if (!some)
+			tty_printf("\tvlan");
+		tty_item(&column, 12, " %u", i);
+		some = true;
+	}
+	if (some)
+		tty_printf("\n");
+	if (ifp->if_rss != NULL)
+		tty_printf("\trss %s\n", ifp->if_rss);
+	for (i = 0; i < 2; i++)
+		if (ifp->if_coalesce[i].co_frames != 0)
+			tty_printf("\tcoalesce %s %u frames %u us\n", way[i],
+			    ifp->if_coalesce[i].co_frames,
+			    ifp->if_coalesce[i].co_us);
 }
 
 static void
@@ -139,6 +181,7 @@ show_if(struct net_if *ifp)
 	tty_printf("\tether %02x:%02x:%02x:%02x:%02x:%02x\n", mac[0], mac[1],
 	    mac[2], mac[3], mac[4], mac[5]);
 	show_media(ifp);
+	show_settings(ifp);
 	show_inet(ifp);
 	show_inet6(ifp);
 	show_counters(ifp);
@@ -168,6 +211,8 @@ ifconfig(int argc, char **argv)
 		ifset_help();
 		return 0;
 	}
+	if (argc > 1 && argv[1][0] == '-')
+		return shell_usage(argv[0]);
 	if (argc == 1) {
 		for (ifp = net_next(NULL); ifp != NULL; ifp = net_next(ifp))
 			show_if(ifp);

@@ -517,8 +517,10 @@ if_set_mtu(struct net_if *ifp, unsigned int mtu)
 		error = if_restart_with_mtu(ifp, mtu);
 		ifp->if_busy = false;
 	}
-	if (error == 0)
+	if (error == 0) {
+		ifp->if_setmtu = mtu;
 		if_mtu_changed(ifp);
+	}
 	return error;
 }
 
@@ -664,7 +666,12 @@ if_renegotiate(struct net_if *ifp, uint64_t deny, uint64_t want)
 		ifp->if_want = want;
 		(void)if_attach_again(ifp);
 	}
+	memset(ifp->if_vlans, 0, sizeof(ifp->if_vlans));
+	memset(ifp->if_coalesce, 0, sizeof(ifp->if_coalesce));
+	ifp->if_rss = NULL;
 	ifp->if_busy = false;
+	if (ifp->if_setmtu != 0 && if_set_mtu(ifp, ifp->if_setmtu) == EINVAL)
+		ifp->if_setmtu = 0;
 	if_link_changed(ifp);
 	return error;
 }

@@ -114,6 +114,12 @@ struct net_if {
 	unsigned int	if_nagain;	/* sent again */
 	unsigned int	if_maxagain;
 	unsigned int	if_firstmtu;	/* at this negotiation */
+	unsigned int	if_setmtu;	/* what was set, or 0 */
+	/* what the device was told, since it was last attached */
+	uint32_t	if_vlans[4096 / 32];
+	const char	*if_rss;	/* NULL: nothing */
+	struct pv_net_coalescing if_coalesce[2];	/* rx, tx */
+	bool		if_dhcp;	/* asks for its address */
 	bool		if_running;
 	bool		if_busy;	/* being stopped or started */
 	bool		if_starved;	/* lwIP was told that there is no room */
@@ -182,7 +188,8 @@ void	if_hung(struct net_if *);
  * if_wantpairs now say
  *
  * EBUSY; or as if_attach: then deny and want are tried, and it is down if the
- * device does not take those either. Threads only.
+ * device does not take those either. Address, receive modes and, where it still
+ * fits, the MTU stay. Threads only.
  */
 int	if_renegotiate(struct net_if *, uint64_t deny, uint64_t want);
 

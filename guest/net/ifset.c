@@ -66,9 +66,11 @@ set_mtu(struct net_if *ifp, char **argv)
 static int
 set_up(struct net_if *ifp, char **argv)
 {
+	bool was_up = netif_is_up(&ifp->if_netif);
+
 	(void)argv;
 	netif_set_up(&ifp->if_netif);
-	return 0;
+	return ifp->if_dhcp && !was_up ? net_start_dhcp(ifp) : 0;
 }
 
 static int
@@ -115,6 +117,10 @@ set_mac(struct net_if *ifp, char **argv)
 		tty_printf("mac: %s is not like 02:00:00:00:00:01\n", argv[1]);
 		return EINVAL;
 	}
+	if ((mac[0] & 1) || memcmp(mac, "\0\0\0\0\0", sizeof(mac)) == 0) {
+		tty_printf("mac: %s is a group's, or nobody's\n", argv[1]);
+		return EINVAL;
+	}
 	error = pv_net_set_mac(&ifp->if_net, mac);
 	if (error == 0) {
 		memcpy(ifp->if_netif.hwaddr, mac, sizeof(mac));
@@ -141,13 +147,19 @@ static int
 set_vlan(struct net_if *ifp, char **argv)
 {
 	unsigned long long id;
+	uint32_t bit;
+	int error;
 	bool on;
 
 	if (shell_number("vlan", argv[1], 0, 4095, &id) != 0 ||
 	    on_or_off("vlan", argv[2], &on) != 0)
 		return EINVAL;
-	return failed(ifp, "vlan",
-	    pv_net_set_vlan(&ifp->if_net, (unsigned int)id, on));
+	error = pv_net_set_vlan(&ifp->if_net, (unsigned int)id, on);
+	bit = 1u << id % 32;
+	if (error == 0)
+		ifp->if_vlans[id / 32] = on ? ifp->if_vlans[id / 32] | bit :
+		    ifp->if_vlans[id / 32] & ~bit;
+	return failed(ifp, "vlan", error);
 }
 
 static int
@@ -170,16 +182,17 @@ set_pairs(struct net_if *ifp, char **argv)
 static int
 set_rx_offload(struct net_if *ifp, char **argv)
 {
-	uint64_t now = pv_net_info(&ifp->if_net)->ni_offloads, mask;
+	const uint64_t csum = PV_F_BIT(PV_NET_F_GUEST_CSUM);
+	uint64_t now = pv_net_info(&ifp->if_net)->ni_offloads, mask, has;
 	bool on;
 
 	if (on_or_off(argv[0], argv[1], &on) != 0)
 		return EINVAL;
-	mask = pv_virtio_features(ifp->if_dev) & PV_NET_LRO;
+	has = pv_virtio_features(ifp->if_dev) & (PV_NET_LRO | csum);
+	mask = has & PV_NET_LRO;
 	if (strcmp(argv[0], "rxcsum") == 0)
-		mask = on ? PV_F_BIT(PV_NET_F_GUEST_CSUM) :
-		    mask | PV_F_BIT(PV_NET_F_GUEST_CSUM);
-	if (mask == 0)
+		mask = on ? has & csum : has;
+	if (on && mask == 0)
 		return failed(ifp, argv[0], ENOTSUP);
 	return failed(ifp, argv[0], pv_net_set_offloads(&ifp->if_net,
 	    on ? now | mask : now & ~mask));
@@ -223,6 +236,9 @@ set_feature(struct net_if *ifp, char **argv)
 		tty_printf("feature: none is called %s\n", argv[1]);
 		return EINVAL;
 	}
+	if (on && (pv_virtio_negotiation(ifp->if_dev)->ng_offered &
+	    PV_F_BIT(bit)) == 0)
+		return failed(ifp, argv[1], ENOTSUP);
 	if (on) {
 		ifp->if_deny &= ~PV_F_BIT(bit);
 		ifp->if_want |= PV_F_BIT(bit) & CAN_WANT;
@@ -254,6 +270,7 @@ set_rss(struct net_if *ifp, char **argv)
 	};
 	struct pv_net_rss rss = { .nr_types = 0 };
 	unsigned int i, n = sizeof(kinds) / sizeof(kinds[0]);
+	int error;
 
 	for (i = 0; i < n && strcmp(kinds[i].name, argv[1]) != 0; i++)
 		continue;
@@ -263,7 +280,10 @@ set_rss(struct net_if *ifp, char **argv)
 	}
 	rss.nr_types = kinds[i].types &
 	    pv_net_info(&ifp->if_net)->ni_hash_types;
-	return failed(ifp, "rss", pv_net_set_rss(&ifp->if_net, &rss));
+	error = pv_net_set_rss(&ifp->if_net, &rss);
+	if (error == 0)
+		ifp->if_rss = i == 0 ? NULL : kinds[i].name;
+	return failed(ifp, "rss", error);
 }
 
 static int
@@ -272,6 +292,7 @@ set_coalesce(struct net_if *ifp, char **argv)
 	struct pv_net_coalescing co;
 	unsigned long long frames, us;
 	bool rx = strcmp(argv[1], "rx") == 0;
+	int error;
 
 	if (!rx && strcmp(argv[1], "tx") != 0) {
 		tty_printf("coalesce: rx or tx, not %s\n", argv[1]);
@@ -282,8 +303,11 @@ set_coalesce(struct net_if *ifp, char **argv)
 		return EINVAL;
 	co.co_frames = (uint32_t)frames;
 	co.co_us = (uint32_t)us;
-	return failed(ifp, "coalesce", pv_net_set_coalescing(&ifp->if_net,
-	    rx ? PV_NET_ALL_RXQ : PV_NET_ALL_TXQ, &co));
+	error = pv_net_set_coalescing(&ifp->if_net,
+	    rx ? PV_NET_ALL_RXQ : PV_NET_ALL_TXQ, &co);
+	if (error == 0)
+		ifp->if_coalesce[rx ? 0 : 1] = co;
+	return failed(ifp, "coalesce", error);
 }
 
 static void

@@ -373,6 +373,7 @@ net_parse(const char *text, struct net_static *ns)
 void
 net_set_static(struct net_if *ifp, const struct net_static *ns)
 {
+	ifp->if_dhcp = false;
 	dhcp_release_and_stop(&ifp->if_netif);
 	netif_set_addr(&ifp->if_netif, &ns->ns_addr, &ns->ns_mask,
 	    &ns->ns_gateway);
@@ -389,6 +390,7 @@ net_start_dhcp(struct net_if *ifp)
 		    ifp->if_netif.mtu);
 		return EMSGSIZE;
 	}
+	ifp->if_dhcp = true;
 	return dhcp_start(&ifp->if_netif) == ERR_OK ? 0 : ENOMEM;
 }
 

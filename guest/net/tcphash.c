@@ -314,7 +314,8 @@ transfer_run(struct transfer *tr, const char *host, u16_t port)
 	}
 	transfer_abort(tr);
 	if (error)
-		tty_printf("tcphash: %s after %llu bytes\n", strerror(error),
+		tty_printf("%s: %s after %llu bytes\n",
+		    tr->tr_plain ? "netbench" : "tcphash", strerror(error),
 		    (unsigned long long)tr->tr_done);
 	else
 		transfer_report(tr, tr->tr_block != NULL ? "sent" : "received");

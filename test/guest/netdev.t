@@ -47,7 +47,10 @@ def settings():
                 ("mtu", "a word is missing"),
                 ("promisc maybe", "on or off, not maybe"),
                 ("mac 2:0:0", "is not like 02:00:00:00:00:01"),
-                ("mac 01:00:00:00:00:01", "mac: "),
+                ("mac 01:00:00:00:00:01", "is a group's"),
+                ("rxcsum on", "the device does not offer it"),
+                ("lro on", "the device does not offer it"),
+                ("feature MQ on", "the device does not offer it"),
                 ("vlan 4096 on", "vlan"),
                 ("pairs 2", "pairs"),
                 ("rss all", "the device does not offer it"),
@@ -60,15 +63,23 @@ def settings():
                    answer)
         answer = g.command("ifconfig net0 promisc on vlan 7 on pairs 1")
         tap.ok(not answer.strip(), "several settings at once", answer)
-        tap.ok("promiscuous" in g.command("ifconfig net0"), "promiscuous")
+        answer = g.command("ifconfig net0")
+        tap.ok(re.search(r"on: promisc allmulti\s.*vlan 7\s", answer, re.S),
+               "are shown", answer)
         g.command("ifconfig net0 promisc off mac 02:00:00:00:00:77")
+        g.command("ifconfig net0 vlan 7 off vlan 4095 on mtu 1400")
         answer = g.command("ifconfig net0")
         tap.ok("ether 02:00:00:00:00:77" in answer and
-               "promiscuous" not in answer, "another address", answer)
+               "promisc" not in answer and "vlan 4095" in answer,
+               "another address", answer)
         tap.ok("1 received" in g.command(PING), "traffic with it")
         g.command("ifconfig net0 feature MRG_RXBUF off", 30)
         answer = g.command("ifconfig net0")
         tap.ok("-MRG_RXBUF(denied" in answer, "a feature given up", answer)
+        tap.ok("mtu 1400 " in answer and "02:00:00:00:00:77" in answer,
+               "MTU and address stay", answer)
+        tap.ok("vlan" not in answer.lower().replace("ctrl_vlan", ""),
+               "VLANs do not, and are not shown", answer)
         tap.ok("1 received" in g.command(PING), "traffic without it")
         g.command("ifconfig net0 feature MRG_RXBUF on", 30)
         answer = g.command("ifconfig net0")
@@ -77,6 +88,14 @@ def settings():
         tap.ok("can't be had so" in answer and
                "1 received" in g.command(PING),
                "what a device is not had without stays", answer)
+        g.command("ifconfig net0 down")
+        tap.ok("inet 10." not in g.command("ifconfig net0"), "down: no lease")
+        g.command("ifconfig net0 up")
+        g.expect(r"^net0: 10\.0\.2\.\d+/24", 30)
+        g.send("\r")
+        g.prompt()
+        tap.ok("1 received" in g.command(PING), "up: it has one again")
+        tap.ok("usage: ifconfig" in g.command("ifconfig -h"), "its usage")
         answer = g.command("ifconfig net0 stats")
         tap.ok(re.search(r"pair 0: rx \d+ frames.*\n.*rx: \d+ queued.*\n"
                          r".*tx: \d+ queued", answer), "counters by queue",
@@ -203,8 +222,13 @@ def hangs():
             peer.close()
             g.send("\r")
             g.prompt()
-            answer = g.command("ifconfig net0")
-            again = re.search(r"(\d+) frames sent again", answer)
+            # It says that it resets, then it does.
+            for _ in range(20):
+                answer = g.command("ifconfig net0")
+                again = re.search(r"(\d+) frames sent again", answer)
+                if again and int(again[1]) >= 40:
+                    break
+                g.command("sleep 200")
             tap.ok(again and int(again[1]) >= 40,
                    "what was queued is sent again", answer)
 
