@@ -24,7 +24,9 @@
  * are taken only together with GUEST_TSO4 and GUEST_TSO6.
  *
  * What the port sets (address, filters, VLANs, pairs, hashes, coalescing,
- * offloads) stays set over a restart. On a stopped device it is only noted.
+ * offloads) stays set over a restart. On a stopped device it is only noted. What
+ * the device refuses is not set, and what was set before stays; but filters
+ * (pv_net_set_rxmode, pv_net_set_macs) are asked for again at each start.
  *
  * MTU. The device's value (VIRTIO_NET_F_MTU) is the hard MTU and becomes the
  * current one. Below 68 the bit is not accepted, and both are as if it had not

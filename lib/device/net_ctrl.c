@@ -394,35 +394,35 @@ put_even_table(const struct pv_net *sc, uint8_t *to, unsigned int pairs)
 static unsigned int
 put_table(const struct pv_net *sc, uint8_t *to, unsigned int pairs)
 {
-	const struct pv_net_ctrl *nc = sc->sc_ctrl;
+	const struct net_rss *rs = &sc->sc_ctrl->nc_rss;
 	unsigned int i;
 
-	if (nc->nc_ntable == 0)
+	if (rs->rs_ntable == 0)
 		return put_even_table(sc, to, pairs);
-	for (i = 0; i < nc->nc_ntable; i++)
-		pv_dev_put16(to + 2 * i, nc->nc_table[i]);
-	return nc->nc_ntable;
+	for (i = 0; i < rs->rs_ntable; i++)
+		pv_dev_put16(to + 2 * i, rs->rs_table[i]);
+	return rs->rs_ntable;
 }
 
 static unsigned int
 put_key(const struct pv_net *sc, uint8_t *to)
 {
-	const struct pv_net_ctrl *nc = sc->sc_ctrl;
+	const struct net_rss *rs = &sc->sc_ctrl->nc_rss;
 
-	to[0] = (uint8_t)nc->nc_nkey;
-	memcpy(to + 1, nc->nc_key, nc->nc_nkey);
-	return 1 + nc->nc_nkey;
+	to[0] = (uint8_t)rs->rs_nkey;
+	memcpy(to + 1, rs->rs_key, rs->rs_nkey);
+	return 1 + rs->rs_nkey;
 }
 
 /* Receive-side scaling / Setting RSS parameters; or only what is hashed. */
 static int
 ctrl_send_rss(struct pv_net *sc, unsigned int pairs)
 {
-	struct pv_net_ctrl *nc = sc->sc_ctrl;
+	const struct net_rss *rs = &sc->sc_ctrl->nc_rss;
 	uint8_t *data = sc->sc_ctrl->nc_data;
 	unsigned int n, len = 8;
 
-	pv_dev_put32(data, nc->nc_hash_types);
+	pv_dev_put32(data, rs->rs_types);
 	if (!net_has(sc, PV_NET_F_RSS)) {
 		memset(data + 4, 0, 8);
 		len = 12 + put_key(sc, data + 12);
@@ -431,7 +431,7 @@ ctrl_send_rss(struct pv_net *sc, unsigned int pairs)
 	}
 	n = put_table(sc, data + len, pairs);
 	pv_dev_put16(data + 4, (uint16_t)(n - 1));
-	pv_dev_put16(data + 6, (uint16_t)nc->nc_default);
+	pv_dev_put16(data + 6, (uint16_t)rs->rs_default);
 	len += 2 * n;
 	pv_dev_put16(data + len, (uint16_t)pairs);
 	len += 2;
@@ -443,14 +443,14 @@ ctrl_send_rss(struct pv_net *sc, unsigned int pairs)
 static void
 rss_evenly(struct pv_net *sc)
 {
-	struct pv_net_ctrl *nc = sc->sc_ctrl;
+	struct net_rss *rs = &sc->sc_ctrl->nc_rss;
 
-	nc->nc_ntable = nc->nc_default = 0;
-	if (nc->nc_set & NET_SET_RSS)
+	rs->rs_ntable = rs->rs_default = 0;
+	if (sc->sc_ctrl->nc_set & NET_SET_RSS)
 		return;
-	nc->nc_hash_types = sc->sc_info.ni_hash_types;
-	nc->nc_nkey = PV_NET_MAXKEY;
-	make_key(nc->nc_key);
+	rs->rs_types = sc->sc_info.ni_hash_types;
+	rs->rs_nkey = PV_NET_MAXKEY;
+	make_key(rs->rs_key);
 }
 
 static int
@@ -474,24 +474,31 @@ ctrl_send_pairs(struct pv_net *sc, unsigned int pairs)
 int
 pv_net_set_pairs(struct pv_net *sc, unsigned int pairs)
 {
+	struct pv_net_ctrl *nc = sc->sc_ctrl;
+	const struct net_rss spread = nc->nc_rss;
 	unsigned int before = sc->sc_npairs;
-	int error = 0;
+	int error;
 
 	if (pairs == 0 || (sc->sc_running && pairs > sc->sc_nqueues))
 		return EINVAL;
-	sc->sc_ctrl->nc_pairs = pairs;
-	if (!sc->sc_running || pairs == before)
+	if (!sc->sc_running || pairs == before) {
+		nc->nc_pairs = pairs;
 		return 0;
+	}
 	rss_evenly(sc);
-	if (net_has(sc, PV_NET_F_MQ) && net_has(sc, PV_NET_F_RSS))
-		sc->sc_ctrl->nc_set &= (uint8_t)~NET_SET_RSS;
 	/* Nothing may be sent on those that go once the command is there. */
 	if (pairs < before)
 		sc->sc_npairs = pairs;
 	error = ctrl_send_pairs(sc, pairs);
-	if (error)
+	if (error) {
 		sc->sc_npairs = before;
-	return error;
+		nc->nc_rss = spread;
+		return error;
+	}
+	nc->nc_pairs = pairs;
+	if (net_has(sc, PV_NET_F_MQ) && net_has(sc, PV_NET_F_RSS))
+		nc->nc_set &= (uint8_t)~NET_SET_RSS;
+	return 0;
 }
 
 static int
@@ -512,52 +519,58 @@ rss_valid(const struct pv_net *sc, const struct pv_net_rss *rss)
 }
 
 static void
-rss_note(struct pv_net_ctrl *nc, const struct pv_net_rss *rss)
+rss_note(struct net_rss *rs, const struct pv_net_rss *rss)
 {
-	nc->nc_set |= NET_SET_RSS;
-	nc->nc_hash_types = rss->nr_types;
-	nc->nc_default = rss->nr_default;
-	nc->nc_ntable = rss->nr_ntable;
+	rs->rs_types = rss->nr_types;
+	rs->rs_default = rss->nr_default;
+	rs->rs_ntable = rss->nr_ntable;
 	if (rss->nr_ntable > 0)
-		memcpy(nc->nc_table, rss->nr_table,
+		memcpy(rs->rs_table, rss->nr_table,
 		    rss->nr_ntable * sizeof(*rss->nr_table));
-	nc->nc_nkey = rss->nr_nkey;
+	rs->rs_nkey = rss->nr_nkey;
 	if (rss->nr_nkey > 0)
-		memcpy(nc->nc_key, rss->nr_key, rss->nr_nkey);
+		memcpy(rs->rs_key, rss->nr_key, rss->nr_nkey);
 	else {
-		nc->nc_nkey = PV_NET_MAXKEY;
-		make_key(nc->nc_key);
+		rs->rs_nkey = PV_NET_MAXKEY;
+		make_key(rs->rs_key);
 	}
 }
 
 int
 pv_net_set_rss(struct pv_net *sc, const struct pv_net_rss *rss)
 {
+	struct pv_net_ctrl *nc = sc->sc_ctrl;
+	const struct net_rss before = nc->nc_rss;
 	int error;
 
 	if (!net_ctrl_ready(sc, NET_BIT(RSS) | NET_BIT(HASH_REPORT), &error))
 		return error ? error : ENETDOWN;
 	if (!rss_valid(sc, rss))
 		return EINVAL;
-	rss_note(sc->sc_ctrl, rss);
-	return ctrl_send_rss(sc, sc->sc_npairs);
+	rss_note(&nc->nc_rss, rss);
+	error = ctrl_send_rss(sc, sc->sc_npairs);
+	if (error)
+		nc->nc_rss = before;
+	else
+		nc->nc_set |= NET_SET_RSS;
+	return error;
 }
 
 /* What was set may be of queues and types that there are no more. */
 static void
 rss_fit(struct pv_net *sc, unsigned int pairs)
 {
-	struct pv_net_ctrl *nc = sc->sc_ctrl;
+	struct net_rss *rs = &sc->sc_ctrl->nc_rss;
 	unsigned int i;
 
-	nc->nc_hash_types &= sc->sc_info.ni_hash_types;
-	if (nc->nc_default >= pairs)
-		nc->nc_default = 0;
-	if (nc->nc_ntable > sc->sc_info.ni_table)
-		nc->nc_ntable = 0;
-	for (i = 0; i < nc->nc_ntable; i++)
-		if (nc->nc_table[i] >= pairs)
-			nc->nc_ntable = 0;
+	rs->rs_types &= sc->sc_info.ni_hash_types;
+	if (rs->rs_default >= pairs)
+		rs->rs_default = 0;
+	if (rs->rs_ntable > sc->sc_info.ni_table)
+		rs->rs_ntable = 0;
+	for (i = 0; i < rs->rs_ntable; i++)
+		if (rs->rs_table[i] >= pairs)
+			rs->rs_ntable = 0;
 }
 
 /* Notifications Coalescing */

@@ -87,6 +87,14 @@ struct pv_net_pair {
 #define NET_COAL_RX		(2 * PV_NET_MAXPAIRS)	/* of all */
 #define NET_COAL_TX		(2 * PV_NET_MAXPAIRS + 1)
 
+/* struct pv_net_rss, copied. */
+struct net_rss {
+	uint32_t rs_types;
+	unsigned int rs_ntable, rs_default, rs_nkey;
+	uint16_t rs_table[PV_NET_MAXTABLE];
+	uint8_t rs_key[PV_NET_MAXKEY];
+};
+
 /* What the port has set, for each start. */
 struct pv_net_ctrl {
 	struct pv_dmamem nc_mem;
@@ -99,10 +107,7 @@ struct pv_net_ctrl {
 	uint8_t nc_macs[PV_NET_MAXMACS * 6];
 	uint8_t nc_vlans[NET_NVLANS / 8];
 	uint64_t nc_offloads;
-	uint32_t nc_hash_types;
-	unsigned int nc_ntable, nc_default, nc_nkey;
-	uint16_t nc_table[PV_NET_MAXTABLE];
-	uint8_t nc_key[PV_NET_MAXKEY];
+	struct net_rss nc_rss;
 	uint8_t nc_coalset[(NET_NCOALS + 7) / 8];
 	struct pv_net_coalescing nc_coals[NET_NCOALS];
 	uint64_t nc_stats;		/* types that the device has; 0: not

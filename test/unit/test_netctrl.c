@@ -742,6 +742,32 @@ rss_spreads_by_hash(void **state)
 	assert_int_equal(pv_net_detach(&net), 0);
 }
 
+static void
+what_is_refused_leaves_what_was_set(void **state)
+{
+	static const uint16_t table[2] = { 1, 0 }, other[1] = { 1 };
+	struct pv_net_rss rss = { .nr_table = table, .nr_ntable = 2,
+	    .nr_key = (const uint8_t *)"k", .nr_nkey = 1 };
+	const char wire[] = "\4\1\0\0\0\0\1\0\0\0\1\0\0\0\3\0\1k";
+
+	(void)state;
+	up_pairs(BIT(MQ) | BIT(RSS), 3, 3);
+	assert_int_equal(pv_net_set_rss(&net, &rss), 0);
+	is_command(1, wire, sizeof(wire) - 1);
+	refuse_class = 4;
+	rss.nr_table = other;
+	rss.nr_ntable = 1;
+	rss.nr_nkey = 0;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EIO);
+	assert_int_equal(pv_net_set_pairs(&net, 2), EIO);
+	refuse_class = -1;
+	restart();
+	assert_int_equal(ncmds, 2);
+	is_command(0, "\4\0\3\0", 4);
+	is_command(1, wire, sizeof(wire) - 1);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
 /* Without MQ a table makes the pairs. */
 static void
 rss_alone_makes_pairs(void **state)
@@ -1370,6 +1396,7 @@ main(void)
 		T(pairs_change_while_it_runs),
 		T(attach_of_pairs_looks_at_each_allocation),
 		T(rss_spreads_by_hash),
+		T(what_is_refused_leaves_what_was_set),
 		T(rss_alone_makes_pairs),
 		T(hashes_without_a_table),
 		T(an_address_is_set_and_stays),
