@@ -14,6 +14,9 @@
  * pv_gpu_flush for what it drew. X is the drawer's: write 0xff, one host takes
  * it as alpha.
  *
+ * Calls of context "thread" on one device never run at the same time, nor while
+ * another of them waits: the port sees to that.
+ *
  * Generations. Each framebuffer has a number of its own. A resize makes a new
  * framebuffer. Pages of the old one that pv_gpu_mmap handed out are not freed
  * before the port says, with pv_gpu_revoked, that nobody maps them; until then

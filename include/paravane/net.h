@@ -324,8 +324,9 @@ struct pv_net {
  * params	copied; may be NULL
  *
  * On return the device runs, with empty rings: the port posts receive buffers
- * to each pair. Pairs are as many as np_pairs, the device and PV_NET_MAXPAIRS
- * allow; a device that refuses more than one has one.
+ * to each pair. Pairs are as many as np_pairs and the device allow. One that has
+ * more than PV_NET_MAXPAIRS, behind which its control queue is out of reach, or
+ * that refuses several, has one.
  * Errors: those of pv_virtio_negotiate, pv_virtq_alloc and pv_virtio_start. On
  * error the device has FAILED set and nothing stays allocated.
  * Context: thread. (Network Device / Device Initialization)
@@ -511,12 +512,12 @@ int pv_net_changed(struct pv_net *);
 #define PV_NET_CHANGED_ANNOUNCE	0x04	/* only with GUEST_ANNOUNCE */
 
 /*
- * What follows goes over the control queue: each waits, at most two seconds,
- * for the device. Errors of all: EIO the device refused or is broken; ETIMEDOUT
- * it did not answer (and is then broken); ENOTSUP the feature was not
- * negotiated; of set_rss, get_coalescing and stats, which can't be noted for
- * later, ENETDOWN not started. Context: thread. (Network Device / Control
- * Virtqueue)
+ * What follows goes over the control queue: each waits for the device, at most a
+ * second for a command, of which pv_net_set_rxmode and pv_net_set_macs may send
+ * seven. Errors of all: EIO the device refused or is broken; ETIMEDOUT it did
+ * not answer (and is then broken); ENOTSUP the feature was not negotiated; of
+ * set_rss, get_coalescing and stats, which can't be noted for later, ENETDOWN
+ * not started. Context: thread. (Network Device / Control Virtqueue)
  *
  * pv_net_announced - the announcements that the device asked for are sent
  */

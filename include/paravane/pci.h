@@ -102,7 +102,7 @@ struct pv_pci_doorbell {
 					 * device gave in its place */
 };
 
-#define PV_PCI_MAXVECTORS	34
+#define PV_PCI_MAXVECTORS	(PV_MAXQUEUES + 1)	/* configuration's too */
 
 /* The transport's state. The port allocates it; all members are private. */
 struct pv_pci {

@@ -75,7 +75,8 @@ enum pv_feature_why {
 struct pv_negotiation {
 	uint64_t ng_offered;	/* by the device */
 	uint64_t ng_asked;	/* what the driver would have liked */
-	uint64_t ng_accepted;	/* what is in use */
+	uint64_t ng_accepted;	/* what is in use, but for RING_RESET where the
+				 * transport can't: pv_virtio_features */
 	uint8_t ng_why[64];	/* enum pv_feature_why, by bit */
 	unsigned int ng_tries;	/* resets it took */
 };

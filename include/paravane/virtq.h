@@ -219,7 +219,8 @@ int pv_virtq_lost(const struct pv_virtq *);
  * pv_virtq_restart - after pv_virtio_stop, a complete drain and a new
  * negotiation: empty the queue for another start. Errors: EINVAL the device now
  * has it in a smaller size (free and allocate it instead); EBUSY something is
- * not drained, or the device is started, or lost. Context: thread.
+ * not drained, or the device is started, or lost; ENOMEM, where the ring is now
+ * of the other kind. Context: thread.
  */
 int pv_virtq_restart(struct pv_virtq *);
 

@@ -183,8 +183,8 @@ setup_msix(struct pv_pci *pp, struct pv_virtio *dev, unsigned int nqueues)
 	unsigned int have, want = nqueues + 1;
 
 	have = pp->pp_ops->po_vectors(pp->pp_cookie);
-	if (have >= want && want <= PV_PCI_MAXVECTORS && try_msix(pp, dev,
-	    PV_INTR_MODE_PER_QUEUE, want, nqueues) == 0)
+	if (have >= want && try_msix(pp, dev, PV_INTR_MODE_PER_QUEUE, want,
+	    nqueues) == 0)
 		return PV_INTR_MODE_PER_QUEUE;
 	if (have >= 2 && try_msix(pp, dev, PV_INTR_MODE_SHARED, 2,
 	    nqueues) == 0)

@@ -837,7 +837,7 @@ test_half_refused_vectors_are_given_up(void **state)
 }
 
 static void
-test_more_vectors_than_we_keep_are_shared(void **state)
+test_each_of_many_queues_has_its_vector(void **state)
 {
 	struct pv_virtq_params vp = {
 		.vp_name = "q", .vp_maxpieces = 1, .vp_maxsegs = 1,
@@ -850,8 +850,8 @@ test_more_vectors_than_we_keep_are_shared(void **state)
 	assert_int_equal(pv_virtio_negotiate(dev, &no_features, NULL), 0);
 	assert_int_equal(pv_virtq_alloc(dev, 59, &vp, &vq), 0);
 	assert_int_equal(pv_virtio_start(dev), 0);
-	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_SHARED);
-	assert_int_equal(fd->fd_queues[59].fq_vector, 1);
+	assert_int_equal(dev->vd_intr_mode, PV_INTR_MODE_PER_QUEUE);
+	assert_int_equal(fd->fd_queues[59].fq_vector, 60);
 	assert_int_equal(pv_virtio_stop(dev), 0);
 	pv_virtq_free(vq);
 	assert_int_equal(stand_finish(&stand), 0);
@@ -1346,7 +1346,7 @@ main(void)
 		cmocka_unit_test(test_fewer_vectors_are_shared),
 		cmocka_unit_test(test_refused_vectors_lead_on),
 		cmocka_unit_test(test_half_refused_vectors_are_given_up),
-		cmocka_unit_test(test_more_vectors_than_we_keep_are_shared),
+		cmocka_unit_test(test_each_of_many_queues_has_its_vector),
 		cmocka_unit_test(test_the_line_reads_its_status),
 		cmocka_unit_test(test_without_any_interrupt_the_poll_sees_all),
 		cmocka_unit_test(test_handlers_are_had_again_after_a_stop),
