@@ -113,6 +113,8 @@ def undefined(objects):
     for path in objects:
         for line in a64.tool("nm", path).splitlines():
             kind, name = line.split()[-2:]
+            if name == "_GLOBAL_OFFSET_TABLE_":
+                continue  # the linker's own, of position-independent code
             if kind == "U":
                 wanted.add(name)
             elif kind in "TtDdBbRrVvWwC":
