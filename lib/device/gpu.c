@@ -95,9 +95,9 @@ gpu_note_displays(struct pv_gpu *sc, uint32_t nmodes)
 	struct pv_gpu_head *head = sc->sc_heads;
 	uint32_t i;
 
-	for (i = 0; i < PV_GPU_MAXSCANOUTS; i++, head++) {
+	for (i = 0; i < sc->sc_nscanouts; i++, head++) {
 		head->gh_enabled = 0;
-		if (i >= nmodes || i >= sc->sc_nscanouts)
+		if (i >= nmodes)
 			continue;
 		head->gh_wish.x = pv_dev_get32(mode + GPU_RECT_X);
 		head->gh_wish.y = pv_dev_get32(mode + GPU_RECT_Y);
@@ -658,7 +658,7 @@ gpu_follow(struct pv_gpu *sc)
 		if ((mask & 1u << i) == 0)
 			continue;
 		result = gpu_update(sc, i);
-		if (changed == 0 || (result < 0 && changed > 0))
+		if (changed == 0 || (result < 0 && changed == 1))
 			changed = result;
 	}
 	if (sc->sc_heads[primary].gh_own == NULL)

@@ -370,9 +370,7 @@ pv_gpu_resource_free(struct pv_gpu *sc, struct pv_gpu_resource *gr)
 
 	if (gr->gr_id == 0)
 		return 0;
-	error = gpu_ready(sc);
-	if (error == 0 && gr->gr_mapped)
-		error = pv_gpu_unmap_blob(sc, gr);
+	error = gr->gr_mapped ? pv_gpu_unmap_blob(sc, gr) : gpu_ready(sc);
 	if (error == 0)
 		error = gpu_of_resource(sc, GPU_CMD_RESOURCE_UNREF, gr->gr_id);
 	if (error == 0)
@@ -425,8 +423,8 @@ gpu_map_valid(const struct pv_gpu *sc, const struct pv_gpu_resource *gr,
 	uint64_t room = sc->sc_hostvisible.sh_len;
 
 	return gr->gr_id != 0 && gr->gr_hostonly && !gr->gr_mapped &&
-	    offset % PAGE_SIZE == 0 && offset <= room &&
-	    gr->gr_size <= room - offset;
+	    offset % PAGE_SIZE == 0 && gr->gr_size <= room &&
+	    offset <= room - gr->gr_size;
 }
 
 int
@@ -487,9 +485,9 @@ gpu_begin_3d(struct pv_gpu *sc, uint32_t ctx, int ring, uint32_t command,
 	struct gpu_job *job;
 	int error;
 
-	error = gpu_ready_for(sc, PV_GPU_F_VIRGL);
-	if (error == 0 && ring >= 0)
-		error = gpu_ready_for(sc, PV_GPU_F_CONTEXT_INIT);
+	/* CONTEXT_INIT is not without VIRGL. */
+	error = gpu_ready_for(sc, ring >= 0 ? PV_GPU_F_CONTEXT_INIT :
+	    PV_GPU_F_VIRGL);
 	if (error)
 		return error;
 	if (ring >= PV_GPU_MAXRINGS)

@@ -379,8 +379,11 @@ gpu_wait_jobs(struct pv_gpu *sc)
 
 	/* Each job has a bound of its own. */
 	gpu_wait_begin(&wait, GPU_TIMEOUT_3D_NS);
-	while ((error = gpu_poll(sc)) == 0 && sc->sc_cmds->gc_njobs > 0)
+	error = gpu_poll(sc);
+	while (sc->sc_cmds->gc_njobs > 0) {	/* none after an error */
 		gpu_wait(sc, &wait);
+		error = gpu_poll(sc);
+	}
 	return error;
 }
 

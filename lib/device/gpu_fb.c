@@ -214,7 +214,7 @@ gpu_make(struct pv_gpu *sc, struct pv_gpu_fb *fb)
 	if (!fb->fb_copied && !sc->sc_noblob &&
 	    pv_virtio_has(sc->sc_dev, PV_GPU_F_RESOURCE_BLOB)) {
 		error = gpu_make_blob(sc, fb);
-		if (error || fb->fb_blob)
+		if (fb->fb_blob)		/* and after an error */
 			return error;
 	}
 	error = gpu_create_2d(sc, fb);

@@ -355,11 +355,9 @@ pv_gpu_flush_end(struct pv_gpu *sc)
 
 	if (!sc->sc_running)
 		return ENXIO;
-	if (cmds->gc_njobs > 0) {
-		gpu_poll(sc);
-		if (cmds->gc_njobs > 0)
-			return EAGAIN;
-	}
+	gpu_poll(sc);
+	if (cmds->gc_njobs > 0)
+		return EAGAIN;
 	error = cmds->gc_error;
 	cmds->gc_error = 0;
 	return error;
@@ -382,9 +380,9 @@ pv_gpu_flush(struct pv_gpu *sc, unsigned int x, unsigned int y,
 static int
 gpu_rect_inside(const struct pv_gpu_fb *fb, const struct pv_gpu_rect *r)
 {
-	return r->w > 0 && r->h > 0 && r->x <= fb->fb_width &&
-	    r->w <= fb->fb_width - r->x && r->y <= fb->fb_height &&
-	    r->h <= fb->fb_height - r->y;
+	return r->w > 0 && r->h > 0 && r->w <= fb->fb_width &&
+	    r->h <= fb->fb_height && r->x <= fb->fb_width - r->w &&
+	    r->y <= fb->fb_height - r->h;
 }
 
 static int

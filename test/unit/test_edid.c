@@ -325,6 +325,58 @@ text_is_ascii(void **state)
 }
 
 static void
+modes_differ_in_one_thing(void **state)
+{
+	(void)state;
+	memset(edid + 38, 1, 16);
+	detailed(edid + 54, 8230, 1024, 288, 768, 72);
+	detailed(edid + 72, 8230, 1000, 312, 768, 72);
+	detailed(edid + 90, 8230, 1024, 288, 700, 140);
+	detailed(edid + 108, 8230, 1024, 288, 768, 73);
+	checksums();
+	assert_int_equal(parse(BLOCK), 0);
+	assert_int_equal(mo.mo_nmodes, 4);
+	assert_int_equal(mo.mo_modes[1].md_width, 1000);
+	assert_int_equal(mo.mo_modes[2].md_height, 700);
+	assert_int_not_equal(mo.mo_modes[3].md_mhz, mo.mo_modes[0].md_mhz);
+}
+
+/* As many thousandths as 32 bits hold, and none from there on. */
+static void
+the_highest_rate(void **state)
+{
+	static const struct {
+		unsigned int clock, width;
+		uint32_t mhz;
+	} rates[] = {
+		{ 64854, 151, 4294966887u }, { 65535, 152, 0 },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		detailed(edid + 54, rates[i].clock, rates[i].width, 0, 1, 0);
+		checksums();
+		assert_int_equal(parse(BLOCK), 0);
+		assert_int_equal(mo.mo_modes[0].md_width, rates[i].width);
+		assert_int_equal(mo.mo_modes[0].md_mhz, rates[i].mhz);
+	}
+}
+
+static void
+text_ends_with_its_line_or_its_field(void **state)
+{
+	(void)state;
+	text(edid + 72, 0xfc, "Short\nabcdefg");
+	text(edid + 90, 0xff, "twelve bytes~");
+	edid[108] = 'x';			/* behind it */
+	checksums();
+	assert_int_equal(parse(BLOCK), 0);
+	assert_string_equal(mo.mo_name, "Short");
+	assert_string_equal(mo.mo_serial, "twelve bytes~");
+}
+
+static void
 hostile_lengths(void **state)
 {
 	unsigned int i;
@@ -369,6 +421,9 @@ main(void)
 		T(odd_timings),
 		T(size_of_the_first_block),
 		T(text_is_ascii),
+		T(modes_differ_in_one_thing),
+		T(the_highest_rate),
+		T(text_ends_with_its_line_or_its_field),
 		T(hostile_lengths),
 	};
 

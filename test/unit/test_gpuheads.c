@@ -52,6 +52,7 @@ static uint32_t refuse;			/* this type, with 0x1200 */
 static uint32_t lie_for;		/* this type is answered by */
 static uint32_t lie_type, lie_len;	/* another type, or so many bytes */
 static unsigned int refuse_at;		/* the command of this number, too */
+static unsigned int refuse_from;	/* and from this one on all */
 static unsigned int break_at;		/* and this one's answer is another's */
 static int silent_cursor;		/* no byte of an answer */
 static uint32_t capset_size, map_info;
@@ -100,8 +101,21 @@ note_progress(void *arg)
 }
 
 static struct pv_gpu_callbacks callbacks;
+static struct pv_bus_dma_tag tag;
+static int syncs_left;			/* -1: nobody counts them */
 
 /* The device */
+
+static void
+edid_of(uint8_t *p)
+{
+	unsigned int i;
+
+	memset(p, 0, 128);
+	memset(p + 1, 0xff, 6);
+	for (i = 0; i < 127; i++)
+		p[127] = (uint8_t)(p[127] - p[i]);
+}
 
 static uint32_t
 answer_of(const struct seen *s, uint8_t *answer, uint32_t *len)
@@ -123,6 +137,11 @@ answer_of(const struct seen *s, uint8_t *answer, uint32_t *len)
 		memset(answer + 24, 0x5c, capset_size);
 		*len = 24 + capset_size;
 		return 0x1103;
+	case 0x10a:
+		edid_of(answer + 32);
+		wire_put(answer + 24, 4, 128);
+		*len = 32 + 1024;
+		return 0x1104;
 	case 0x10b:
 		memset(answer + 24, 0x77, 16);
 		*len = 40;
@@ -144,7 +163,9 @@ give(unsigned int queue, const struct seen *s, const struct rig_chain *rc)
 
 	memset(answer, 0, sizeof(answer));
 	type = answer_of(s, answer, &len);
-	if (s->type == refuse || (refuse_at != 0 && s == &seen[refuse_at - 1]))
+	if (s->type == refuse ||
+	    (refuse_at != 0 && s == &seen[refuse_at - 1]) ||
+	    (refuse_from != 0 && s >= &seen[refuse_from - 1]))
 		type = 0x1200;
 	if (break_at != 0 && s == &seen[break_at - 1])
 		type = 0x1104;
@@ -253,7 +274,8 @@ setup(void **state)
 	mute = silent_cursor = 0;
 	mute_from = 0;
 	refuse = lie_for = lie_type = lie_len = 0;
-	refuse_at = break_at = 0;
+	refuse_at = refuse_from = break_at = 0;
+	syncs_left = -1;
 	capset_size = 100;
 	map_info = PV_GPU_CACHE_CACHED;
 	nchanged = nrevoked = nbroken = nprogress = ndone = 0;
@@ -267,10 +289,27 @@ teardown(void **state)
 	return port_check();
 }
 
+/* Another thread finds that the device is broken, while this one syncs. */
+static void
+sync_and_break(bus_dma_tag_t t, bus_dmamap_t map, bus_addr_t off,
+    bus_size_t len, int ops)
+{
+	(void)t;
+	bus_dmamap_sync(&port_dma_tag, map, off, len, ops);
+	if (syncs_left > 0 && --syncs_left == 0)
+		pv_virtio_break(&rig.rg_dev, "by another thread");
+}
+
 static int
 try_attach(void)
 {
-	return pv_gpu_attach(&gpu, rig_init(&rig), &callbacks, NULL, &params);
+	struct pv_virtio *dev = rig_init(&rig);
+
+	tag = port_dma_tag;
+	if (syncs_left >= 0)
+		tag.dt_dmamap_sync = sync_and_break;
+	dev->vd_dmat = &tag;
+	return pv_gpu_attach(&gpu, dev, &callbacks, NULL, &params);
 }
 
 static void
@@ -816,7 +855,8 @@ flips(void **state)
 	static const struct pv_gpu_rect bad[] = { { 0, 0, 0, 1 },
 	    { 0, 0, 1, 0 }, { 0, 0, 65, 1 }, { 0, 0, 1, 49 }, { 65, 0, 1, 1 },
 	    { 0, 49, 1, 1 }, { 64, 0, 1, 1 }, { 1, 0, UINT32_MAX, 1 },
-	    { 0, 1, 1, UINT32_MAX } };
+	    { 0, 1, 1, UINT32_MAX }, { 1, 0, 64, 1 }, { 0, 1, 1, 48 } };
+	static const struct pv_gpu_rect last_pixel = { 63, 47, 1, 1 };
 	struct pv_gpu_fb *own, *fb;
 	unsigned int i, doorbells;
 	uint64_t fence;
@@ -853,6 +893,10 @@ flips(void **state)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(pv_gpu_show(&gpu, 0, fb, &bad[i], NULL),
 		    EINVAL);
+	assert_int_equal(pv_gpu_show(&gpu, 0, fb, &last_pixel, &fence), 0);
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	/* The driver's own is not the port's to destroy. */
+	assert_int_equal(pv_gpu_fb_destroy(&gpu, own), EBUSY);
 	assert_int_equal(pv_gpu_show(&gpu, 3, fb, NULL, NULL), ERANGE);
 	assert_int_equal(pv_gpu_show(&gpu, 0, NULL, &inside, NULL), EINVAL);
 	/* The display's changes are none of the port's framebuffer's. */
@@ -1209,6 +1253,13 @@ cursors_outlive_a_reset(void **state)
 	assert_int_equal(last(0x300)->w[1], 5);
 	assert_int_equal(last(0x300)->w[5], 7);
 	assert_true(last(0x300) > last(0x105));
+	/* One whose image did not arrive is not shown. */
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	refuse_at = (unsigned int)(last(0x105) - seen) + 1;
+	nseen = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(count(0x300), 0);
+	refuse_at = 0;
 	assert_int_equal(pv_gpu_cursor_hide(&gpu, 0), 0);
 	assert_int_equal(pv_gpu_stop(&gpu), 0);
 	nseen = 0;
@@ -1853,16 +1904,34 @@ heads_given_up_by_a_device_that_breaks(void **state)
 static void
 heads_that_a_device_no_longer_has(void **state)
 {
+	const uint8_t *p;
+
 	(void)state;
 	params.gp_heads = 2;
+	rig.rg_offered |= G(EDID);
 	set_mode(1, 800, 600);
 	attach();
+	assert_int_equal(pv_gpu_head_edid(&gpu, 1, &p), 128);
+	assert_non_null(p);
 	assert_int_equal(pv_gpu_show(&gpu, 2, shown(1), NULL, NULL), 0);
 	assert_int_equal(pv_gpu_stop(&gpu), 0);
 	rig_put32(&rig, 8, 2);
-	set_mode(1, 0, 0);
 	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_null(shown(2));
+	assert_null(shown(1u << 20));
+	assert_int_equal(pv_gpu_head_edid(&gpu, 2, &p), 0);
+	assert_null(p);
+	assert_int_equal(pv_gpu_head_edid(&gpu, 1u << 20, &p), 0);
+	/* What it showed follows the head whose picture it was, unseen. */
+	set_mode(1, 1024, 768);
+	nseen = 0;
 	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(last(0x103)->w[4], 1);
+	assert_int_equal(count(0x103), 1);
+	set_mode(1, 0, 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(count(0x103), 1);
 	assert_int_equal(pv_gpu_stop(&gpu), 0);
 	rig_put32(&rig, 8, 3);
 	assert_int_equal(pv_gpu_start(&gpu), 0);
@@ -2087,6 +2156,425 @@ silence_and_refusals(void **state)
 }
 
 static void
+only_a_driven_heads_edid_is_read(void **state)
+{
+	static const struct {
+		unsigned int heads;
+		uint32_t width;		/* of the second display */
+		unsigned int edids;
+	} cases[] = { { 1, 800, 1 }, { 2, 0, 1 }, { 2, 800, 2 } };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		setup(state);
+		rig.rg_offered |= G(EDID);
+		params.gp_heads = cases[i].heads;
+		set_mode(1, cases[i].width, 600);
+		assert_int_equal(try_attach(), 0);
+		assert_int_equal(count(0x10a), cases[i].edids);
+		detach();
+	}
+}
+
+/* Which is then not asked for the next head's. */
+static void
+a_device_silent_about_its_edid_is_told_as_such(void **state)
+{
+	(void)state;
+	rig.rg_offered |= G(EDID);
+	params.gp_heads = 2;
+	set_mode(1, 800, 600);
+	mute_from = 0x10a;
+	assert_int_equal(try_attach(), ETIMEDOUT);
+	assert_int_equal(count(0x10a), 1);
+	nkept = 0;
+}
+
+/* The next head's success does not hide it. */
+static void
+a_head_that_is_refused_is_an_error(void **state)
+{
+	unsigned int i;
+
+	/* The displays; then create, attach, scanout, transfer, flush. */
+	for (i = 2; i <= 11; i++) {
+		setup(state);
+		params.gp_heads = 2;
+		set_mode(1, 800, 600);
+		refuse_at = i;
+		assert_int_equal(try_attach(), EIO);
+		/* What was not made is not taken back. */
+		assert_int_equal(count(0x102), i != 2 && i != 7);
+		assert_int_equal(port_check(), 0);
+	}
+	/* The displays; then create, attach of both; scanout, transfer, flush. */
+	for (i = 2; i <= 11; i++) {
+		setup(state);
+		params.gp_heads = 2;
+		set_mode(1, 800, 600);
+		attach();
+		assert_int_equal(pv_gpu_stop(&gpu), 0);
+		refuse_at = i;
+		assert_int_equal(pv_gpu_start(&gpu), EIO);
+		detach();
+		assert_int_equal(port_check(), 0);
+	}
+	setup(state);
+}
+
+static void
+a_restart_tells_of_what_changed_alone(void **state)
+{
+	static const uint32_t sizes[][2] = { { 640, 480 }, { 800, 480 },
+	    { 640, 600 } };
+	unsigned int i;
+
+	(void)state;
+	params.gp_width = 1024;
+	params.gp_height = 768;
+	for (i = 0; i < 3; i++) {
+		set_mode(0, 640, 480);
+		set_mode(1, 800, 600);		/* which nobody drives */
+		attach();
+		assert_int_equal(pv_gpu_stop(&gpu), 0);
+		nchanged = 0;
+		set_mode(0, sizes[i][0], sizes[i][1]);
+		assert_int_equal(pv_gpu_start(&gpu), 0);
+		assert_int_equal(nchanged, i > 0);
+		detach();
+	}
+	/* One that was disabled keeps its size. */
+	set_mode(0, 640, 480);
+	set_mode(1, 0, 0);
+	attach();
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	nchanged = 0;
+	modes[0].enabled = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(nchanged, 0);
+	detach();
+}
+
+static void
+the_first_error_of_several_heads_counts(void **state)
+{
+	(void)state;
+	params.gp_heads = 2;
+	set_mode(1, 800, 600);
+	attach();
+	set_mode(0, 1024, 768);
+	set_mode(1, 1280, 800);
+	refuse = 0x101;
+	port.po_fail_one = 1;
+	port.po_fail_after = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), -ENOMEM);
+	assert_int_equal(count(0x101), 1);
+	detach();
+}
+
+/* It may hold the memory still: no second resource is made of that. */
+static void
+a_blob_that_is_not_given_back_is_not_made_again(void **state)
+{
+	(void)state;
+	rig.rg_offered |= G(RESOURCE_BLOB);
+	port.po_shadow = 1;
+	refuse_from = 3;
+	assert_int_equal(try_attach(), EIO);
+	assert_int_equal(seen[2].type, 0x10d);
+	assert_int_equal(count(0x10c), 1);
+	assert_int_equal(count(0x101), 0);
+}
+
+static void
+sixteen_fences_are_remembered(void **state)
+{
+	uint64_t first, fence;
+	unsigned int i;
+
+	(void)state;
+	attach();
+	for (i = 0; i < 40; i++) {
+		pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+		assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+		assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	}
+	refuse_at = nseen + 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &first), 0);
+	for (i = 0; i < 16; i++) {
+		assert_int_equal(pv_gpu_fence_wait(&gpu, first), EIO);
+		pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+		assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+		assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	}
+	assert_int_equal(pv_gpu_fence(&gpu, first), 0);
+	detach();
+}
+
+/* Where the ring has room for more. */
+static void
+jobs_are_sixteen(void **state)
+{
+	struct pv_piece pc;
+	uint64_t fence;
+	unsigned int i;
+
+	(void)state;
+	rig.rg_queues[CONTROLQ].rq_max = 256;
+	attach_3d(0);
+	pc = piece(0, 4);
+	mute = 1;
+	for (i = 0; i < 16; i++)
+		assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1,
+		    &fence), 0);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, &pc, 1, &fence),
+	    EBUSY);
+	give_all();
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	detach_3d();
+}
+
+static void
+commands_of_jobs_are_as_many_as_their_slots(void **state)
+{
+	unsigned int i, k;
+	uint64_t fence;
+	int error = 0;
+
+	(void)state;
+	rig.rg_queues[CONTROLQ].rq_max = 256;
+	attach();
+	mute = 1;
+	for (i = 0; i < 16 && error == 0; i++) {
+		for (k = 0; k < 4; k++)
+			pv_gpu_damage(&gpu, shown(0), 100 * k, 100 * k, 5, 5);
+		error = pv_gpu_present(&gpu, shown(0), &fence);
+	}
+	assert_int_equal(error, EBUSY);
+	assert_true(nseen <= 32);
+	give_all();
+	assert_int_equal(pv_gpu_poll(&gpu), 0);
+	assert_int_equal(pv_gpu_counters(&gpu)->gc_busy, 1);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	detach();
+}
+
+static void
+tell_a_lie(void *unused)
+{
+	(void)unused;
+	port.po_tick = NULL;
+	rig_give(&rig, CONTROLQ, 63, 24);
+}
+
+static void
+a_device_that_breaks_is_not_waited_for(void **state)
+{
+	uint64_t then;
+
+	(void)state;
+	callbacks.gc_progress = note_progress;
+	attach_3d(0);
+	mute = 1;
+	port.po_tick = tell_a_lie;
+	then = port.po_now_ns;
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), EIO);
+	assert_int_equal(nbroken, 1);
+	assert_true(port.po_now_ns - then < 1000000000ull);
+	/* The lie lies there still. */
+	assert_int_equal(pv_gpu_poll(&gpu), EIO);
+	detach_3d();
+}
+
+static void
+what_is_done_is_not_waited_for(void **state)
+{
+	uint64_t fence, waits;
+
+	(void)state;
+	attach();
+	mute = 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), &fence), 0);
+	give_all();
+	waits = pv_gpu_counters(&gpu)->gc_waits;
+	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	assert_int_equal(pv_gpu_counters(&gpu)->gc_waits, waits);
+	detach();
+}
+
+static void
+what_is_freed_is_no_resource(void **state)
+{
+	struct pv_piece pc;
+	unsigned int cache;
+
+	(void)state;
+	attach_3d(0);
+	pc = piece(0, 4096);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), 0);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_resource_unback(&gpu, &res), EINVAL);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), 0);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), EINVAL);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), 0);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), 0);
+	/* By a reset too. */
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_unmap_blob(&gpu, &res), EINVAL);
+	assert_int_equal(nseen, 0);
+	detach_3d();
+}
+
+static void
+a_stopped_device_has_no_features(void **state)
+{
+	struct pv_gpu_capset cs;
+	uint64_t fence;
+	struct pv_piece pc;
+
+	(void)state;
+	attach_3d(G(RESOURCE_BLOB));
+	pc = piece(0, 4);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), ENOTSUP);
+	assert_int_equal(nseen, 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), ENXIO);
+	assert_int_equal(pv_gpu_capset_info(&gpu, 0, &cs), ENXIO);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, &pc, 1, &fence),
+	    ENXIO);
+	detach_3d();
+}
+
+static void
+a_blob_fills_the_region_at_most(void **state)
+{
+	struct pv_gpu_blob b = host_blob;
+	unsigned int cache = 9;
+
+	(void)state;
+	attach_3d(0);
+	b.b_size = 4 * PAGE_SIZE;
+	map_info = PV_GPU_CACHE_WC;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, NULL), 0);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, PAGE_SIZE, &cache),
+	    EINVAL);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), 0);
+	assert_int_equal(cache, PV_GPU_CACHE_WC);
+	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
+	b.b_size = 4 * PAGE_SIZE + 1;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, NULL), 0);
+	assert_int_equal(pv_gpu_map_blob(&gpu, &res, 0, &cache), EINVAL);
+	detach_3d();
+}
+
+static void
+memory_has_as_many_segments_as_a_list(void **state)
+{
+	struct pv_piece pc;
+
+	(void)state;
+	attach_3d(0);
+	port_buf_free(buf);
+	port.po_segsize = 1;
+	buf = port_buf_new(16385);
+	port.po_segsize = 0;
+	assert_int_equal(buf->pb_map->dm_nsegs, 16385);
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	pc = piece(0, 16385);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EFBIG);
+	pc = piece(1, 16384);
+	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), 0);
+	assert_int_equal(last(0x106)->w[1], 16384);
+	detach_3d();
+}
+
+static int
+present_two(struct pv_gpu_fb *fb)
+{
+	uint64_t fence = 7;
+	int error;
+
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	pv_gpu_damage(&gpu, shown(0), 300, 300, 5, 5);
+	error = pv_gpu_present(&gpu, shown(0), &fence);
+	if (error)
+		return error;
+	pv_gpu_damage(&gpu, fb, 0, 0, 5, 5);
+	pv_gpu_damage(&gpu, fb, 300, 300, 5, 5);
+	error = pv_gpu_show(&gpu, 1, fb, NULL, &fence);
+	return error ? error : pv_gpu_cursor_move(&gpu, 0, 1, 1);
+}
+
+/* No job is left that nobody will end, and nothing more is told to it. */
+static void
+a_device_broken_at_any_moment(void **state)
+{
+	struct pv_gpu_fb *fb;
+	int n, blob, done;
+
+	for (blob = 0; blob < 2; blob++)
+		for (n = 1, done = 0; !done; n++) {
+			setup(state);
+			port.po_shadow = 1;
+			if (blob)
+				rig.rg_offered |= G(RESOURCE_BLOB);
+			syncs_left = 0;
+			attach();
+			assert_int_equal(pv_gpu_fb_create(&gpu, 640, 480,
+			    PV_GPU_B8G8R8X8, &fb), 0);
+			mute = 1;
+			syncs_left = n;
+			done = present_two(fb) == 0 && syncs_left > 0;
+			assert_int_equal(nbroken, !done);
+			if (!done) {
+				assert_int_equal(present_two(fb), EIO);
+				assert_int_equal(pv_gpu_poll(&gpu), EIO);
+				assert_true(pv_gpu_flush_end(&gpu) != EAGAIN);
+			}
+			detach();
+			assert_int_equal(port_check(), 0);
+			assert_true(n < 200);
+		}
+	setup(state);
+}
+
+static void
+a_move_for_a_head_that_is_gone(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	rig.rg_queues[CURSORQ].rq_max = 8;
+	attach();
+	mute = 1;
+	for (i = 0; i < 5; i++)
+		assert_int_equal(pv_gpu_cursor_move(&gpu, 2, i, i), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	nkept = 0;
+	mute = 0;
+	rig_put32(&rig, 8, 2);
+	nseen = 0;
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 1, 1), 0);
+	assert_int_equal(count(0x301), 1);
+	assert_int_equal(last(0x301)->w[0], 0);
+	detach();
+}
+
+static void
 blobs_that_are_none(void **state)
 {
 	const struct pv_gpu_blob ours = { PV_GPU_BLOB_GUEST, 0, 0, 4096 };
@@ -2182,6 +2670,23 @@ main(void)
 		T(a_queue_too_short_for_a_flush),
 		T(cursors_and_no_room),
 		T(silence_and_refusals),
+		T(only_a_driven_heads_edid_is_read),
+		T(a_device_silent_about_its_edid_is_told_as_such),
+		T(a_head_that_is_refused_is_an_error),
+		T(a_restart_tells_of_what_changed_alone),
+		T(the_first_error_of_several_heads_counts),
+		T(a_blob_that_is_not_given_back_is_not_made_again),
+		T(sixteen_fences_are_remembered),
+		T(jobs_are_sixteen),
+		T(commands_of_jobs_are_as_many_as_their_slots),
+		T(a_device_that_breaks_is_not_waited_for),
+		T(what_is_done_is_not_waited_for),
+		T(what_is_freed_is_no_resource),
+		T(a_stopped_device_has_no_features),
+		T(a_blob_fills_the_region_at_most),
+		T(memory_has_as_many_segments_as_a_list),
+		T(a_device_broken_at_any_moment),
+		T(a_move_for_a_head_that_is_gone),
 		T(blobs_that_are_none),
 	};
 

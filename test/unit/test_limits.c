@@ -484,6 +484,28 @@ only_legacy_queues_are_stopped(void **state)
 }
 
 static int
+refuse_the_first(void *arg, unsigned int q, const struct pv_queue_place *qp)
+{
+	(void)arg;
+	(void)qp;
+	ncalls++;
+	return q == 0 ? EIO : 0;
+}
+
+/* Another that is enabled after it does not make up for it. */
+static void
+a_queue_that_is_refused_is_no_start(void **state)
+{
+	(void)state;
+	negotiate();
+	queue(0);
+	queue(1);
+	ops.to_queue_enable = refuse_the_first;
+	assert_int_equal(pv_virtio_start(dev), EIO);
+	assert_int_equal(ncalls, 1);
+}
+
+static int
 try(unsigned int index, unsigned int size, unsigned int maxpieces,
     unsigned int maxsegs)
 {
@@ -880,6 +902,7 @@ main(void)
 		T(a_break_that_nobody_hears_of),
 		T(the_last_queue_has_no_next),
 		T(only_legacy_queues_are_stopped),
+		T(a_queue_that_is_refused_is_no_start),
 		T(parameters_have_limits),
 		T(a_queue_is_made_once_and_before_the_start),
 		T(no_queue_beyond_those_that_there_are),
