@@ -147,8 +147,7 @@ net_pairs_valid(const struct pv_net *sc)
 {
 	unsigned int pairs = sc->sc_limits.nl_maxpairs;
 
-	return pairs > 0 && pairs <= NET_PAIRS_MAX &&
-	    pairs <= PV_NET_MAXPAIRS && !sc->sc_nomq;
+	return pairs > 0 && pairs <= PV_NET_MAXPAIRS && !sc->sc_nomq;
 }
 
 /*
@@ -271,8 +270,8 @@ net_buflen(const struct pv_net *sc, unsigned int mtu)
 
 	if (len < PV_NET_MINRXBUF)
 		len = PV_NET_MINRXBUF;
-	if (net_coalesces(sc) && !net_has(sc, PV_NET_F_MRG_RXBUF) &&
-	    len < NET_HDRLEN + PV_NET_MAXGSO)
+	/* Which is longer than a frame of any MTU. */
+	if (net_coalesces(sc) && !net_has(sc, PV_NET_F_MRG_RXBUF))
 		len = NET_HDRLEN + PV_NET_MAXGSO;
 	if (net_has(sc, PV_NET_F_HASH_REPORT))
 		len += NET_HDRLEN_HASH - NET_HDRLEN;
@@ -303,12 +302,6 @@ net_set_sizes(struct pv_net *sc)
 	if (sc->sc_mtu > sc->sc_hardmtu)
 		sc->sc_mtu = sc->sc_hardmtu;
 	sc->sc_rxbuflen = net_buflen(sc, net_rxmtu(sc));
-}
-
-static unsigned int
-net_least(unsigned int a, unsigned int b)
-{
-	return a < b ? a : b;
 }
 
 static void
@@ -665,6 +658,7 @@ net_alloc(struct pv_net *sc)
 
 /* Life */
 
+/* A frame of which not all has come has the rest outstanding. */
 static int
 net_drained(const struct pv_net *sc)
 {
@@ -676,8 +670,7 @@ net_drained(const struct pv_net *sc)
 		if ((np->np_rx.rq_vq != NULL &&
 		    pv_virtq_outstanding(np->np_rx.rq_vq) != 0) ||
 		    (np->np_tx.tq_vq != NULL &&
-		    pv_virtq_outstanding(np->np_tx.tq_vq) != 0) ||
-		    np->np_rx.rq_nframe != 0)
+		    pv_virtq_outstanding(np->np_tx.tq_vq) != 0))
 			return 0;
 	}
 	return 1;
@@ -837,10 +830,9 @@ pv_net_drain_tx(struct pv_net *sc, unsigned int queue)
 {
 	struct pv_virtq *vq;
 
-	if (queue >= sc->sc_nqueues ||
-	    (sc->sc_running && !sc->sc_pairs[queue].np_tx.tq_stopped))
+	if (queue >= sc->sc_nqueues)
 		return NULL;
-	vq = sc->sc_pairs[queue].np_tx.tq_vq;
+	vq = sc->sc_pairs[queue].np_tx.tq_vq;	/* gives none while it runs */
 	return vq == NULL ? NULL : pv_virtq_drain(vq);
 }
 

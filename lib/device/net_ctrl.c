@@ -487,8 +487,7 @@ pv_net_set_pairs(struct pv_net *sc, unsigned int pairs)
 	}
 	rss_evenly(sc);
 	/* Nothing may be sent on those that go once the command is there. */
-	if (pairs < before)
-		sc->sc_npairs = pairs;
+	sc->sc_npairs = net_least(pairs, before);
 	error = ctrl_send_pairs(sc, pairs);
 	if (error) {
 		sc->sc_npairs = before;
@@ -710,8 +709,8 @@ net_ctrl_restore(struct pv_net *sc)
 	nc->nc_stats = 0;
 	if (!net_has(sc, PV_NET_F_CTRL_VQ))
 		return;
-	if (nc->nc_pairs != 0 && nc->nc_pairs < pairs)
-		pairs = nc->nc_pairs;
+	if (nc->nc_pairs != 0)
+		pairs = net_least(nc->nc_pairs, pairs);
 	rss_fit(sc, pairs);
 	if (pairs > 1 && ctrl_send_pairs(sc, pairs) != 0)
 		rss_fit(sc, 1);

@@ -174,4 +174,10 @@ void net_ctrl_restore(struct pv_net *);
 /* A virtqueue that was reset alone has lost what was set for it. */
 void net_ctrl_requeue(struct pv_net *, unsigned int vq);
 
+static inline unsigned int
+net_least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
 #endif

@@ -27,7 +27,6 @@
 #define NET_STATUS_ANNOUNCE	0x0002
 
 #define NET_SPEED_MAX		0x7fffffffu	/* above: not known */
-#define NET_PAIRS_MAX		0x8000
 #define NET_HASH_TYPES		0x1ffu		/* that are known */
 
 /* Network Device / Device Operation, struct virtio_net_hdr: byte offsets */

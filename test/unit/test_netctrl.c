@@ -29,6 +29,7 @@ static struct {
 } cmds[32];
 static unsigned int ncmds;
 static int refuse_class;		/* -1: none, -2: all */
+static int break_class;			/* the device is broken then; -1: not */
 static uint8_t answer[256];
 static uint32_t answer_len;
 
@@ -65,6 +66,8 @@ take_command(struct rig *rg, const struct rig_chain *rc)
 	rig_read(rc, 0, cmds[ncmds].bytes, rc->rc_outlen);
 	cmds[ncmds].len = rc->rc_outlen;
 	cmds[ncmds].in = rc->rc_inlen;
+	if (cmds[ncmds].bytes[0] == break_class)
+		pv_virtio_break(&rig.rg_dev, "by another thread");
 	if (refuse_class == -2 || cmds[ncmds].bytes[0] == refuse_class)
 		ack = 1;
 	/* What is asked of coalescing stands before the ack. */
@@ -115,7 +118,7 @@ setup(void **state)
 	rig_put16(&rig, 20, 0x1ff);
 	ctrlq = 2;
 	ncmds = 0;
-	refuse_class = -1;
+	refuse_class = break_class = -1;
 	answer_len = 0;
 	keeps = 0;
 	memset(intrs, 0, sizeof(intrs));
@@ -567,6 +570,7 @@ pairs_are_asked_for(void **state)
 	assert_int_equal(pv_net_ring_counters(&net, PV_NET_TXQ(1))->qc_used, 1);
 	assert_int_equal(pv_net_ring_counters(&net, PV_NET_CTRLQ)->qc_used, 1);
 	assert_null(pv_net_ring_counters(&net, 4));
+	assert_null(pv_net_ring_counters(&net, 6));	/* the control queue */
 	assert_int_equal(pv_net_detach(&net), 0);
 	assert_null(pv_net_ring_counters(&net, PV_NET_CTRLQ));
 	port_buf_free(pb);
@@ -616,7 +620,8 @@ pairs_that_are_refused_are_one(void **state)
 static void
 hostile_number_of_pairs(void **state)
 {
-	static const unsigned int max[] = { 0, 32, 0x8000, 0x8001, 0xffff, 4 };
+	static const unsigned int max[] = { 0, 32, 0x8000, 0x8001, 0xffff, 4,
+	    31 };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(max) / sizeof(max[0]); i++) {
@@ -628,9 +633,8 @@ hostile_number_of_pairs(void **state)
 		assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_MQ],
 		    PV_WHY_VALUE);
 		assert_int_equal(pv_net_info(&net)->ni_pairs, 1);
-		/* The last has too few queues for its own word. */
-		assert_int_equal(rig.rg_dev.vd_ng.ng_tries,
-		    max[i] == 4 ? 2 : 1);
+		/* The last two have too few queues for their own word. */
+		assert_int_equal(rig.rg_dev.vd_ng.ng_tries, i >= 5 ? 2 : 1);
 		assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
 		assert_int_equal(pv_net_detach(&net), 0);
 		assert_int_equal(port_check(), 0);
@@ -940,7 +944,15 @@ tables_that_are_too_long(void **state)
 	up(CTRL, 0);
 	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
 	ncmds = 0;
-	/* 64 fit; more are all groups. */
+	/* 64 of one kind or of both fit; more are all groups. */
+	for (i = 0; i < 70; i++)
+		many[6 * i] = 2;
+	assert_int_equal(pv_net_set_macs(&net, many, 64, NULL, 0), 0);
+	assert_int_equal(cmds[0].len, 2 + 8 + 64 * 6);
+	assert_int_equal(pv_net_info(&net)->ni_rxmode, 0);
+	for (i = 0; i < 70; i++)
+		many[6 * i] = 3;
+	ncmds = 0;
 	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 64), 0);
 	assert_int_equal(cmds[0].len, 2 + 8 + 64 * 6);
 	assert_int_equal(pv_net_info(&net)->ni_rxmode, 0);
@@ -1017,6 +1029,7 @@ offloads_are_turned_off_and_on(void **state)
 	assert_int_equal(pv_net_set_offloads(&net, all | BIT(GUEST_TSO6)),
 	    EINVAL);
 	assert_int_equal(pv_net_set_offloads(&net, all | BIT(MQ)), EINVAL);
+	assert_int_equal(pv_net_set_offloads(&net, all | BIT(CTRL_VQ)), EINVAL);
 	assert_int_equal(ncmds, 0);
 	assert_int_equal(pv_net_set_offloads(&net, all), 0);
 	is_command(0, "\5\0\x82\2\0\0\0\0\0\0", 10);
@@ -1128,6 +1141,8 @@ interrupts_are_delayed(void **state)
 	assert_int_equal(pv_net_get_coalescing(&net, PV_NET_TXQ(1), &co), EIO);
 	assert_int_equal(co.co_frames, 0);
 	assert_int_equal(pv_net_get_coalescing(&net, PV_NET_ALL_TXQ, &co),
+	    EINVAL);
+	assert_int_equal(pv_net_get_coalescing(&net, PV_NET_ALL_RXQ, &co),
 	    EINVAL);
 	assert_int_equal(pv_net_get_coalescing(&net, 6, &co), EINVAL);
 	assert_int_equal(pv_net_detach(&net), 0);
@@ -1374,6 +1389,311 @@ hostile_configuration_is_read_bit_by_bit(void **state)
 	assert_int_equal(pv_net_detach(&net), 0);
 }
 
+static unsigned int
+seven(void *arg)
+{
+	(void)arg;
+	return 7;
+}
+
+static void
+the_control_queue_may_be_the_last(void **state)
+{
+	const struct pv_net_params params = { .np_pairs = 3 };
+	struct pv_transport_ops ops;
+	struct pv_virtio *dev;
+
+	(void)state;
+	rig_put16(&rig, 8, 3);
+	ctrlq = 6;
+	rig.rg_offered |= CTRL | BIT(MQ);
+	dev = rig_init(&rig);
+	ops = *dev->vd_ops;
+	ops.to_queue_count = seven;
+	dev->vd_ops = &ops;
+	assert_int_equal(pv_net_attach(&net, dev, &callbacks, NULL, &params),
+	    0);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 3);
+	assert_int_equal(dev->vd_ng.ng_tries, 1);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static unsigned int nreads;
+
+static void
+count_reads(struct rig *rg, unsigned int off)
+{
+	(void)rg;
+	nreads += off == 8;
+}
+
+/* Once before FEATURES_OK and once after: not again, each by itself. */
+static void
+what_is_read_together_is_not_read_alone(void **state)
+{
+	(void)state;
+	nreads = 0;
+	rig.rg_config_read = count_reads;
+	up_pairs(BIT(MQ), 2, 2);
+	assert_int_equal(nreads, 2);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+no_pairs_are_one(void **state)
+{
+	(void)state;
+	rig_put16(&rig, 8, 3);
+	ctrlq = 6;
+	assert_int_equal(attach(CTRL | BIT(RSS), BIT(RSS), 0), 0);
+	assert_true(accepted(BIT(RSS)));
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 1);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+one_pair_needs_no_feature(void **state)
+{
+	unsigned int pairs;
+
+	for (pairs = 0; pairs < 3; pairs++) {
+		setup(state);
+		rig_put16(&rig, 8, 2);
+		ctrlq = 4;
+		assert_int_equal(attach(CTRL | BIT(MQ) | BIT(RSS), 0, pairs),
+		    0);
+		assert_int_equal(accepted(BIT(MQ)), pairs > 1);
+		assert_int_equal(accepted(BIT(RSS)), pairs > 1);
+		if (pairs <= 1)
+			ctrlq = 2;
+		assert_int_equal(pv_net_detach(&net), 0);
+	}
+}
+
+/* Of more pairs than before, whose queues are then there in part. */
+static void
+a_start_after_one_without_memory(void **state)
+{
+	int error, n;
+
+	(void)state;
+	for (n = 0, error = ENOMEM; error != 0; n++) {
+		setup(state);
+		up_pairs(BIT(MQ) | BIT(MRG_RXBUF), 3, 1);
+		assert_int_equal(pv_net_stop(&net), 0);
+		rig_put16(&rig, 8, 3);
+		ctrlq = 6;
+		port.po_fail_after = n;
+		error = pv_net_start(&net);
+		port.po_fail_after = -1;
+		if (error != 0) {
+			assert_int_equal(error, ENOMEM);
+			assert_int_equal(pv_net_start(&net), 0);
+		}
+		assert_int_equal(pv_net_info(&net)->ni_pairs, 3);
+		assert_int_equal(pv_net_detach(&net), 0);
+		assert_int_equal(port_check(), 0);
+		assert_true(n < 200);
+	}
+	assert_true(n > 20);
+}
+
+static void
+a_device_that_breaks_at_its_tables(void **state)
+{
+	static const uint8_t uni[6] = { 2, 0, 0, 0, 0, 1 };
+
+	(void)state;
+	up(CTRL, 0);
+	break_class = 1;
+	assert_int_equal(pv_net_set_macs(&net, uni, 1, NULL, 0), EIO);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+a_mode_that_was_not_set_is_not_sent(void **state)
+{
+	static const uint8_t uni[6] = { 2, 0, 0, 0, 0, 1 };
+
+	(void)state;
+	up(CTRL, 0);
+	refuse_class = 1;
+	assert_int_equal(pv_net_set_macs(&net, uni, 1, NULL, 0), 0);
+	assert_int_equal(ncmds, 1);
+	/* Nor is anything while there is no device. */
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_set_macs(&net, uni, 1, NULL, 0), 0);
+	assert_int_equal(pv_net_set_pairs(&net, 3), 0);
+	assert_int_equal(ncmds, 1);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* All that the device can take, and just more than that. */
+static void
+limits_of_a_table(void **state)
+{
+	static uint16_t table[128];
+	static const uint8_t key[40] = { 1 };
+	struct pv_net_rss rss = { .nr_types = 1, .nr_table = table,
+	    .nr_ntable = 128, .nr_key = key, .nr_nkey = 40 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 128; i++)
+		table[i] = (uint16_t)(i % 3);
+	up_pairs(BIT(RSS), 3, 3);
+	assert_int_equal(pv_net_set_rss(&net, &rss), 0);
+	rss.nr_ntable = 3;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	rss.nr_ntable = 128;
+	table[127] = 3;
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	table[127] = 2;
+	/* What hashes are of stays when the pairs become fewer. */
+	assert_int_equal(pv_net_set_pairs(&net, 2), 0);
+	assert_memory_equal(cmds[ncmds - 1].bytes, "\4\1\1\0\0\0\x7f\0", 8);
+	assert_int_equal(cmds[ncmds - 1].bytes[10 + 256 + 2], 40);
+	assert_memory_equal(cmds[ncmds - 1].bytes + 10 + 256 + 3, key, 40);
+	/* Without a table or a key, they are the driver's. */
+	rss = (struct pv_net_rss){ .nr_types = 2 };
+	assert_int_equal(pv_net_set_rss(&net, &rss), 0);
+	assert_int_equal(cmds[ncmds - 1].bytes[10 + 256 + 2], 40);
+	assert_int_equal(pv_net_detach(&net), 0);
+	setup(state);
+	rig_put16(&rig, 18, 64);
+	up_pairs(BIT(RSS), 3, 3);
+	rss = (struct pv_net_rss){ .nr_types = 1, .nr_table = table,
+	    .nr_ntable = 128 };
+	assert_int_equal(pv_net_set_rss(&net, &rss), EINVAL);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+up_with_a_table(unsigned int ntable)
+{
+	static const uint16_t table[] = { 1, 0, 0, 0, 0, 0, 0, 0 };
+	const struct pv_net_coalescing a = { 1, 2 };
+	struct pv_net_rss rss = { .nr_types = 1, .nr_table = table,
+	    .nr_ntable = ntable, .nr_default = ntable > 4 ? 0 : 1,
+	    .nr_key = (const uint8_t *)"k", .nr_nkey = 1 };
+
+	up_pairs(BIT(RSS) | BIT(VQ_NOTF_COAL), 2, 2);
+	assert_int_equal(pv_net_set_rss(&net, &rss), 0);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_RXQ(0), &a), 0);
+	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_RXQ(1), &a), 0);
+}
+
+/* How many commands of a class and number there were, and the last of them. */
+static unsigned int
+commands(uint8_t class, uint8_t command, const uint8_t **p)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ncmds; i++)
+		if (cmds[i].bytes[0] == class && cmds[i].bytes[1] == command) {
+			*p = cmds[i].bytes;
+			n++;
+		}
+	return n;
+}
+
+static void
+a_device_that_comes_back_with_less(void **state)
+{
+	const uint8_t *p = NULL;
+	unsigned int i;
+
+	/* With the same. */
+	up_with_a_table(4);
+	restart();
+	assert_true(commands(4, 1, &p) > 0);
+	assert_memory_equal(p, "\4\1\1\0\0\0\3\0\1\0\1\0\0\0", 14);
+	assert_int_equal(commands(6, 2, &p), 2);
+	/* With a pair less: none of what was set names it. */
+	rig_put16(&rig, 8, 1);
+	ctrlq = 2;
+	restart();
+	assert_int_equal(commands(4, 1, &p), 1);
+	assert_memory_equal(p, "\4\1\1\0\0\0\x7f\0\0\0", 10);
+	for (i = 0; i < 128; i++)
+		assert_int_equal(p[10 + 2 * i], 0);
+	assert_int_equal(commands(6, 2, &p), 1);
+	assert_int_equal(p[2], 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+	assert_int_equal(port_check(), 0);
+	/* With room for less: as long as it fits, and not. */
+	setup(state);
+	up_with_a_table(8);
+	rig_put16(&rig, 18, 8);
+	restart();
+	assert_true(commands(4, 1, &p) > 0);
+	assert_memory_equal(p, "\4\1\1\0\0\0\7\0\0\0\1\0\0\0", 14);
+	rig_put16(&rig, 18, 4);
+	restart();
+	assert_true(commands(4, 1, &p) > 0);
+	assert_memory_equal(p, "\4\1\1\0\0\0\3\0\0\0\0\0\1\0", 14);
+	assert_int_equal(pv_net_detach(&net), 0);
+	assert_int_equal(port_check(), 0);
+}
+
+/* What was set is kept for when it has them again. */
+static void
+a_device_that_comes_back_without(void **state)
+{
+	const uint64_t offered[] = { BIT(VQ_NOTF_COAL), CTRL | BIT(RSS) |
+	    BIT(VQ_NOTF_COAL) };
+	const uint8_t *p = NULL;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		setup(state);
+		up_with_a_table(4);
+		rig.rg_offered &= ~offered[i];
+		ctrlq = i == 0 ? 4 : 2;
+		restart();
+		assert_int_equal(commands(6, 2, &p), 0);
+		assert_int_equal(refused_so_far(), 0);
+		rig.rg_offered |= offered[i];
+		ctrlq = 4;
+		restart();
+		assert_int_equal(commands(6, 2, &p), 2);
+		assert_true(commands(4, 1, &p) > 0);
+		assert_memory_equal(p,
+		    "\4\1\1\0\0\0\3\0\1\0\1\0\0\0", 14);
+		assert_int_equal(pv_net_detach(&net), 0);
+		assert_int_equal(port_check(), 0);
+	}
+}
+
+/* It may not look at those that go as soon as it has the command. */
+static void
+send_on_the_second(struct rig *rg, unsigned int queue)
+{
+	struct port_buf *pb = rg->rg_arg;
+
+	if (queue == ctrlq) {
+		rg->rg_notify = notified;
+		assert_int_equal(send_on(1, pb, 60,
+		    (struct pv_net_tx){ .tx_flags = 0 }), EINVAL);
+	}
+	notified(rg, queue);
+}
+
+static void
+pairs_that_go_are_not_sent_on(void **state)
+{
+	struct port_buf *pb = port_buf_new(200);
+
+	(void)state;
+	up_pairs(BIT(MQ), 2, 2);
+	rig.rg_arg = pb;
+	rig.rg_notify = send_on_the_second;
+	assert_int_equal(pv_net_set_pairs(&net, 1), 0);
+	assert_int_equal(ncmds, 2);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -1416,6 +1736,17 @@ main(void)
 		T(a_reset_ends_a_hang),
 		T(a_queue_that_hangs_is_taken_back),
 		T(hostile_configuration_is_read_bit_by_bit),
+		T(the_control_queue_may_be_the_last),
+		T(what_is_read_together_is_not_read_alone),
+		T(no_pairs_are_one),
+		T(one_pair_needs_no_feature),
+		T(a_start_after_one_without_memory),
+		T(a_device_that_breaks_at_its_tables),
+		T(a_mode_that_was_not_set_is_not_sent),
+		T(limits_of_a_table),
+		T(a_device_that_comes_back_with_less),
+		T(a_device_that_comes_back_without),
+		T(pairs_that_go_are_not_sent_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
