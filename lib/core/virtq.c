@@ -211,25 +211,17 @@ virtq_renew(struct pv_virtq *vq)
 	vq->vq_drained = 0;
 	vq->vq_lost = 0;
 	memset(vq->vq_entries, 0, size * sizeof(*vq->vq_entries));
-	for (i = 0; i < size; i++)
+	for (i = 0; i < size; i++) {
 		vq->vq_ids[i] = (uint16_t)i;
+		virtq_saved(vq, i)->qs_flags = 0;
+	}
 	memset(vq->vq_mem.dm_kva, 0, (size_t)vq->vq_mem.dm_size);
-	vq->vq_posted = vq->vq_published = vq->vq_front = 0;
-	vq->vq_end = size;
+	vq->vq_posted = vq->vq_published = 0;
+	vq->vq_room = size;
+	vq->vq_slot = vq->vq_used_slot = 0;
 	vq->vq_used_idx = vq->vq_batch = 0;
 	vq->vq_used_seen = 0;
-	/*
-	 * In order, a split ring's descriptors and places go apart once chains
-	 * take several descriptors.
-	 */
-	if (virtq_is_packed(vq) || ((vq->vq_flags & VQ_COHERENT) &&
-	    (!(vq->vq_flags & VQ_IN_ORDER) || vq->vq_tables != NULL ||
-	    vq->vq_maxsegs == 1)))
-		vq->vq_flags |= VQ_PLAIN;
-	if (virtq_is_packed(vq))
-		packed_reset(vq);
-	else
-		split_reset(vq);
+	vq->vq_ways = virtq_is_packed(vq) ? packed_reset(vq) : split_reset(vq);
 }
 
 /* All memory of a queue of this size, which is then as after a reset. */
@@ -399,6 +391,15 @@ virtq_notify(struct pv_virtq *vq)
 	dev->vd_ops->to_notify(dev->vd_transport, vq->vq_index, data);
 }
 
+int
+virtq_ring(struct pv_virtq *vq)
+{
+	if (!virtio_is_started(vq->vq_dev))
+		return 0;
+	virtq_notify(vq);
+	return 1;
+}
+
 /* What was published before DRIVER_OK, when no doorbell may be rung. */
 void
 virtq_notify_again(struct pv_virtq *vq)
@@ -461,13 +462,21 @@ static void
 virtq_chain_post(struct pv_virtq *vq, unsigned int id, uint32_t len)
 {
 	const struct virtq_saved *qs = virtq_saved(vq, id);
-	uint32_t flags = vq->vq_entries[id].qe_where;
 
-	if (flags & QE_TABLE)
+	if (qs->qs_flags & QE_TABLE)
 		pv_dmamem_sync(&vq->vq_tablemem, vq->vq_tables[id].qt_off,
 		    qs->qs_tablelen, BUS_DMASYNC_POSTWRITE);
-	if (flags & QE_SYNC)
+	if (qs->qs_flags & QE_SYNC)
 		virtq_pieces_post(vq, qs, len);
+}
+
+/* The device has a chain no more. */
+static void
+virtq_forget(struct pv_virtq *vq, unsigned int id, uint32_t len)
+{
+	virtq_chain_post(vq, id, len);
+	vq->vq_entries[id].qe_limit = 0;
+	virtq_saved(vq, id)->qs_flags = 0;
 }
 
 static int
@@ -567,6 +576,21 @@ virtq_fill_table(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
 	return len;
 }
 
+/* What is known of a chain that was just put into the ring. */
+static void
+virtq_save(struct pv_virtq *vq, unsigned int id, const struct virtq_chain *vc,
+    void *cookie)
+{
+	struct virtq_entry *qe = &vq->vq_entries[id];
+	struct virtq_saved *qs = virtq_saved(vq, id);
+
+	qe->qe_cookie = cookie;
+	qe->qe_limit = 0;
+	qe->qe_where = vq->vq_posted++;
+	qs->qs_flags = vc->vc_flags | QE_HELD;
+	qs->qs_inlen = vc->vc_inlen;
+}
+
 int
 virtq_enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pieces,
     unsigned int nout, unsigned int nin, void *cookie)
@@ -591,8 +615,8 @@ virtq_enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pieces,
 		vq->vq_counters.qc_full++;
 		return ENOBUFS;
 	}
-	id = virtq_is_packed(vq) ? packed_chain(vq, &vc, cookie) :
-	    split_chain(vq, &vc, cookie);
+	id = virtq_is_packed(vq) ? packed_chain(vq, &vc) : split_chain(vq, &vc);
+	virtq_save(vq, id, &vc, cookie);
 	if (vc.vc_flags & QE_SYNC)
 		virtq_pieces_pre(vq, pieces, nout, nin, id);
 	return 0;
@@ -604,74 +628,78 @@ pv_virtq_enqueue(struct pv_virtq *vq, const struct pv_piece *pieces,
 {
 	if (virtio_is_broken(vq->vq_dev))
 		return EIO;
-	return virtq_is_packed(vq) ?
-	    packed_enqueue(vq, pieces, nout, nin, cookie) :
-	    split_enqueue(vq, pieces, nout, nin, cookie);
+	return vq->vq_ways->vw_enqueue(vq, pieces, nout, nin, cookie);
 }
 
-/* What a run left: one by the long way, and then runs again. */
-static __attribute__((__noinline__)) int
+unsigned int
+virtq_run_none(struct pv_virtq *vq, const struct pv_piece *pieces,
+    void *const *cookies, unsigned int n, unsigned int in)
+{
+	(void)vq;
+	(void)pieces;
+	(void)cookies;
+	(void)n;
+	(void)in;
+	return 0;
+}
+
+/* What a run left: runs again, and by the long way what has no other. */
+static NOINLINE int
 enqueue_rest(struct pv_virtq *vq, const struct pv_piece *pieces,
     void *const *cookies, unsigned int n, unsigned int in, unsigned int *taken)
 {
-	unsigned int i = *taken;
-	int error = 0;
+	unsigned int i = *taken, got;
+	int error;
 
 	while (i < n) {
+		got = vq->vq_ways->vw_run(vq, pieces + i, cookies + i, n - i,
+		    in);
+		i += got;
+		*taken = i;
+		if (got > 0)
+			continue;
 		error = virtq_enqueue_chain(vq, pieces + i, !in, in,
 		    cookies[i]);
 		if (error)
-			break;
-		i++;
-		i += virtq_is_packed(vq) ?
-		    packed_run(vq, pieces + i, cookies + i, n - i, in) :
-		    split_run(vq, pieces + i, cookies + i, n - i, in);
+			return error;
+		*taken = ++i;
 	}
-	*taken = i;
-	return error;
+	return 0;
 }
 
 int
 pv_virtq_enqueue_batch(struct pv_virtq *vq, const struct pv_piece *pieces,
     void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
-	unsigned int i;
-
 	*taken = 0;
 	if (virtio_is_broken(vq->vq_dev))
 		return EIO;
-	i = virtq_is_packed(vq) ?
-	    packed_run(vq, pieces, cookies, n, in != 0) :
-	    split_run(vq, pieces, cookies, n, in != 0);
-	*taken = i;
-	return LIKELY(i == n) ? 0 :
+	*taken = vq->vq_ways->vw_run(vq, pieces, cookies, n, in != 0);
+	return LIKELY(*taken == n) ? 0 :
 	    enqueue_rest(vq, pieces, cookies, n, in != 0, taken);
 }
 
 int
 pv_virtq_publish(struct pv_virtq *vq)
 {
-	if (vq->vq_posted == vq->vq_published ||
-	    virtio_is_broken(vq->vq_dev))
+	if (!virtq_is_dirty(vq) || virtio_is_broken(vq->vq_dev))
 		return 0;
-	if (!(virtq_is_packed(vq) ? packed_publish(vq) : split_publish(vq)) ||
-	    !virtio_is_started(vq->vq_dev))
-		return 0;
-	virtq_notify(vq);
-	return 1;
+	return vq->vq_ways->vw_publish(vq);
 }
 
 /* A used length, by the queue's policy. */
 int
-virtq_judge(struct pv_virtq *vq, const struct virtq_entry *qe, uint32_t *len)
+virtq_judge(struct pv_virtq *vq, unsigned int id, uint32_t *len)
 {
-	if (*len <= qe->qe_inlen)
+	uint32_t inlen = virtq_inlen(vq, id);
+
+	if (*len <= inlen)
 		return 0;
 	if (vq->vq_policy == PV_VIRTQ_REFUSE)
 		return pv_virtio_break(vq->vq_dev,
 		    "used length above what was posted");
 	vq->vq_counters.qc_clamped++;
-	*len = qe->qe_inlen;
+	*len = inlen;
 	return 0;
 }
 
@@ -679,16 +707,12 @@ void
 virtq_finish(struct pv_virtq *vq, unsigned int id, uint32_t len,
     struct pv_used *us)
 {
-	struct virtq_entry *qe = &vq->vq_entries[id];
-
-	us->us_cookie = qe->qe_cookie;
+	us->us_cookie = vq->vq_entries[id].qe_cookie;
 	us->us_len = len;
-	qe->qe_cookie = NULL;
 	vq->vq_used_idx++;
 	vq->vq_counters.qc_used++;
-	if (qe->qe_where & (QE_SYNC | QE_TABLE))
-		virtq_chain_post(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
-		    qe->qe_inlen : len);
+	virtq_forget(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
+	    virtq_inlen(vq, id) : len);
 }
 
 int
@@ -696,8 +720,7 @@ pv_virtq_dequeue(struct pv_virtq *vq, struct pv_used *us)
 {
 	if (virtio_is_broken(vq->vq_dev))
 		return EIO;
-	return virtq_is_packed(vq) ? packed_dequeue(vq, us) :
-	    split_dequeue(vq, us);
+	return vq->vq_ways->vw_take(vq, us);
 }
 
 int
@@ -709,8 +732,7 @@ pv_virtq_dequeue_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 	*taken = 0;
 	if (virtio_is_broken(vq->vq_dev))
 		return EIO;
-	*taken = virtq_is_packed(vq) ? packed_dequeue_run(vq, us, n, &error) :
-	    split_dequeue_run(vq, us, n, &error);
+	*taken = vq->vq_ways->vw_dequeue(vq, us, n, &error);
 	return *taken > 0 ? 0 : error;
 }
 
@@ -792,18 +814,50 @@ virtq_is_empty(const struct pv_virtq *vq)
 	if (!virtq_is_quiet(vq) || vq->vq_dev->vd_lost)
 		return false;
 	for (i = 0; i < virtq_size(vq); i++)
-		if (vq->vq_entries[i].qe_cookie != NULL)
+		if (virtq_is_held(vq, i))
 			return false;
 	return true;
 }
+
+static int
+publish_none(struct pv_virtq *vq)
+{
+	(void)vq;
+	return 0;
+}
+
+static int
+take_none(struct pv_virtq *vq, struct pv_used *us)
+{
+	(void)vq;
+	(void)us;
+	return EAGAIN;
+}
+
+static unsigned int
+dequeue_none(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	(void)vq;
+	(void)us;
+	(void)n;
+	*error = EAGAIN;
+	return 0;
+}
+
+static const struct virtq_ways shut_ways = {
+	virtq_enqueue_chain, virtq_run_none, publish_none, take_none,
+	dequeue_none
+};
 
 /* Nothing goes in any more, and nothing comes out but by drain. */
 static void
 virtq_shut(struct pv_virtq *vq)
 {
 	vq->vq_flags |= VQ_STOPPED;
-	vq->vq_end = vq->vq_front;
-	vq->vq_batch = vq->vq_used_idx;
+	vq->vq_ways = &shut_ways;
+	vq->vq_room = 0;
+	vq->vq_batch = 0;
 	vq->vq_used_seen = (uint16_t)vq->vq_used_idx;
 }
 
@@ -882,8 +936,6 @@ pv_virtq_reenable(struct pv_virtq *vq)
 void *
 pv_virtq_drain(struct pv_virtq *vq)
 {
-	struct virtq_entry *qe;
-	void *cookie;
 	unsigned int i;
 
 	if (!virtq_is_quiet(vq))
@@ -893,15 +945,13 @@ pv_virtq_drain(struct pv_virtq *vq)
 	vq->vq_published = vq->vq_posted;
 	while ((i = vq->vq_drained) < virtq_size(vq)) {
 		vq->vq_drained++;
-		qe = &vq->vq_entries[i];
-		cookie = qe->qe_cookie;
-		if (cookie == NULL)
+		if (!virtq_is_held(vq, i))
 			continue;
-		if (!vq->vq_lost)
-			virtq_chain_post(vq, i, qe->qe_inlen);
-		qe->qe_cookie = NULL;
+		if (vq->vq_lost)
+			virtq_saved(vq, i)->qs_flags = QE_HELD;
+		virtq_forget(vq, i, virtq_inlen(vq, i));
 		vq->vq_published = --vq->vq_posted; /* none outstanding at last */
-		return cookie;
+		return vq->vq_entries[i].qe_cookie;
 	}
 	return NULL;
 }

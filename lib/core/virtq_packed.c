@@ -42,23 +42,11 @@ packed_alloc(struct pv_virtq *vq)
 	return 0;
 }
 
-void
-packed_reset(struct pv_virtq *vq)
-{
-	vq->vq_slot = vq->vq_used_slot = 0;
-	vq->vq_wrap = RING_DESC_F_AVAIL;
-	vq->vq_used_wrap = RING_DESC_F_BOTH;
-	vq->vq_shown = 0;
-	vq->vq_event = RING_EVENT_ENABLE;
-	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_mem.dm_size,
-	    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
-}
-
 /* What marks a descriptor of this lap as not available. */
 static inline unsigned int
 held(unsigned int wrap)
 {
-	return wrap == RING_DESC_F_AVAIL ? 0 : RING_DESC_F_BOTH;
+	return wrap / RING_DESC_F_USED * RING_DESC_F_BOTH;
 }
 
 /* The first chain that is not shown begins at the slot, with these flags. */
@@ -69,118 +57,87 @@ hold(struct pv_virtq *vq, unsigned int slot, unsigned int flags)
 	vq->vq_head_flags = (uint16_t)flags;
 }
 
-/* What a loop keeps in registers of a queue. */
-struct place {
-	const uint16_t *pl_ids;
-	struct ring_desc *pl_desc;
-	struct virtq_entry *pl_entries;
-	unsigned int pl_size;
-	unsigned int pl_slot;
-	unsigned int pl_flags;		/* of a descriptor put there */
-	unsigned int pl_mark;		/* of the next one, while it is held */
-};
-
-static inline __attribute__((__always_inline__)) struct place
-place_of(struct pv_virtq *vq, unsigned int in)
+/* So many places from *slot on are taken, or used: none behind the ring's end. */
+ALWAYS_INLINE void
+step(const struct pv_virtq *vq, uint16_t *slot, uint16_t *wrap, unsigned int n)
 {
-	unsigned int wrap = vq->vq_wrap;
-	struct place pl = {
-		vq->vq_ids, vq->vq_desc, vq->vq_entries, vq->vq_size,
-		vq->vq_slot, wrap | in * RING_DESC_F_WRITE, 0
-	};
-
-	pl.pl_mark = pl.pl_flags;
-	if (vq->vq_posted == vq->vq_published) {
-		hold(vq, pl.pl_slot, pl.pl_flags);
-		pl.pl_mark = held(wrap);
+	n += *slot;
+	*slot = (uint16_t)n;
+	if (UNLIKELY(n == vq->vq_size)) {
+		*slot = 0;
+		*wrap = TURN(*wrap);
 	}
-	return pl;
 }
 
-/* A chain of one piece in one segment, the i-th of all. in is 0 or 1. */
-static inline __attribute__((__always_inline__)) void
-put(struct place *pl, uint32_t i, uint64_t addr, uint32_t len,
-    unsigned int in, void *cookie)
+/*
+ * The flags of the next chain's head: what will show it if nothing else is
+ * held, which is kept, and what marks it so long; or those of any other.
+ */
+ALWAYS_INLINE unsigned int
+head_flags(struct pv_virtq *vq, unsigned int flags)
 {
-	unsigned int id = pl->pl_ids[pl->pl_slot];
-
-	ring_packed_set(&pl->pl_desc[pl->pl_slot], addr, len, id,
-	    pl->pl_mark);
-	virtq_entry_set(&pl->pl_entries[id], cookie, len & (0u - in), i, 0);
-	if (UNLIKELY(++pl->pl_slot == pl->pl_size)) {
-		pl->pl_slot = 0;
-		pl->pl_flags = TURN(pl->pl_flags);
-	}
-	pl->pl_mark = pl->pl_flags;
-}
-
-static inline __attribute__((__always_inline__)) void
-place_keep(struct pv_virtq *vq, const struct place *pl, uint32_t n)
-{
-	vq->vq_slot = (uint16_t)pl->pl_slot;
-	vq->vq_wrap = pl->pl_flags & RING_DESC_F_BOTH;
-	vq->vq_front += n;
-	vq->vq_posted += n;
+	if (virtq_is_dirty(vq))
+		return flags;
+	hold(vq, vq->vq_slot, flags);
+	return held(vq->vq_wrap);
 }
 
 /* The common case, one piece in one segment, goes straight into the ring. */
-int
-packed_enqueue(struct pv_virtq *vq, const struct pv_piece *pc,
+static int
+enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
 	const bus_dma_segment_t *seg;
-	unsigned int slot, flags, id;
+	unsigned int slot, id;
 	bus_size_t off;
-	uint32_t len;
 
 	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
-	    vq->vq_end == vq->vq_front))
+	    virtq_room(vq) == 0))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
 	seg = virtq_segment(vq, pc, &off);
 	if (UNLIKELY(seg == NULL))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
 	slot = vq->vq_slot;
 	id = vq->vq_ids[slot];
-	len = (uint32_t)pc->pc_len;
-	flags = vq->vq_wrap | nin * RING_DESC_F_WRITE;
-	if (vq->vq_posted == vq->vq_published) {
-		hold(vq, slot, flags);
-		flags = held(vq->vq_wrap);
-	}
-	ring_packed_set(&vq->vq_desc[slot], seg->ds_addr + off, len, id,
-	    flags);
-	virtq_entry_set(&vq->vq_entries[id], cookie, len & (0u - nin),
-	    vq->vq_posted, 0);
-	if (UNLIKELY(++slot == vq->vq_size)) {
-		slot = 0;
-		vq->vq_wrap = TURN(vq->vq_wrap);
-	}
-	vq->vq_slot = (uint16_t)slot;
-	vq->vq_front++;
+	ring_packed_set(&vq->vq_desc[slot], seg->ds_addr + off,
+	    (uint32_t)pc->pc_len, id,
+	    head_flags(vq, vq->vq_wrap | nin * RING_DESC_F_WRITE));
+	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len, nin,
+	    vq->vq_posted);
+	step(vq, &vq->vq_slot, &vq->vq_wrap, 1);
+	vq->vq_room--;
 	vq->vq_posted++;
 	return 0;
 }
 
-unsigned int
-packed_run(struct pv_virtq *vq, const struct pv_piece *pc,
+static unsigned int
+run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, unsigned int in)
 {
-	const uint32_t first = vq->vq_posted;
-	uint32_t i = first, end = i + virtq_room(vq);
-	struct place pl = place_of(vq, in);
+	struct virtq_entry *const entries = vq->vq_entries;
+	struct ring_desc *desc = &vq->vq_desc[vq->vq_slot];
+	const uint16_t *const ids = &vq->vq_ids[vq->vq_slot];
+	const unsigned int flags = vq->vq_wrap | in * RING_DESC_F_WRITE;
+	const uint32_t where = vq->vq_posted;
 	struct window w = { NULL, 0, 0, 0 };
+	unsigned int i, id, mark = head_flags(vq, flags);
 
-	if (n < end - i)
-		end = i + n;
-	for (; i != end; i++, pc++, cookies++) {
-		if (UNLIKELY(*cookies == NULL) ||
+	n = virtq_fits(vq, n, virtq_room(vq), vq->vq_slot);
+	for (i = 0; i < n; i++, pc++, desc++) {
+		if (UNLIKELY(cookies[i] == NULL) ||
 		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
 			break;
-		put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len, in,
-		    *cookies);
+		id = ids[i];
+		ring_packed_set(desc, w.w_addr + pc->pc_off,
+		    (uint32_t)pc->pc_len, id, mark);
+		virtq_entry_set(&entries[id], cookies[i], (uint32_t)pc->pc_len,
+		    in, where + i);
+		mark = flags;
 	}
-	place_keep(vq, &pl, i - first);
-	return i - first;
+	step(vq, &vq->vq_slot, &vq->vq_wrap, i);
+	vq->vq_room -= i;
+	vq->vq_posted = where + i;
+	return i;
 }
 
 /* One descriptor of the ring; the chain's head is held if nothing else is. */
@@ -188,20 +145,12 @@ static void
 put_desc(struct pv_virtq *vq, uint64_t addr, uint32_t len, unsigned int id,
     unsigned int flags, bool head)
 {
-	unsigned int slot = vq->vq_slot;
-
 	flags |= vq->vq_wrap;
-	if (head && vq->vq_posted == vq->vq_published) {
-		hold(vq, slot, flags);
-		flags = held(vq->vq_wrap);
-	}
-	ring_packed_set(&vq->vq_desc[slot], addr, len, id, flags);
-	if (++slot == vq->vq_size) {
-		slot = 0;
-		vq->vq_wrap = TURN(vq->vq_wrap);
-	}
-	vq->vq_slot = (uint16_t)slot;
-	vq->vq_front++;
+	if (head)
+		flags = head_flags(vq, flags);
+	ring_packed_set(&vq->vq_desc[vq->vq_slot], addr, len, id, flags);
+	step(vq, &vq->vq_slot, &vq->vq_wrap, 1);
+	vq->vq_room--;
 }
 
 /*
@@ -228,7 +177,7 @@ fill_direct(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
 }
 
 unsigned int
-packed_chain(struct pv_virtq *vq, struct virtq_chain *vc, void *cookie)
+packed_chain(struct pv_virtq *vq, struct virtq_chain *vc)
 {
 	unsigned int id = vq->vq_ids[vq->vq_slot];
 	uint32_t len;
@@ -239,10 +188,16 @@ packed_chain(struct pv_virtq *vq, struct virtq_chain *vc, void *cookie)
 		    RING_DESC_F_INDIRECT, true);
 	} else
 		fill_direct(vq, id, vc);
-	virtq_entry_set(&vq->vq_entries[id], cookie, vc->vc_inlen,
-	    vq->vq_posted, vc->vc_flags);
-	vq->vq_posted++;
 	return id;
+}
+
+/* Descriptors from the one that is held on, or was last, up to the next. */
+static uint32_t
+unshown(const struct pv_virtq *vq)
+{
+	uint32_t n = (uint32_t)vq->vq_slot - vq->vq_head_slot;
+
+	return vq->vq_slot > vq->vq_head_slot ? n : n + vq->vq_size;
 }
 
 /* The descriptors from slot on; they may wrap. The device writes them too. */
@@ -262,52 +217,61 @@ sync_descs(const struct pv_virtq *vq, unsigned int slot, uint32_t n)
 }
 
 /*
- * Whether the device wants to hear of the last n descriptors (Driver and Device
- * Event Suppression). Its offset is in our lap, or in the one before.
+ * Whether the device wants to hear of what was held (Driver and Device Event
+ * Suppression). Its offset is in our lap, or in the one before.
  */
-static bool
-packed_wants_notify(const struct pv_virtq *vq, uint32_t n)
+static NOINLINE bool
+is_awaited(const struct pv_virtq *vq, uint32_t event)
 {
-	const uint32_t *field = (const uint32_t *)(const void *)vq->vq_used;
-	uint32_t event, lap = vq->vq_wrap == RING_DESC_F_AVAIL;
-	uint16_t off;
+	uint32_t lap = vq->vq_wrap == RING_DESC_F_AVAIL;
+	uint16_t off = event & (RING_EVENT_WRAP - 1);
 
-	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);
-	event = ring_load32(field);
-	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_PREREAD);
-	switch (event >> 16 & RING_EVENT_FLAGS) {
-	case RING_EVENT_DISABLE:
-		return false;
-	case RING_EVENT_DESC:
-		if (!(vq->vq_flags & VQ_EVENT_IDX))
-			return true;
-		break;
-	default:
+	if ((event >> 16 & RING_EVENT_FLAGS) != RING_EVENT_DESC ||
+	    !(vq->vq_flags & VQ_EVENT_IDX))
 		return true;
-	}
-	off = event & (RING_EVENT_WRAP - 1);
 	if (((event & RING_EVENT_WRAP) != 0) != lap)
 		off = (uint16_t)(off - vq->vq_size);
-	return (uint16_t)(vq->vq_slot - off - 1) < (uint16_t)n;
+	return (uint16_t)(vq->vq_slot - off - 1) < unshown(vq);
 }
 
-int
-packed_publish(struct pv_virtq *vq)
+/* synced: the ring's memory may want syncs. */
+ALWAYS_INLINE int
+packed_publish(struct pv_virtq *vq, const bool synced)
 {
-	struct ring_packed *pd = desc_at(vq, vq->vq_head_slot);
-	uint32_t n = vq->vq_front - vq->vq_shown;
+	const uint32_t *field = (const uint32_t *)(const void *)vq->vq_used;
+	uint32_t event;
 
-	if (UNLIKELY(!(vq->vq_flags & VQ_COHERENT)))
-		sync_descs(vq, vq->vq_head_slot, n);
+	if (synced)
+		sync_descs(vq, vq->vq_head_slot, unshown(vq));
 	pv_barrier_publish(virtq_outer(vq));
-	ring_store16(&pd->pd_flags, vq->vq_head_flags);
-	if (UNLIKELY(!(vq->vq_flags & VQ_COHERENT)))
+	ring_store16(&desc_at(vq, vq->vq_head_slot)->pd_flags,
+	    vq->vq_head_flags);
+	if (synced)
 		sync_descs(vq, vq->vq_head_slot, 1);
 	vq->vq_counters.qc_enqueued += vq->vq_posted - vq->vq_published;
 	vq->vq_published = vq->vq_posted;
-	vq->vq_shown = vq->vq_front;
 	pv_barrier_check(virtq_outer(vq));
-	return packed_wants_notify(vq, n);
+	if (synced)
+		virtq_sync(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);
+	event = ring_load32(field);
+	if (synced)
+		virtq_sync(vq, field, sizeof(*field), BUS_DMASYNC_PREREAD);
+	if ((event >> 16 & RING_EVENT_FLAGS) == RING_EVENT_DISABLE ||
+	    !is_awaited(vq, event))
+		return 0;
+	return virtq_ring(vq);
+}
+
+static int
+publish_plain(struct pv_virtq *vq)
+{
+	return packed_publish(vq, false);
+}
+
+static int
+publish_synced(struct pv_virtq *vq)
+{
+	return packed_publish(vq, true);
 }
 
 /* next_off and next_wrap: of the next descriptor not yet made available. */
@@ -324,26 +288,32 @@ packed_notify_data(const struct pv_virtq *vq)
 	return slot << 16 | (wrap == RING_DESC_F_AVAIL ? 1u << 31 : 0);
 }
 
+/* A used descriptor as the device wrote it. */
+struct told {
+	unsigned int td_id;
+	uint32_t td_len;
+	unsigned int td_flags;
+};
+
 /*
- * The used descriptor at slot, each field read once: the flags, and when they
- * say that it is used the others. EAGAIN there is none. The device goes on
- * looking at it, until it is available again.
+ * The next used descriptor, each field read once: the flags, and when they say
+ * that it is used the others. EAGAIN there is none. The device goes on looking
+ * at it, until it is available again.
  */
-static inline __attribute__((__always_inline__)) int
-used_desc(const struct pv_virtq *vq, unsigned int slot, unsigned int wrap,
-    unsigned int *id, uint32_t *len, unsigned int *flags)
+static int
+used_desc(const struct pv_virtq *vq, struct told *td)
 {
-	const struct ring_packed *pd = desc_at(vq, slot);
+	const struct ring_packed *pd = desc_at(vq, vq->vq_used_slot);
 
 	virtq_sync_ring(vq, pd, sizeof(*pd), BUS_DMASYNC_POSTREAD);
-	*flags = ring_load16(&pd->pd_flags);
-	if ((*flags & RING_DESC_F_BOTH) != wrap) {
+	td->td_flags = ring_load16(&pd->pd_flags);
+	if ((td->td_flags & RING_DESC_F_BOTH) != vq->vq_used_wrap) {
 		virtq_sync_ring(vq, pd, sizeof(*pd), BUS_DMASYNC_PREREAD);
 		return EAGAIN;
 	}
 	pv_barrier_consume(virtq_outer(vq));
-	*id = ring_load16(&pd->pd_id);
-	*len = ring_load32(&pd->pd_len);
+	td->td_id = ring_load16(&pd->pd_id);
+	td->td_len = ring_load32(&pd->pd_len);
 	return 0;
 }
 
@@ -356,103 +326,31 @@ static int
 used_check(struct pv_virtq *vq, unsigned int id, uint32_t *len,
     unsigned int flags)
 {
-	const struct virtq_entry *qe;
-
 	if (id >= vq->vq_size)
 		return pv_virtio_break(vq->vq_dev, "used id out of range");
-	qe = &vq->vq_entries[id];
-	if (!virtq_is_outstanding(vq, qe))
+	if (!virtq_is_outstanding(vq, id))
 		return pv_virtio_break(vq->vq_dev,
 		    "used id is not outstanding");
-	if (*len > qe->qe_inlen && !(flags & RING_DESC_F_WRITE))
+	if (*len > virtq_inlen(vq, id) && !(flags & RING_DESC_F_WRITE))
 		*len = 0;
-	return virtq_judge(vq, qe, len);
+	return virtq_judge(vq, id, len);
 }
 
 /* A chain's places, from the next used on, are free, and its ids theirs. */
 static void
 packed_release(struct pv_virtq *vq, unsigned int id)
 {
-	bool more = (vq->vq_entries[id].qe_where & QE_LONG) != 0;
+	bool more = (virtq_saved(vq, id)->qs_flags & QE_LONG) != 0;
 
 	for (;;) {
 		vq->vq_ids[vq->vq_used_slot] = (uint16_t)id;
-		if (++vq->vq_used_slot == vq->vq_size) {
-			vq->vq_used_slot = 0;
-			vq->vq_used_wrap = TURN(vq->vq_used_wrap);
-		}
-		vq->vq_end++;
+		step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, 1);
+		vq->vq_room++;
 		if (!more)
 			return;
 		id = vq->vq_next[id];
 		more = vq->vq_next[id] != VIRTQ_NONE;
 	}
-}
-
-/* A used descriptor that the short way passed on. */
-static __attribute__((__noinline__)) int
-take_any(struct pv_virtq *vq, unsigned int id, uint32_t len,
-    unsigned int flags, struct pv_used *us)
-{
-	int error;
-
-	error = used_check(vq, id, &len, flags);
-	if (error)
-		return error;
-	packed_release(vq, id);
-	virtq_finish(vq, id, len, us);
-	return 0;
-}
-
-/*
- * Up to n used descriptors. The short way is a chain of one piece in coherent
- * memory; what is copied out of *vq stays in registers.
- */
-static inline __attribute__((__always_inline__)) unsigned int
-take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
-{
-	struct virtq_entry *const entries = vq->vq_entries;
-	uint16_t *const ids = vq->vq_ids;
-	const bool dirty = vq->vq_posted != vq->vq_published;
-	const unsigned int size = vq->vq_size;
-	unsigned int i, id, flags, slot = vq->vq_used_slot;
-	unsigned int wrap = vq->vq_used_wrap;
-	struct virtq_entry *qe;
-	uint32_t len;
-	bool odd = false;
-
-	for (i = 0; i < n; i++, us++) {
-		*error = used_desc(vq, slot, wrap, &id, &len, &flags);
-		if (*error)
-			break;
-		odd = true;
-		if (UNLIKELY(id >= size))
-			break;
-		qe = &entries[id];
-		us->us_cookie = qe->qe_cookie;
-		us->us_len = len;
-		if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
-		    (qe->qe_where & QE_FLAGS) ||
-		    (dirty && !virtq_is_outstanding(vq, qe))))
-			break;
-		qe->qe_cookie = NULL;
-		ids[slot] = (uint16_t)id;
-		if (UNLIKELY(++slot == size)) {
-			slot = 0;
-			wrap = TURN(wrap);
-		}
-		odd = false;
-	}
-	vq->vq_used_slot = (uint16_t)slot;
-	vq->vq_used_wrap = (uint16_t)wrap;
-	vq->vq_end += i;
-	vq->vq_used_idx += i;
-	vq->vq_counters.qc_used += i;
-	if (UNLIKELY(odd)) {
-		*error = take_any(vq, id, len, flags, us);
-		i += *error == 0;
-	}
-	return i;
 }
 
 /*
@@ -461,170 +359,228 @@ take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
  * they were put there.
  */
 static int
-batch_begin(struct pv_virtq *vq, unsigned int id, uint32_t len,
-    unsigned int flags)
+batch_begin(struct pv_virtq *vq, struct told td)
 {
+	uint32_t len = td.td_len;
 	int error;
 
-	error = used_check(vq, id, &len, flags);
+	error = used_check(vq, td.td_id, &len, td.td_flags);
 	if (error)
 		return error;
-	vq->vq_batch += (uint16_t)(vq->vq_entries[id].qe_where -
-	    vq->vq_used_idx) + 1u;
+	vq->vq_batch = vq->vq_entries[td.td_id].qe_where - vq->vq_used_idx + 1;
 	vq->vq_batchlen = len;
 	return 0;
 }
 
-/* The next chain; id .. flags are the device's where no batch is begun. */
-static __attribute__((__noinline__)) int
-take_in_order(struct pv_virtq *vq, unsigned int id, uint32_t len,
-    unsigned int flags, struct pv_used *us)
+/* The next chain; td is the device's where no batch is begun. */
+static int
+take_in_order(struct pv_virtq *vq, struct told td, struct pv_used *us)
 {
+	unsigned int id = vq->vq_ids[vq->vq_used_slot];
+	uint32_t len;
 	int error;
 
-	if (vq->vq_batch == vq->vq_used_idx) {
-		error = batch_begin(vq, id, len, flags);
+	if (vq->vq_batch == 0) {
+		error = batch_begin(vq, td);
 		if (error)
 			return error;
 	}
-	id = vq->vq_ids[vq->vq_used_slot];
-	len = vq->vq_used_idx + 1 == vq->vq_batch ? vq->vq_batchlen :
-	    vq->vq_entries[id].qe_inlen;
+	len = --vq->vq_batch == 0 ? vq->vq_batchlen : virtq_inlen(vq, id);
 	packed_release(vq, id);
 	virtq_finish(vq, id, len, us);
 	return 0;
 }
 
-/*
- * Up to n, in order. The short way is as in take(), where the device tells of
- * each chain, or within a batch.
- */
-static unsigned int
-take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+/* A used descriptor that the short way passed on. */
+static NOINLINE int
+take_any(struct pv_virtq *vq, struct told td, struct pv_used *us)
 {
-	struct virtq_entry *const entries = vq->vq_entries;
-	const uint16_t *const ids = vq->vq_ids;
-	const unsigned int size = vq->vq_size;
-	const bool dirty = vq->vq_posted != vq->vq_published;
-	uint32_t used = vq->vq_used_idx, batch = vq->vq_batch, len = 0;
-	unsigned int i, id, told = 0, flags = 0, slot = vq->vq_used_slot;
-	unsigned int wrap = vq->vq_used_wrap;
-	struct virtq_entry *qe;
-	bool odd = false;
+	uint32_t len = td.td_len;
+	int error;
 
-	for (i = 0; i < n; i++, us++, used++) {
-		told = id = ids[slot];
-		qe = &entries[id];
-		if (LIKELY(used == batch)) {
-			*error = used_desc(vq, slot, wrap, &told, &len,
-			    &flags);
-			if (*error)
-				break;
-		} else
-			len = used + 1 == batch ? vq->vq_batchlen :
-			    qe->qe_inlen;
-		odd = true;
-		if (UNLIKELY(told != id || qe->qe_cookie == NULL ||
-		    len > qe->qe_inlen || (qe->qe_where & QE_FLAGS) ||
-		    (dirty && !virtq_is_outstanding(vq, qe))))
-			break;
-		us->us_cookie = qe->qe_cookie;
-		us->us_len = len;
-		qe->qe_cookie = NULL;
-		batch += used == batch;
-		if (UNLIKELY(++slot == size)) {
-			slot = 0;
-			wrap = TURN(wrap);
-		}
-		odd = false;
-	}
-	vq->vq_batch = batch;
-	vq->vq_used_slot = (uint16_t)slot;
-	vq->vq_used_wrap = (uint16_t)wrap;
-	vq->vq_end += i;
-	vq->vq_used_idx += i;
-	vq->vq_counters.qc_used += i;
-	if (UNLIKELY(odd)) {
-		*error = take_in_order(vq, told, len, flags, us);
-		i += *error == 0;
-	}
-	return i;
-}
-
-static __attribute__((__noinline__)) int
-take_other(struct pv_virtq *vq, struct pv_used *us)
-{
-	unsigned int id, flags;
-	uint32_t len;
-	int error = 0;
-
-	if (vq->vq_flags & VQ_STOPPED)
-		return EAGAIN;
-	if (vq->vq_flags & VQ_IN_ORDER) {
-		take_ordered(vq, us, 1, &error);
+	if (vq->vq_flags & VQ_IN_ORDER)
+		return take_in_order(vq, td, us);
+	error = used_check(vq, td.td_id, &len, td.td_flags);
+	if (error)
 		return error;
-	}
-	if (used_desc(vq, vq->vq_used_slot, vq->vq_used_wrap, &id, &len,
-	    &flags))
-		return EAGAIN;
-	return take_any(vq, id, len, flags, us);
-}
-
-/* The same for one, without a loop's preparations. */
-int
-packed_dequeue(struct pv_virtq *vq, struct pv_used *us)
-{
-	const struct ring_packed *pd = desc_at(vq, vq->vq_used_slot);
-	unsigned int id, flags, slot;
-	struct virtq_entry *qe;
-	uint32_t len;
-
-	if (UNLIKELY((vq->vq_flags & (VQ_COHERENT | VQ_STOPPED |
-	    VQ_IN_ORDER)) != VQ_COHERENT))
-		return take_other(vq, us);
-	flags = ring_load16(&pd->pd_flags);
-	if ((flags & RING_DESC_F_BOTH) != vq->vq_used_wrap)
-		return EAGAIN;
-	pv_barrier_consume(virtq_outer(vq));
-	id = ring_load16(&pd->pd_id);
-	len = ring_load32(&pd->pd_len);
-	if (UNLIKELY(id >= vq->vq_size))
-		return take_any(vq, id, len, flags, us);
-	qe = &vq->vq_entries[id];
-	if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
-	    (qe->qe_where & QE_FLAGS) ||
-	    vq->vq_posted != vq->vq_published))
-		return take_any(vq, id, len, flags, us);
-	us->us_cookie = qe->qe_cookie;
-	us->us_len = len;
-	qe->qe_cookie = NULL;
-	slot = vq->vq_used_slot;
-	vq->vq_ids[slot] = (uint16_t)id;
-	if (UNLIKELY(++slot == vq->vq_size)) {
-		slot = 0;
-		vq->vq_used_wrap = TURN(vq->vq_used_wrap);
-	}
-	vq->vq_used_slot = (uint16_t)slot;
-	vq->vq_end++;
-	vq->vq_used_idx++;
-	vq->vq_counters.qc_used++;
+	packed_release(vq, td.td_id);
+	virtq_finish(vq, td.td_id, len, us);
 	return 0;
 }
 
-unsigned int
-packed_dequeue_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+/* The long way of used chains. */
+static NOINLINE unsigned int
+dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
     int *error)
 {
-	unsigned int i = 0;
+	struct told td = { 0, 0, 0 };
+	unsigned int i;
 
-	if (vq->vq_flags & VQ_STOPPED)
-		*error = EAGAIN;
-	while (i < n && *error == 0)
-		i += vq->vq_flags & VQ_IN_ORDER ?
-		    take_ordered(vq, us + i, n - i, error) :
-		    take(vq, us + i, n - i, error);
+	for (i = 0; i < n; i++, us++) {
+		if (vq->vq_batch == 0)
+			*error = used_desc(vq, &td);
+		if (*error == 0)
+			*error = take_any(vq, td, us);
+		if (*error)
+			break;
+	}
 	return i;
+}
+/*
+ * The short way: up to n chains of one piece in coherent memory, none behind
+ * the ring's end; td is the first that goes the long way, or *error is set.
+ * ordered: a chain's id is its place.
+ */
+ALWAYS_INLINE unsigned int
+take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, struct told *td,
+    int *error, const bool ordered)
+{
+	struct virtq_entry *const entries = vq->vq_entries;
+	const unsigned int slot = vq->vq_used_slot, wrap = vq->vq_used_wrap;
+	const unsigned int size = vq->vq_size;
+	const struct ring_packed *pd = desc_at(vq, slot);
+	uint16_t *const ids = &vq->vq_ids[slot];
+	struct virtq_entry *qe = &entries[slot];
+	unsigned int i;
+
+	for (i = 0; i < n; i++, us++, pd++, qe++) {
+		td->td_flags = ring_load16(&pd->pd_flags);
+		if ((td->td_flags & RING_DESC_F_BOTH) != wrap) {
+			*error = EAGAIN;
+			break;
+		}
+		pv_barrier_consume(false);
+		td->td_id = ring_load16(&pd->pd_id);
+		td->td_len = ring_load32(&pd->pd_len);
+		if (ordered ? td->td_id != slot + i : td->td_id >= size)
+			break;
+		if (!ordered)
+			qe = &entries[td->td_id];
+		if (UNLIKELY(td->td_len >= qe->qe_limit))
+			break;
+		us->us_cookie = qe->qe_cookie;
+		us->us_len = td->td_len;
+		qe->qe_limit = 0;
+		if (!ordered)
+			ids[i] = (uint16_t)td->td_id;
+	}
+	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, i);
+	virtq_used(vq, i);
+	return i;
+}
+
+static NOINLINE int
+take_odd(struct pv_virtq *vq, struct pv_used *us)
+{
+	int error = 0;
+
+	dequeue_any(vq, us, 1, &error);
+	return error;
+}
+
+ALWAYS_INLINE int
+take_one(struct pv_virtq *vq, struct pv_used *us, const bool ordered)
+{
+	const unsigned int slot = vq->vq_used_slot;
+	const struct ring_packed *pd = desc_at(vq, slot);
+	struct virtq_entry *qe = &vq->vq_entries[slot];
+	struct told td;
+
+	if (UNLIKELY(virtq_is_dirty(vq) || (ordered && vq->vq_batch != 0)))
+		return take_odd(vq, us);
+	td.td_flags = ring_load16(&pd->pd_flags);
+	if ((td.td_flags & RING_DESC_F_BOTH) != vq->vq_used_wrap)
+		return EAGAIN;
+	pv_barrier_consume(false);
+	td.td_id = ring_load16(&pd->pd_id);
+	td.td_len = ring_load32(&pd->pd_len);
+	if (UNLIKELY(ordered ? td.td_id != slot : td.td_id >= vq->vq_size))
+		return take_any(vq, td, us);
+	if (!ordered)
+		qe = &vq->vq_entries[td.td_id];
+	if (UNLIKELY(td.td_len >= qe->qe_limit))
+		return take_any(vq, td, us);
+	us->us_cookie = qe->qe_cookie;
+	us->us_len = td.td_len;
+	qe->qe_limit = 0;
+	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, 1);
+	virtq_used(vq, 1);
+	if (!ordered)
+		vq->vq_ids[slot] = (uint16_t)td.td_id;
+	return 0;
+}
+
+static int
+take_plain(struct pv_virtq *vq, struct pv_used *us)
+{
+	return take_one(vq, us, false);
+}
+
+static int
+take_ordered(struct pv_virtq *vq, struct pv_used *us)
+{
+	return take_one(vq, us, true);
+}
+
+/* Up to n of a batch, but for its last, whose length the device has told. */
+static NOINLINE unsigned int
+take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
+{
+	struct virtq_entry *qe = &vq->vq_entries[vq->vq_used_slot];
+	unsigned int i;
+
+	for (i = 0; i < n && i + 1 < vq->vq_batch && qe->qe_limit != 0; i++) {
+		us->us_cookie = qe->qe_cookie;
+		us->us_len = qe->qe_limit - 1;
+		qe->qe_limit = 0;
+		us++;
+		qe++;
+	}
+	vq->vq_batch -= i;
+	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, i);
+	virtq_used(vq, i);
+	return i;
+}
+
+/* Only while the device has all that were enqueued: it sees them already. */
+ALWAYS_INLINE unsigned int
+dequeue(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error,
+    const bool ordered)
+{
+	struct told td = { 0, 0, 0 };
+	unsigned int i = 0, got, most;
+
+	if (UNLIKELY(virtq_is_dirty(vq)))
+		return dequeue_any(vq, us, n, error);
+	while (i < n) {
+		most = virtq_fits(vq, n - i, n - i, vq->vq_used_slot);
+		got = ordered && UNLIKELY(vq->vq_batch != 0) ?
+		    take_batch(vq, us + i, most) :
+		    take(vq, us + i, most, &td, error, ordered);
+		i += got;
+		if (LIKELY(got == most))
+			continue;
+		if (*error == 0)
+			*error = take_any(vq, td, us + i);
+		if (*error)
+			break;
+		i++;
+	}
+	return i;
+}
+
+static unsigned int
+dequeue_plain(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	return dequeue(vq, us, n, error, false);
+}
+
+static unsigned int
+dequeue_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	return dequeue(vq, us, n, error, true);
 }
 
 int
@@ -635,7 +591,7 @@ packed_pending(struct pv_virtq *vq)
 
 	if (vq->vq_flags & VQ_STOPPED)
 		return 0;
-	if ((vq->vq_flags & VQ_IN_ORDER) && vq->vq_batch != vq->vq_used_idx)
+	if (vq->vq_batch != 0)
 		return 1;
 	virtq_sync_ring(vq, pd, sizeof(*pd), BUS_DMASYNC_POSTREAD);
 	flags = ring_load16(&pd->pd_flags);
@@ -681,4 +637,29 @@ packed_intr_enable(struct pv_virtq *vq, unsigned int n)
 		packed_event(vq, RING_EVENT_ENABLE, 0);
 	pv_barrier_check(virtq_outer(vq));
 	return packed_pending(vq);
+}
+
+static const struct virtq_ways plain_ways = {
+	enqueue_plain, run_plain, publish_plain, take_plain, dequeue_plain
+};
+
+static const struct virtq_ways ordered_ways = {
+	enqueue_plain, run_plain, publish_plain, take_ordered, dequeue_ordered
+};
+
+static const struct virtq_ways any_ways = {
+	enqueue_plain, run_plain, publish_synced, take_odd, dequeue_any
+};
+
+const struct virtq_ways *
+packed_reset(struct pv_virtq *vq)
+{
+	vq->vq_wrap = RING_DESC_F_AVAIL;
+	vq->vq_used_wrap = RING_DESC_F_BOTH;
+	vq->vq_event = RING_EVENT_ENABLE;
+	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_mem.dm_size,
+	    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
+	if ((vq->vq_flags & (VQ_COHERENT | VQ_OUTER)) != VQ_COHERENT)
+		return &any_ways;
+	return vq->vq_flags & VQ_IN_ORDER ? &ordered_ways : &plain_ways;
 }

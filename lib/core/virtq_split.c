@@ -2,11 +2,11 @@
 /*
  * Split virtqueues (Virtqueues / Split Virtqueues).
  *
- * vq_ids holds what the available ring holds, entry by entry, from vq_front on
- * for chains to come: heads at the front, what else a chain takes from the end.
- * With IN_ORDER descriptors are taken in their order instead, and vq_ids is the
- * copy of the available ring. The last descriptor's next is 0: one host is
- * known to follow it.
+ * vq_ids holds what the available ring holds, entry by entry, from vq_posted on
+ * for chains to come: heads at the front, what else a chain takes from the end,
+ * which is vq_room further on. With IN_ORDER descriptors are taken in their order
+ * instead, and vq_ids is the copy of the available ring. The last descriptor's
+ * next is 0: one host is known to follow it.
  */
 #include "mem.h"
 #include "virtq_var.h"
@@ -74,19 +74,6 @@ split_alloc(struct pv_virtq *vq)
 	return 0;
 }
 
-void
-split_reset(struct pv_virtq *vq)
-{
-	unsigned int i;
-
-	for (i = 0; i < virtq_size(vq); i++)
-		vq->vq_avail->ra_ring[i] = PV_LE16(vq->vq_ids[i]);
-	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_used_off, BUS_DMASYNC_PREWRITE);
-	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
-	    vq->vq_mem.dm_size - vq->vq_used_off,
-	    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
-}
-
 /* Entry i of the available ring, where it is another than it was. */
 static inline void
 avail_set(struct pv_virtq *vq, uint32_t i, unsigned int id)
@@ -99,81 +86,57 @@ avail_set(struct pv_virtq *vq, uint32_t i, unsigned int id)
 	vq->vq_avail->ra_ring[slot] = PV_LE16(id);
 }
 
-/* What a loop keeps in registers of a queue. */
-struct place {
-	const uint16_t *pl_ids;
-	struct ring_desc *pl_desc;
-	struct virtq_entry *pl_entries;
-	uint32_t pl_mask;
-};
-
-static inline __attribute__((__always_inline__)) struct place
-place_of(const struct pv_virtq *vq)
-{
-	const struct place pl = {
-		vq->vq_ids, vq->vq_desc, vq->vq_entries, mask(vq)
-	};
-
-	return pl;
-}
-
-/* A chain of one piece in one segment, the i-th of all. in is 0 or 1. */
-static inline __attribute__((__always_inline__)) void
-put(const struct place *pl, uint32_t i, uint64_t addr, uint32_t len,
-    unsigned int in, void *cookie)
-{
-	unsigned int id = pl->pl_ids[i & pl->pl_mask];
-
-	ring_desc_set(&pl->pl_desc[id], addr, len, in * RING_DESC_F_WRITE, 0);
-	virtq_entry_set(&pl->pl_entries[id], cookie, len & (0u - in), i, 0);
-}
-
 /* The common case, one piece in one segment, goes straight into the ring. */
-int
-split_enqueue(struct pv_virtq *vq, const struct pv_piece *pc,
+static int
+enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
 	const bus_dma_segment_t *seg;
-	struct place pl;
 	bus_size_t off;
-	uint32_t i = vq->vq_front;
+	uint32_t i = vq->vq_posted;
+	unsigned int id;
 
 	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
-	    vq->vq_end == i || !(vq->vq_flags & VQ_PLAIN)))
+	    virtq_room(vq) == 0))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
 	seg = virtq_segment(vq, pc, &off);
 	if (UNLIKELY(seg == NULL))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	pl = place_of(vq);
-	put(&pl, i, seg->ds_addr + off, (uint32_t)pc->pc_len, nin, cookie);
-	vq->vq_front = i + 1;
-	vq->vq_posted++;
+	id = vq->vq_ids[i & mask(vq)];
+	ring_desc_set(&vq->vq_desc[id], seg->ds_addr + off,
+	    (uint32_t)pc->pc_len, nin * RING_DESC_F_WRITE, 0);
+	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len, nin,
+	    i);
+	vq->vq_posted = i + 1;
+	vq->vq_room--;
 	return 0;
 }
 
-unsigned int
-split_run(struct pv_virtq *vq, const struct pv_piece *pc,
+static unsigned int
+run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, unsigned int in)
 {
-	const struct place pl = place_of(vq);
-	const uint32_t first = vq->vq_front;
-	uint32_t i = first, end = vq->vq_end;
+	struct ring_desc *const desc = vq->vq_desc;
+	struct virtq_entry *const entries = vq->vq_entries;
+	const uint32_t where = vq->vq_posted;
+	const uint16_t *const ids = &vq->vq_ids[where & mask(vq)];
 	struct window w = { NULL, 0, 0, 0 };
+	unsigned int i, id;
 
-	if (!(vq->vq_flags & VQ_PLAIN))
-		return 0;
-	if (n < end - i)
-		end = i + n;
-	for (; i != end; i++, pc++, cookies++) {
-		if (UNLIKELY(*cookies == NULL) ||
+	n = virtq_fits(vq, n, virtq_room(vq), where & mask(vq));
+	for (i = 0; i < n; i++, pc++) {
+		if (UNLIKELY(cookies[i] == NULL) ||
 		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
 			break;
-		put(&pl, i, w.w_addr + pc->pc_off, (uint32_t)pc->pc_len, in,
-		    *cookies);
+		id = ids[i];
+		ring_desc_set(&desc[id], w.w_addr + pc->pc_off,
+		    (uint32_t)pc->pc_len, in * RING_DESC_F_WRITE, 0);
+		virtq_entry_set(&entries[id], cookies[i], (uint32_t)pc->pc_len,
+		    in, where + i);
 	}
-	vq->vq_front = i;
-	vq->vq_posted += i - first;
-	return i - first;
+	vq->vq_posted = where + i;
+	vq->vq_room -= i;
+	return i;
 }
 
 static void
@@ -187,9 +150,10 @@ sync_desc(const struct pv_virtq *vq, unsigned int i)
 static unsigned int
 take_desc(struct pv_virtq *vq, unsigned int id, unsigned int i)
 {
+	vq->vq_room--;
 	if (is_in_order(vq))
 		return (id + i) & mask(vq);
-	return vq->vq_ids[--vq->vq_end & mask(vq)];
+	return vq->vq_ids[(vq->vq_posted + vq->vq_room) & mask(vq)];
 }
 
 /* In the ring's own descriptors. */
@@ -211,15 +175,17 @@ fill_direct(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
 	    0);
 	sync_desc(vq, at);
 	vq->vq_next[at] = VIRTQ_NONE;
+	vq->vq_slot = (uint16_t)(vq->vq_slot + vc->vc_count - 1);
 	if (vc->vc_count > 1)
 		vc->vc_flags |= QE_LONG;
 }
 
 unsigned int
-split_chain(struct pv_virtq *vq, struct virtq_chain *vc, void *cookie)
+split_chain(struct pv_virtq *vq, struct virtq_chain *vc)
 {
-	unsigned int id = is_in_order(vq) ? vq->vq_front & mask(vq) :
-	    vq->vq_ids[vq->vq_front & mask(vq)];
+	unsigned int id = is_in_order(vq) ?
+	    (vq->vq_posted + vq->vq_slot) & mask(vq) :
+	    vq->vq_ids[vq->vq_posted & mask(vq)];
 	uint32_t len;
 
 	if (vc->vc_table) {
@@ -229,11 +195,8 @@ split_chain(struct pv_virtq *vq, struct virtq_chain *vc, void *cookie)
 		sync_desc(vq, id);
 	} else
 		fill_direct(vq, id, vc);
-	virtq_entry_set(&vq->vq_entries[id], cookie, vc->vc_inlen,
-	    vq->vq_posted, vc->vc_flags);
 	avail_set(vq, vq->vq_posted, id);
-	vq->vq_posted++;
-	vq->vq_front += is_in_order(vq) && !vc->vc_table ? vc->vc_count : 1;
+	vq->vq_room--;
 	return id;
 }
 
@@ -260,58 +223,76 @@ sync_avail(const struct pv_virtq *vq, const uint16_t *field)
 	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_PREWRITE);
 }
 
-/* Whether the device wants to hear of the chains old .. new - 1. */
-static bool
-split_wants_notify(const struct pv_virtq *vq, uint16_t old, uint16_t new)
+/*
+ * Whether the device wants to hear of the chains old .. new - 1. synced: the
+ * memory may want syncs.
+ */
+ALWAYS_INLINE bool
+wants_notify(const struct pv_virtq *vq, uint32_t old, uint32_t new,
+    const bool synced)
 {
-	uint16_t event;
+	const uint16_t *field = vq->vq_flags & VQ_EVENT_IDX ? avail_event(vq) :
+	    &vq->vq_used->ru_flags;
+	uint16_t found = synced ? used_load16(vq, field) : ring_load16(field);
 
-	if (vq->vq_flags & VQ_EVENT_IDX) {
-		event = used_load16(vq, avail_event(vq));
-		return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
-	}
-	return (used_load16(vq, &vq->vq_used->ru_flags) &
-	    RING_USED_F_NO_NOTIFY) == 0;
+	if (vq->vq_flags & VQ_EVENT_IDX)
+		return (uint16_t)(new - found - 1) < (uint16_t)(new - old);
+	return (found & RING_USED_F_NO_NOTIFY) == 0;
 }
 
-int
-split_publish(struct pv_virtq *vq)
+ALWAYS_INLINE int
+split_publish(struct pv_virtq *vq, const bool synced)
 {
 	uint32_t old = vq->vq_published, new = vq->vq_posted;
 
-	if (UNLIKELY(!(vq->vq_flags & VQ_COHERENT)))
+	if (synced)
 		sync_avail_entries(vq, old, new - old);
 	pv_barrier_publish(virtq_outer(vq));
 	ring_store16(&vq->vq_avail->ra_idx, (uint16_t)new);
-	sync_avail(vq, &vq->vq_avail->ra_idx);
+	if (synced)
+		sync_avail(vq, &vq->vq_avail->ra_idx);
 	vq->vq_published = new;
 	vq->vq_counters.qc_enqueued += new - old;
 	pv_barrier_check(virtq_outer(vq));
-	return split_wants_notify(vq, (uint16_t)old, (uint16_t)new);
+	return wants_notify(vq, old, new, synced) ? virtq_ring(vq) : 0;
 }
 
-/* Read the used index, and judge it. */
-static __attribute__((__noinline__)) int
-split_refresh(struct pv_virtq *vq)
+static int
+publish_plain(struct pv_virtq *vq)
 {
-	uint16_t idx, n;
+	return split_publish(vq, false);
+}
 
-	if (vq->vq_flags & VQ_STOPPED)
-		return EAGAIN;
-	idx = used_load16(vq, &vq->vq_used->ru_idx);
-	n = (uint16_t)(idx - vq->vq_used_idx);
+static int
+publish_synced(struct pv_virtq *vq)
+{
+	return split_publish(vq, true);
+}
+
+static NOINLINE int
+used_too_far(struct pv_virtq *vq)
+{
+	return pv_virtio_break(vq->vq_dev,
+	    "used index beyond what is outstanding");
+}
+
+/* Take the used index as it was read, and judge it. */
+ALWAYS_INLINE int
+judge_index(struct pv_virtq *vq, uint16_t idx)
+{
+	uint16_t n = (uint16_t)(idx - vq->vq_used_idx);
+
 	if (n == 0)
 		return EAGAIN;
-	if (n > virtq_inflight(vq))
-		return pv_virtio_break(vq->vq_dev,
-		    "used index beyond what is outstanding");
+	if (UNLIKELY(n > virtq_inflight(vq)))
+		return used_too_far(vq);
 	vq->vq_used_seen = idx;
 	pv_barrier_consume(virtq_outer(vq));
 	return 0;
 }
 
 /* The next used entry, each field read once. */
-static inline __attribute__((__always_inline__)) uint32_t
+static uint32_t
 used_entry(const struct pv_virtq *vq, uint32_t i, uint32_t *len)
 {
 	const struct ring_used_elem *ru;
@@ -329,47 +310,30 @@ used_entry(const struct pv_virtq *vq, uint32_t i, uint32_t *len)
 static int
 used_check(struct pv_virtq *vq, uint32_t id, uint32_t *len)
 {
-	const struct virtq_entry *qe;
-
 	if (id > mask(vq))
 		return pv_virtio_break(vq->vq_dev, "used id out of range");
-	qe = &vq->vq_entries[id];
-	if (!virtq_is_outstanding(vq, qe))
+	if (!virtq_is_outstanding(vq, id))
 		return pv_virtio_break(vq->vq_dev,
 		    "used id is not outstanding");
-	return virtq_judge(vq, qe, len);
+	return virtq_judge(vq, id, len);
 }
 
 /* A chain's descriptors are free: at the end, for chains that come last. */
 static void
 split_release(struct pv_virtq *vq, unsigned int id)
 {
-	bool is_long = (vq->vq_entries[id].qe_where & QE_LONG) != 0;
+	bool is_long = (virtq_saved(vq, id)->qs_flags & QE_LONG) != 0;
 	bool in_order = is_in_order(vq);
 
 	for (;;) {
 		if (!in_order)
-			avail_set(vq, vq->vq_end, id);
-		vq->vq_end++;
+			avail_set(vq, vq->vq_posted + vq->vq_room, id);
+		vq->vq_room++;
 		if (!is_long)
 			return;
 		id = vq->vq_next[id];
 		is_long = vq->vq_next[id] != VIRTQ_NONE;
 	}
-}
-
-/* A used entry that the short way passed on. */
-static __attribute__((__noinline__)) int
-take_any(struct pv_virtq *vq, uint32_t id, uint32_t len, struct pv_used *us)
-{
-	int error;
-
-	error = used_check(vq, id, &len);
-	if (error)
-		return error;
-	split_release(vq, id);
-	virtq_finish(vq, id, len, us);
-	return 0;
 }
 
 /*
@@ -388,112 +352,44 @@ batch_begin(struct pv_virtq *vq, uint32_t id, uint32_t len)
 	ahead = (uint16_t)(vq->vq_entries[id].qe_where - vq->vq_used_idx);
 	if (ahead >= (uint16_t)(vq->vq_used_seen - vq->vq_used_idx))
 		return pv_virtio_break(vq->vq_dev, "used out of order");
-	vq->vq_batch = vq->vq_used_idx + ahead + 1;
+	vq->vq_batch = ahead + 1u;
 	vq->vq_batchlen = len;
 	return 0;
 }
 
 /* The next chain; id and len are what the device says where no batch is begun. */
-static __attribute__((__noinline__)) int
+static int
 take_in_order(struct pv_virtq *vq, uint32_t id, uint32_t len,
     struct pv_used *us)
 {
 	int error;
 
-	if (vq->vq_batch == vq->vq_used_idx) {
+	if (vq->vq_batch == 0) {
 		error = batch_begin(vq, id, len);
 		if (error)
 			return error;
 	}
 	id = vq->vq_ids[vq->vq_used_idx & mask(vq)];
-	len = vq->vq_used_idx + 1 == vq->vq_batch ? vq->vq_batchlen :
-	    vq->vq_entries[id].qe_inlen;
+	len = --vq->vq_batch == 0 ? vq->vq_batchlen : virtq_inlen(vq, id);
 	split_release(vq, id);
 	virtq_finish(vq, id, len, us);
 	return 0;
 }
 
-/*
- * In order, up to n of those that split_refresh has seen: the device has each,
- * since it has that many. The short way is as in take(), where the device tells
- * of each chain, or within a batch.
- */
-static unsigned int
-take_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+/* A used entry that the short way passed on. */
+static NOINLINE int
+take_any(struct pv_virtq *vq, uint32_t id, uint32_t len, struct pv_used *us)
 {
-	const struct place pl = place_of(vq);
-	uint32_t used = vq->vq_used_idx, batch = vq->vq_batch;
-	uint32_t id, told = 0, len = 0;
-	struct virtq_entry *qe;
-	unsigned int i;
+	int error;
 
-	for (i = 0; i < n; i++, us++, used++) {
-		told = id = pl.pl_ids[used & pl.pl_mask];
-		qe = &pl.pl_entries[id];
-		len = qe->qe_inlen;
-		if (used == batch)
-			told = used_entry(vq, used, &len);
-		else if (used + 1 == batch)
-			len = vq->vq_batchlen;
-		if (UNLIKELY(told != id || len > qe->qe_inlen ||
-		    (qe->qe_where & QE_FLAGS)))
-			break;
-		us->us_cookie = qe->qe_cookie;
-		us->us_len = len;
-		qe->qe_cookie = NULL;
-		batch += used == batch;
-	}
-	vq->vq_batch = batch;
-	vq->vq_end += i;
-	vq->vq_used_idx += i;
-	vq->vq_counters.qc_used += i;
-	if (UNLIKELY(i < n)) {
-		*error = take_in_order(vq, told, len, us);
-		i += *error == 0;
-	}
-	return i;
-}
-
-/*
- * Used entries up to n, which split_refresh has seen. The short way is a chain
- * of one piece in coherent memory; what is copied out of *vq stays in registers.
- */
-static inline __attribute__((__always_inline__)) unsigned int
-take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
-{
-	const struct place pl = place_of(vq);
-	const bool dirty = vq->vq_posted != vq->vq_published;
-	uint32_t used = vq->vq_used_idx, end = vq->vq_end, id, len;
-	struct virtq_entry *qe;
-	unsigned int i;
-
-	for (i = 0; i < n; i++, us++, used++, end++) {
-		id = used_entry(vq, used, &len);
-		if (UNLIKELY(id > pl.pl_mask))
-			goto odd;
-		qe = &pl.pl_entries[id];
-		us->us_cookie = qe->qe_cookie;
-		us->us_len = len;
-		if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
-		    (qe->qe_where & QE_FLAGS) ||
-		    (dirty && !virtq_is_outstanding(vq, qe))))
-			goto odd;
-		qe->qe_cookie = NULL;
-		if (UNLIKELY(pl.pl_ids[end & pl.pl_mask] != id))
-			avail_set(vq, end, id);
-		continue;
-odd:
-		vq->vq_counters.qc_used += used - vq->vq_used_idx;
-		vq->vq_used_idx = used;
-		vq->vq_end = end;
-		*error = take_any(vq, id, len, us);
-		return i + (*error == 0);
-	}
-	vq->vq_counters.qc_used += used - vq->vq_used_idx;
-	vq->vq_used_idx = used;
-	vq->vq_end = end;
-	return i;
+	if (is_in_order(vq))
+		return take_in_order(vq, id, len, us);
+	error = used_check(vq, id, &len);
+	if (error)
+		return error;
+	split_release(vq, id);
+	virtq_finish(vq, id, len, us);
+	return 0;
 }
 
 static inline bool
@@ -502,61 +398,242 @@ is_drained(const struct pv_virtq *vq)
 	return (uint16_t)vq->vq_used_idx == vq->vq_used_seen;
 }
 
-/* The same for one, without a loop's preparations. */
-int
-split_dequeue(struct pv_virtq *vq, struct pv_used *us)
+static int
+refresh(struct pv_virtq *vq)
 {
-	struct virtq_entry *qe;
-	uint32_t id, len;
+	return is_drained(vq) ?
+	    judge_index(vq, used_load16(vq, &vq->vq_used->ru_idx)) : 0;
+}
+
+/* The long way of used chains. */
+static NOINLINE unsigned int
+dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	unsigned int i;
+	uint32_t id = 0, len = 0;
+
+	for (i = 0; i < n; i++, us++) {
+		*error = refresh(vq);
+		if (*error)
+			break;
+		if (vq->vq_batch == 0)
+			id = used_entry(vq, vq->vq_used_idx, &len);
+		*error = take_any(vq, id, len, us);
+		if (*error)
+			break;
+	}
+	return i;
+}
+
+/* Used entries that wait to be taken, up to the ring's end; 0: *error. */
+ALWAYS_INLINE unsigned int
+used_ready(struct pv_virtq *vq, unsigned int n, int *error)
+{
+	if (is_drained(vq)) {
+		*error = judge_index(vq, ring_load16(&vq->vq_used->ru_idx));
+		if (UNLIKELY(*error))
+			return 0;
+	}
+	return virtq_fits(vq, n, (uint16_t)(vq->vq_used_seen -
+	    vq->vq_used_idx), vq->vq_used_idx & mask(vq));
+}
+
+/*
+ * Whether chains may go the short way: while the device has all that were
+ * enqueued, and none has further descriptors, so that what is free ends where
+ * what is used does.
+ */
+static inline bool
+is_plain(const struct pv_virtq *vq)
+{
+	return LIKELY(!virtq_is_dirty(vq) &&
+	    virtq_inflight(vq) + virtq_room(vq) == virtq_size(vq));
+}
+
+static NOINLINE int
+take_odd(struct pv_virtq *vq, struct pv_used *us)
+{
 	int error = 0;
 
-	if (is_drained(vq) && (error = split_refresh(vq)) != 0)
-		return error;
-	if (UNLIKELY((vq->vq_flags & (VQ_COHERENT | VQ_IN_ORDER)) !=
-	    VQ_COHERENT)) {
-		if (is_in_order(vq)) {
-			take_ordered(vq, us, 1, &error);
+	dequeue_any(vq, us, 1, &error);
+	return error;
+}
+
+static int
+take_plain(struct pv_virtq *vq, struct pv_used *us)
+{
+	const uint32_t used = vq->vq_used_idx, slot = used & mask(vq);
+	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
+	struct virtq_entry *qe;
+	uint32_t id, len;
+	int error;
+
+	if (UNLIKELY(!is_plain(vq)))
+		return take_odd(vq, us);
+	if (is_drained(vq)) {
+		error = judge_index(vq, ring_load16(&vq->vq_used->ru_idx));
+		if (UNLIKELY(error))
 			return error;
-		}
-		id = used_entry(vq, vq->vq_used_idx, &len);
-		return take_any(vq, id, len, us);
 	}
-	id = ring_load32(&vq->vq_used->ru_ring[vq->vq_used_idx &
-	    mask(vq)].ru_id);
-	len = ring_load32(&vq->vq_used->ru_ring[vq->vq_used_idx &
-	    mask(vq)].ru_len);
+	id = ring_load32(&ru->ru_id);
+	len = ring_load32(&ru->ru_len);
 	if (UNLIKELY(id > mask(vq)))
 		return take_any(vq, id, len, us);
 	qe = &vq->vq_entries[id];
-	if (UNLIKELY(qe->qe_cookie == NULL || len > qe->qe_inlen ||
-	    (qe->qe_where & QE_FLAGS) ||
-	    vq->vq_posted != vq->vq_published))
+	if (UNLIKELY(len >= qe->qe_limit))
 		return take_any(vq, id, len, us);
 	us->us_cookie = qe->qe_cookie;
 	us->us_len = len;
-	qe->qe_cookie = NULL;
-	avail_set(vq, vq->vq_end, id);
-	vq->vq_end++;
-	vq->vq_used_idx++;
-	vq->vq_counters.qc_used++;
+	qe->qe_limit = 0;
+	avail_set(vq, slot, id);
+	virtq_used(vq, 1);
 	return 0;
 }
 
-unsigned int
-split_dequeue_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+static int
+take_ordered(struct pv_virtq *vq, struct pv_used *us)
+{
+	const uint32_t slot = vq->vq_used_idx & mask(vq);
+	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
+	struct virtq_entry *qe = &vq->vq_entries[slot];
+	uint32_t id, len;
+	int error;
+
+	if (UNLIKELY(vq->vq_batch != 0))
+		return take_odd(vq, us);
+	if (is_drained(vq)) {
+		error = judge_index(vq, ring_load16(&vq->vq_used->ru_idx));
+		if (UNLIKELY(error))
+			return error;
+	}
+	id = ring_load32(&ru->ru_id);
+	len = ring_load32(&ru->ru_len);
+	if (UNLIKELY(id != slot || len >= qe->qe_limit))
+		return take_any(vq, id, len, us);
+	us->us_cookie = qe->qe_cookie;
+	us->us_len = len;
+	qe->qe_limit = 0;
+	virtq_used(vq, 1);
+	return 0;
+}
+
+/* Up to n entries; *id and *len are of the first that goes the long way. */
+ALWAYS_INLINE unsigned int
+used_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n, uint32_t *id,
+    uint32_t *len)
+{
+	struct virtq_entry *const entries = vq->vq_entries;
+	const unsigned int slot = vq->vq_used_idx & mask(vq), most = mask(vq);
+	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
+	const uint16_t *const ids = &vq->vq_ids[slot];
+	unsigned int i;
+
+	for (i = 0; i < n; i++, us++, ru++) {
+		*id = ring_load32(&ru->ru_id);
+		*len = ring_load32(&ru->ru_len);
+		if (UNLIKELY(*id > most || *len >= entries[*id].qe_limit))
+			break;
+		us->us_cookie = entries[*id].qe_cookie;
+		us->us_len = *len;
+		entries[*id].qe_limit = 0;
+		if (UNLIKELY(ids[i] != *id))
+			avail_set(vq, slot + i, *id);
+	}
+	virtq_used(vq, i);
+	return i;
+}
+
+static unsigned int
+dequeue_plain(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
     int *error)
 {
-	unsigned int i = 0, ready;
+	unsigned int i = 0, got, ready;
+	uint32_t id = 0, len = 0;
 
-	while (i < n && *error == 0) {
-		if (is_drained(vq) && (*error = split_refresh(vq)) != 0)
+	while (i < n) {
+		if (UNLIKELY(!is_plain(vq)))
+			return i + dequeue_any(vq, us + i, n - i, error);
+		ready = used_ready(vq, n - i, error);
+		if (UNLIKELY(ready == 0))
 			break;
-		ready = (uint16_t)(vq->vq_used_seen - vq->vq_used_idx);
-		if (ready > n - i)
-			ready = n - i;
-		i += is_in_order(vq) ?
-		    take_ordered(vq, us + i, ready, error) :
-		    take(vq, us + i, ready, error);
+		got = used_run(vq, us + i, ready, &id, &len);
+		i += got;
+		if (LIKELY(got == ready))
+			continue;
+		*error = take_any(vq, id, len, us + i);
+		if (*error)
+			break;
+		i++;
+	}
+	return i;
+}
+
+/*
+ * In order, a chain's id is its place. told: the device tells of each; and else
+ * they are within a batch.
+ */
+ALWAYS_INLINE unsigned int
+ordered_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    uint32_t *id, uint32_t *len, const bool told)
+{
+	unsigned int i, slot = vq->vq_used_idx & mask(vq);
+	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
+	struct virtq_entry *qe = &vq->vq_entries[slot];
+
+	for (i = 0; i < n; i++, us++, ru++, qe++) {
+		*len = qe->qe_limit - 1;
+		if (told) {
+			*id = ring_load32(&ru->ru_id);
+			*len = ring_load32(&ru->ru_len);
+			if (UNLIKELY(*id != slot + i))
+				break;
+		}
+		if (UNLIKELY(*len >= qe->qe_limit))
+			break;
+		us->us_cookie = qe->qe_cookie;
+		us->us_len = *len;
+		qe->qe_limit = 0;
+	}
+	virtq_used(vq, i);
+	return i;
+}
+
+/* Up to n of a batch, but for its last, whose length the device has told. */
+static NOINLINE unsigned int
+take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
+{
+	uint32_t id, len;
+	unsigned int got;
+
+	if (n > vq->vq_batch - 1)
+		n = vq->vq_batch - 1;
+	got = ordered_run(vq, us, n, &id, &len, false);
+	vq->vq_batch -= got;
+	return got;
+}
+
+static unsigned int
+dequeue_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    int *error)
+{
+	unsigned int i = 0, got, ready;
+	uint32_t id = 0, len = 0;
+
+	while (i < n) {
+		ready = used_ready(vq, n - i, error);
+		if (UNLIKELY(ready == 0))
+			break;
+		got = vq->vq_batch == 0 ?
+		    ordered_run(vq, us + i, ready, &id, &len, true) :
+		    take_batch(vq, us + i, ready);
+		i += got;
+		if (LIKELY(got == ready))
+			continue;
+		*error = take_any(vq, id, len, us + i);
+		if (*error)
+			break;
+		i++;
 	}
 	return i;
 }
@@ -610,4 +687,39 @@ split_intr_enable(struct pv_virtq *vq, unsigned int n)
 	pv_barrier_check(virtq_outer(vq));
 	used = used_load16(vq, &vq->vq_used->ru_idx);
 	return (uint16_t)(used - vq->vq_used_idx) >= n;
+}
+
+static const struct virtq_ways plain_ways = {
+	enqueue_plain, run_plain, publish_plain, take_plain, dequeue_plain
+};
+
+static const struct virtq_ways ordered_ways = {
+	enqueue_plain, run_plain, publish_plain, take_ordered, dequeue_ordered
+};
+
+static const struct virtq_ways any_ways = {
+	virtq_enqueue_chain, virtq_run_none, publish_synced, take_odd, dequeue_any
+};
+
+/*
+ * In order, descriptors and places go apart once chains take several
+ * descriptors.
+ */
+const struct virtq_ways *
+split_reset(struct pv_virtq *vq)
+{
+	unsigned int i;
+
+	for (i = 0; i < virtq_size(vq); i++)
+		vq->vq_avail->ra_ring[i] = PV_LE16(vq->vq_ids[i]);
+	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_used_off, BUS_DMASYNC_PREWRITE);
+	pv_dmamem_sync(&vq->vq_mem, vq->vq_used_off,
+	    vq->vq_mem.dm_size - vq->vq_used_off,
+	    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
+	if (!(vq->vq_flags & VQ_COHERENT))
+		return &any_ways;
+	if (!is_in_order(vq))
+		return &plain_ways;
+	return vq->vq_tables != NULL || vq->vq_maxsegs == 1 ? &ordered_ways :
+	    &any_ways;
 }

@@ -21,19 +21,17 @@
 #include "ring.h"
 #include "virtio_var.h"
 
-/* A chain's state, by id. */
+/*
+ * A chain's state, by id. A used length below qe_limit is good, and the chain
+ * is one that goes the short way: one piece in coherent memory. It is 0 where
+ * the device has no chain, or one that went the long way (virtq_saved): so one
+ * comparison judges the length, and whether the chain is outstanding.
+ */
 struct virtq_entry {
-	void *qe_cookie;	/* not NULL: the chain is outstanding */
-	uint32_t qe_inlen;	/* posted for the device to write, bytes */
-	uint32_t qe_where;	/* its place among all ever enqueued, the low
-				 * half; QE_* */
+	void *qe_cookie;
+	uint32_t qe_limit;
+	uint32_t qe_where;	/* its place among all ever enqueued */
 };
-
-#define QE_SYNC		0x00010000u	/* some map needs POST syncs */
-#define QE_TABLE	0x00020000u	/* and so does its indirect table */
-#define QE_LONG		0x00040000u	/* several descriptors of the ring:
-					 * vq_next */
-#define QE_FLAGS	0xffff0000u
 
 /* An indirect table; one belongs to each id. */
 struct virtq_table {
@@ -42,13 +40,23 @@ struct virtq_table {
 	bus_size_t qt_off;	/* in vq_tablemem */
 };
 
-/* What POST syncs need; kept only of chains with QE_SYNC, or QE_TABLE. */
+/*
+ * A chain that went the long way. What POST syncs need is kept only with
+ * QE_SYNC, or QE_TABLE.
+ */
 struct virtq_saved {
+	unsigned int qs_flags;		/* QE_*; 0: there is none */
+	uint32_t qs_inlen;		/* for the device to write, bytes */
 	bus_size_t qs_tablelen;		/* bytes */
 	unsigned int qs_nout;
 	unsigned int qs_nin;
 	struct pv_piece qs_pieces[];	/* vq_maxpieces */
 };
+
+#define QE_HELD		0x01u
+#define QE_SYNC		0x02u	/* some map needs POST syncs */
+#define QE_TABLE	0x04u	/* and so does its indirect table */
+#define QE_LONG		0x08u	/* several descriptors of the ring: vq_next */
 
 /* What a chain's pieces come to, before it is known where they go. */
 struct virtq_seg {
@@ -65,33 +73,56 @@ struct virtq_chain {
 };
 
 /*
+ * The ways in and out of a queue, chosen when it is made anew: a ring whose
+ * memory is coherent has short ones, and a queue that is stopped none.
+ *
+ * vw_run	how many pieces went the short way: the next one can't, or is
+ *		behind the ring's end
+ * vw_publish	shows the device all that was enqueued; whether it rang
+ * vw_take	one used chain, without a loop's preparations
+ * vw_dequeue	how many were taken; fewer than n: *error says why
+ */
+struct virtq_ways {
+	int (*vw_enqueue)(struct pv_virtq *, const struct pv_piece *,
+	    unsigned int nout, unsigned int nin, void *cookie);
+	unsigned int (*vw_run)(struct pv_virtq *, const struct pv_piece *,
+	    void *const *cookies, unsigned int n, unsigned int in);
+	int (*vw_publish)(struct pv_virtq *);
+	int (*vw_take)(struct pv_virtq *, struct pv_used *);
+	unsigned int (*vw_dequeue)(struct pv_virtq *, struct pv_used *,
+	    unsigned int n, int *error);
+};
+
+/*
  * Where pointers have 64 bits, submitting and consuming have a line of 64 bytes
  * each (but for two counters of what is seldom): together one of 128.
  */
 struct pv_virtq {
 	/* submitting */
 	struct pv_virtio *vq_dev;
+	const struct virtq_ways *vq_ways;
 	struct virtq_entry *vq_entries;
 	uint16_t *vq_ids;
 	struct ring_desc *vq_desc;	/* table, or packed ring */
 	uint32_t vq_posted;		/* chains enqueued; a split ring's low
 					 * half is the index to be shown */
 	uint32_t vq_published;		/* of them shown */
-	uint32_t vq_front;		/* descriptors taken; up to */
-	uint32_t vq_end;		/* here they are free */
+	uint32_t vq_room;		/* descriptors that are free */
 	uint16_t vq_size;
-	uint16_t vq_slot;		/* packed: where the next one goes, */
-	uint16_t vq_wrap;		/* RING_DESC_F_AVAIL or RING_DESC_F_USED: its lap */
+	uint16_t vq_slot;		/* packed: where the next one goes,
+					 * split: how far descriptors, in
+					 * order, are ahead of vq_posted */
+	uint16_t vq_wrap;		/* packed: RING_DESC_F_AVAIL or
+					 * RING_DESC_F_USED: the slot's lap */
 	uint16_t vq_flags;		/* VQ_* */
 	uint16_t vq_head_slot;		/* packed: of the first not shown, */
 	uint16_t vq_head_flags;		/* and what will show it */
-	uint32_t vq_shown;		/* packed: vq_front when last shown */
 
 	/* consuming: the next line */
 	struct ring_used *vq_used;
 	uint32_t vq_used_idx;		/* chains that we took; split: the low
 					 * half is the next used entry */
-	uint32_t vq_batch;		/* IN_ORDER: vq_used_idx at its end */
+	uint32_t vq_batch;		/* IN_ORDER: chains left of it */
 	uint32_t vq_batchlen;		/* what its last chain's length is */
 	uint16_t vq_used_seen;		/* used index as last read and checked */
 	uint16_t vq_used_slot;		/* packed: where the next used is */
@@ -136,7 +167,6 @@ struct pv_virtq {
 #define VQ_STOPPED	0x20	/* by pv_virtq_reset */
 #define VQ_PACKED	0x40
 #define VQ_IN_ORDER	0x80
-#define VQ_PLAIN	0x100	/* chains of one piece go the short way */
 
 #define VIRTQ_NONE	0xffffu	/* no further descriptor, in vq_next */
 
@@ -156,7 +186,7 @@ virtq_outer(const struct pv_virtq *vq)
 static inline uint32_t
 virtq_room(const struct pv_virtq *vq)
 {
-	return vq->vq_end - vq->vq_front;
+	return vq->vq_room;
 }
 
 /* Chains that the device has been shown and not yet used. */
@@ -166,15 +196,6 @@ virtq_inflight(const struct pv_virtq *vq)
 	return vq->vq_published - vq->vq_used_idx;
 }
 
-/* Whether the device has a chain: enqueued, shown, and not used. */
-static inline bool
-virtq_is_outstanding(const struct pv_virtq *vq, const struct virtq_entry *qe)
-{
-	return qe->qe_cookie != NULL &&
-	    (uint16_t)(qe->qe_where - vq->vq_published) >=
-	    (uint16_t)(vq->vq_posted - vq->vq_published);
-}
-
 static inline struct virtq_saved *
 virtq_saved(const struct pv_virtq *vq, unsigned int id)
 {
@@ -182,22 +203,71 @@ virtq_saved(const struct pv_virtq *vq, unsigned int id)
 	    id * vq->vq_savedlen);
 }
 
+/* Whether there is a chain, which the device may have or may not. */
+static inline bool
+virtq_is_held(const struct pv_virtq *vq, unsigned int id)
+{
+	return vq->vq_entries[id].qe_limit != 0 ||
+	    virtq_saved(vq, id)->qs_flags != 0;
+}
+
+/* Whether something was enqueued that the device was not shown. */
+static inline bool
+virtq_is_dirty(const struct pv_virtq *vq)
+{
+	return vq->vq_posted != vq->vq_published;
+}
+
+/* Whether the device has a chain: enqueued, shown, and not used. */
+static inline bool
+virtq_is_outstanding(const struct pv_virtq *vq, unsigned int id)
+{
+	return virtq_is_held(vq, id) &&
+	    vq->vq_entries[id].qe_where - vq->vq_published >=
+	    vq->vq_posted - vq->vq_published;
+}
+
+/* What a chain has for the device to write, bytes. */
+static inline uint32_t
+virtq_inlen(const struct pv_virtq *vq, unsigned int id)
+{
+	uint32_t limit = vq->vq_entries[id].qe_limit;
+
+	return limit != 0 ? limit - 1 : virtq_saved(vq, id)->qs_inlen;
+}
+
 /*
  * The segment of a coherent map in which the last piece was: the next is often
- * there too. Its length fits 32 bits; 0: there is none.
+ * there too. w_len is 0 where there is none.
  */
 struct window {
 	bus_dmamap_t w_map;
-	bus_size_t w_off;
+	bus_size_t w_end;	/* in the map */
 	bus_size_t w_len;
 	uint64_t w_addr;	/* of the map's byte 0, if it were there */
 };
 
+/* Of n, as many as there are or fit, none behind the ring's end. */
+static inline unsigned int
+virtq_fits(const struct pv_virtq *vq, unsigned int n, unsigned int most,
+    unsigned int slot)
+{
+	unsigned int left = vq->vq_size - slot;
+
+	if (n > most)
+		n = most;
+	return n < left ? n : left;
+}
+
 #define LIKELY(x)	__builtin_expect(!!(x), 1)
 #define UNLIKELY(x)	__builtin_expect(!!(x), 0)
+#define ALWAYS_INLINE	static inline __attribute__((__always_inline__))
+#define NOINLINE	__attribute__((__noinline__))
+
+#define PIECE_MAX	(UINT32_MAX - 1)	/* qe_limit is one more */
 
 /* The coherent segment that a piece lies in whole, or NULL; *off in it. */
-static inline __attribute__((__always_inline__)) const bus_dma_segment_t *
+ALWAYS_INLINE const bus_dma_segment_t *
 virtq_segment(const struct pv_virtq *vq, const struct pv_piece *pc,
     bus_size_t *off)
 {
@@ -211,23 +281,23 @@ virtq_segment(const struct pv_virtq *vq, const struct pv_piece *pc,
 	while (UNLIKELY(*off >= seg->ds_len))
 		*off -= (seg++)->ds_len;
 	if (UNLIKELY(pc->pc_len - 1 >= seg->ds_len - *off ||
-	    pc->pc_len > UINT32_MAX))
+	    pc->pc_len > PIECE_MAX))
 		return NULL;
 	return seg;
 }
 
 /* Whether a piece is in it, at w_addr + pc_off. An empty piece is not. */
-static inline __attribute__((__always_inline__)) bool
+ALWAYS_INLINE bool
 window_holds(const struct window *w, const struct pv_piece *pc)
 {
-	bus_size_t off = pc->pc_off - w->w_off;
+	bus_size_t left = w->w_end - pc->pc_off;
 
-	return LIKELY(pc->pc_map == w->w_map && off < w->w_len &&
-	    pc->pc_len - 1 < w->w_len - off);
+	return LIKELY(pc->pc_map == w->w_map && left <= w->w_len &&
+	    pc->pc_len - 1 < left);
 }
 
 /* Open it where a piece is. */
-static inline __attribute__((__always_inline__)) bool
+ALWAYS_INLINE bool
 window_find(struct window *w, const struct pv_virtq *vq,
     const struct pv_piece *pc)
 {
@@ -237,20 +307,31 @@ window_find(struct window *w, const struct pv_virtq *vq,
 	seg = virtq_segment(vq, pc, &off);
 	if (seg == NULL)
 		return false;
+	off = pc->pc_off - off;
 	w->w_map = pc->pc_map;
-	w->w_off = pc->pc_off - off;
-	w->w_len = seg->ds_len < UINT32_MAX ? seg->ds_len : UINT32_MAX;
-	w->w_addr = (uint64_t)seg->ds_addr - w->w_off;
+	w->w_len = seg->ds_len < PIECE_MAX ? seg->ds_len : PIECE_MAX;
+	w->w_end = off + w->w_len;
+	w->w_addr = (uint64_t)seg->ds_addr - off;
 	return true;
 }
 
-static inline void
-virtq_entry_set(struct virtq_entry *qe, void *cookie, uint32_t inlen,
-    uint32_t pos, uint32_t flags)
+/* A chain that goes the short way. in is 0 or 1. */
+ALWAYS_INLINE void
+virtq_entry_set(struct virtq_entry *qe, void *cookie, uint32_t len,
+    unsigned int in, uint32_t where)
 {
 	qe->qe_cookie = cookie;
-	qe->qe_inlen = inlen;
-	qe->qe_where = (pos & ~QE_FLAGS) | flags;
+	qe->qe_limit = (len & (0u - in)) + 1;
+	qe->qe_where = where;
+}
+
+/* n chains that went the short way were used. */
+static inline void
+virtq_used(struct pv_virtq *vq, unsigned int n)
+{
+	vq->vq_room += n;
+	vq->vq_used_idx += n;
+	vq->vq_counters.qc_used += n;
 }
 
 /* virtq.c, for virtio.c: where the areas are; ring once more after start */
@@ -262,14 +343,14 @@ bool virtq_can_pack(bus_dma_tag_t);
 
 /*
  * virtq.c, for the kinds. A part of the ring's memory is synced where it needs
- * that. A chain's table is filled. A used chain, which was judged, is the
- * caller's again.
+ * that. A chain's table is filled. A used length is judged. A used chain, which
+ * was judged, is the caller's again.
  */
 void virtq_sync(const struct pv_virtq *, const void *field, bus_size_t len,
     int ops);
 uint32_t virtq_fill_table(struct pv_virtq *, unsigned int id,
     struct virtq_chain *);
-int virtq_judge(struct pv_virtq *, const struct virtq_entry *, uint32_t *len);
+int virtq_judge(struct pv_virtq *, unsigned int id, uint32_t *len);
 void virtq_finish(struct pv_virtq *, unsigned int id, uint32_t len,
     struct pv_used *);
 
@@ -281,40 +362,27 @@ virtq_sync_ring(const struct pv_virtq *vq, const void *field, bus_size_t len,
 		virtq_sync(vq, field, len, ops);
 }
 
-/* virtq.c: the long way of any chain */
+/* virtq.c: the doorbell, once the device is started; whether it rang */
+int virtq_ring(struct pv_virtq *);
+
+/* virtq.c: the long way in of any chain; the short one where there is none */
 int virtq_enqueue_chain(struct pv_virtq *, const struct pv_piece *,
     unsigned int nout, unsigned int nin, void *cookie);
-
-/* The kinds. _run: how many pieces went the short way. */
-int split_alloc(struct pv_virtq *);
-void split_reset(struct pv_virtq *);
-int split_enqueue(struct pv_virtq *, const struct pv_piece *,
-    unsigned int nout, unsigned int nin, void *cookie);
-unsigned int split_run(struct pv_virtq *, const struct pv_piece *,
+unsigned int virtq_run_none(struct pv_virtq *, const struct pv_piece *,
     void *const *cookies, unsigned int n, unsigned int in);
-unsigned int split_chain(struct pv_virtq *, struct virtq_chain *,
-    void *cookie);
-int split_publish(struct pv_virtq *);
-int split_dequeue(struct pv_virtq *, struct pv_used *);
-unsigned int split_dequeue_run(struct pv_virtq *, struct pv_used *,
-    unsigned int n, int *error);
+
+/* The kinds. _chain: an id for what is in vq_segs, which goes into the ring. */
+int split_alloc(struct pv_virtq *);
+const struct virtq_ways *split_reset(struct pv_virtq *);
+unsigned int split_chain(struct pv_virtq *, struct virtq_chain *);
 int split_pending(struct pv_virtq *);
 void split_intr_disable(struct pv_virtq *);
 int split_intr_enable(struct pv_virtq *, unsigned int n);
 
 int packed_alloc(struct pv_virtq *);
-void packed_reset(struct pv_virtq *);
-int packed_enqueue(struct pv_virtq *, const struct pv_piece *,
-    unsigned int nout, unsigned int nin, void *cookie);
-unsigned int packed_run(struct pv_virtq *, const struct pv_piece *,
-    void *const *cookies, unsigned int n, unsigned int in);
-unsigned int packed_chain(struct pv_virtq *, struct virtq_chain *,
-    void *cookie);
-int packed_publish(struct pv_virtq *);
+const struct virtq_ways *packed_reset(struct pv_virtq *);
+unsigned int packed_chain(struct pv_virtq *, struct virtq_chain *);
 uint32_t packed_notify_data(const struct pv_virtq *);
-int packed_dequeue(struct pv_virtq *, struct pv_used *);
-unsigned int packed_dequeue_run(struct pv_virtq *, struct pv_used *,
-    unsigned int n, int *error);
 int packed_pending(struct pv_virtq *);
 void packed_intr_disable(struct pv_virtq *);
 int packed_intr_enable(struct pv_virtq *, unsigned int n);
