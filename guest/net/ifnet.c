@@ -23,6 +23,7 @@
 #define RX_BUDGET_MIN	(512u * 1024)
 #define MAX_FAILURES	5
 #define BORROW_NS	NS_PER_S
+#define CLAIM_NS	(5 * NS_PER_S)	/* resets take a second, commands */
 
 /* What the stack has a use for. UDP's boundaries would be lost on receiving. */
 #define IF_WANT		(PV_NET_TSO | PV_NET_LRO |			\
@@ -74,7 +75,8 @@ if_intr(struct net_if *ifp, bool on)
 	bool found = false;
 	unsigned int i;
 
-	__atomic_store_n(&ifp->if_awake, !on, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&ifp->if_awake, !on, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* as in tell_stack */
 	if (!ifp->if_running || ifp->if_borrowed != NULL)
 		return false;
 	for (i = 0; i < ifp->if_npairs; i++) {
@@ -427,21 +429,42 @@ if_watch(struct net_if *ifp)
 	}
 }
 
+/* What is passed over here is done when that thread is through: it kicks. */
 void
 if_service(struct net_if *ifp)
 {
 	if (ifp->if_busy)
 		return;
-	if (ifp->if_broken && ifp->if_running) {
-		ifp->if_busy = true;
+	ifp->if_busy = true;
+	if (ifp->if_broken && ifp->if_running)
 		if_recover(ifp);
-		ifp->if_busy = false;
-	}
 	if (ifp->if_changed) {
 		ifp->if_changed = false;
 		if (ifp->if_running)
 			if_changed(ifp);
 	}
+	ifp->if_busy = false;
+}
+
+bool
+if_claim(struct net_if *ifp)
+{
+	uint64_t end = uptime_ns() + CLAIM_NS;
+
+	while (ifp->if_busy) {
+		if (uptime_ns() > end)
+			return false;
+		thread_yield();
+	}
+	ifp->if_busy = true;
+	return true;
+}
+
+void
+if_unclaim(struct net_if *ifp)
+{
+	ifp->if_busy = false;
+	net_kick();
 }
 
 int
@@ -450,18 +473,21 @@ if_borrow(struct net_if *ifp, struct event *ev)
 	uint64_t end = uptime_ns() + BORROW_NS;
 	struct if_pair *ip;
 
-	if (ifp->if_busy || ifp->if_borrowed != NULL)
+	if (!if_claim(ifp))
 		return EBUSY;
-	if (!ifp->if_running)
+	if (!ifp->if_running) {
+		if_unclaim(ifp);
 		return ENETDOWN;
+	}
 	while (if_outstanding(ifp) != 0) {
-		if (uptime_ns() > end)
+		if (uptime_ns() > end) {
+			if_unclaim(ifp);
 			return ETIMEDOUT;
+		}
 		if_flush(ifp);
 		if_poll(ifp);
 		thread_yield();
 	}
-	ifp->if_busy = true;
 	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++)
 		if (ifremote_stop(ip) == 0)
 			ifremote_free(ip);
@@ -477,8 +503,7 @@ if_return(struct net_if *ifp)
 	ifp->if_borrowed = NULL;
 	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++)
 		(void)ifremote_start(ip);
-	ifp->if_busy = false;
-	net_kick();
+	if_unclaim(ifp);
 }
 
 static void
@@ -616,7 +641,9 @@ if_detach(struct net_if *ifp)
 	if (ifp->if_running)
 		error = if_end(ifp);
 	iftx_again(ifp);	/* drops them */
-	if (!ifp->if_detached)
+	if (ifp->if_lost)
+		detached = ETIMEDOUT;
+	else if (!ifp->if_detached)
 		detached = pv_net_detach(&ifp->if_net);
 	if (error == 0)
 		error = detached;
@@ -625,6 +652,17 @@ if_detach(struct net_if *ifp)
 	kfree(ifp->if_again);
 	ifp->if_again = NULL;
 	return error;
+}
+
+/* Detach the driver, beneath the interface; returns error, or why not. */
+static int
+if_let_go(struct net_if *ifp, int error)
+{
+	int detached = pv_net_detach(&ifp->if_net);
+
+	ifp->if_detached = true;
+	ifp->if_lost = detached != 0;
+	return detached ? detached : error;
 }
 
 /* The address stays; a device without CTRL_MAC_ADDR has its own again. */
@@ -639,7 +677,8 @@ if_attach_again(struct net_if *ifp)
 	if (pv_net_set_mac(&ifp->if_net, ifp->if_netif.hwaddr) != 0)
 		memcpy(ifp->if_netif.hwaddr, pv_net_mac(&ifp->if_net),
 		    ETH_HWADDR_LEN);
-	return if_begin(ifp);
+	error = if_begin(ifp);
+	return error ? if_let_go(ifp, error) : 0;
 }
 
 /*
@@ -651,20 +690,23 @@ if_renegotiate(struct net_if *ifp, uint64_t deny, uint64_t want)
 {
 	int error;
 
-	if (ifp->if_busy || !ifp->if_running)
+	if (ifp->if_busy || !ifp->if_running) {
+		ifp->if_deny = deny;
+		ifp->if_want = want;
 		return EBUSY;
+	}
 	ifp->if_busy = true;
 	if_flush(ifp);
 	error = if_end(ifp);
 	if (error == 0)
-		error = pv_net_detach(&ifp->if_net);
-	ifp->if_detached = error == 0;
+		error = if_let_go(ifp, 0);
 	if (error == 0)
 		error = if_attach_again(ifp);
-	if (ifp->if_detached) {
+	if (error) {
 		ifp->if_deny = deny;
 		ifp->if_want = want;
-		(void)if_attach_again(ifp);
+		if (ifp->if_detached && !ifp->if_lost)
+			(void)if_attach_again(ifp);
 	}
 	memset(ifp->if_vlans, 0, sizeof(ifp->if_vlans));
 	memset(ifp->if_coalesce, 0, sizeof(ifp->if_coalesce));

@@ -103,7 +103,8 @@ struct net_if {
 	bus_dmamap_t	if_arena;	/* the arena, loaded for this device */
 	uint64_t	if_deny;	/* for the next negotiation: features to */
 	uint64_t	if_want;	/* leave, and to take; pairs */
-	bool		if_detached;	/* no driver: it could not be attached */
+	bool		if_detached;	/* no driver: it could not be attached, */
+	bool		if_lost;	/* or its reset was not confirmed */
 	unsigned int	if_wantpairs;
 	unsigned int	if_rxmode;	/* PV_NET_MODE_* */
 	bool		if_notxcsum;	/* lwIP computes all checksums */
@@ -121,7 +122,7 @@ struct net_if {
 	struct pv_net_coalescing if_coalesce[2];	/* rx, tx */
 	bool		if_dhcp;	/* asks for its address */
 	bool		if_running;
-	bool		if_busy;	/* being stopped or started */
+	bool		if_busy;	/* a thread stops, starts or commands it */
 	bool		if_starved;	/* lwIP was told that there is no room */
 	bool		if_awake;	/* the stack will look by itself */
 	struct event	*if_borrowed;	/* by a bench, and whom to wake then */
@@ -166,6 +167,15 @@ bool	if_intr(struct net_if *, bool on);
 void	if_service(struct net_if *);
 
 /*
+ * if_claim, if_unclaim - around calls of the driver that command the device:
+ * they let other threads run, of which one might command or reset it
+ *
+ * False: another one has it, for seconds. Threads only.
+ */
+bool	if_claim(struct net_if *);
+void	if_unclaim(struct net_if *);
+
+/*
  * if_set_mtu - change the current MTU
  *
  * Errors: EINVAL below 68 or above the hard MTU; where longer buffers are
@@ -187,8 +197,8 @@ void	if_hung(struct net_if *);
  * if_renegotiate - bring the device up with what if_deny, if_want and
  * if_wantpairs now say
  *
- * EBUSY; or as if_attach: then deny and want are tried, and it is down if the
- * device does not take those either. Address, receive modes and, where it still
+ * EBUSY; or as if_attach: then deny and want are again what they were and are
+ * tried, and it is down if the device does not take those either. Address, receive modes and, where it still
  * fits, the MTU stay. Threads only.
  */
 int	if_renegotiate(struct net_if *, uint64_t deny, uint64_t want);

@@ -107,11 +107,17 @@ transmit(struct if_pair *ip)
 	return error != EIO;
 }
 
-/* The stack looks before it sleeps; only one that sleeps is to be told. */
+/*
+ * The stack looks before it sleeps; only one that sleeps is to be told, and of
+ * frames that were sent only if it wants for room. Either we see that it does,
+ * or it sees, in if_intr, what was put into the rings.
+ */
 static void
-tell_stack(struct net_if *ifp)
+tell_stack(struct net_if *ifp, bool received)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!received && !__atomic_load_n(&ifp->if_starved, __ATOMIC_RELAXED))
+		return;
 	if (!__atomic_load_n(&ifp->if_awake, __ATOMIC_RELAXED))
 		net_kick();
 }
@@ -128,8 +134,8 @@ run(void *arg)
 	received = receive(ip);
 	sent = reclaim(ip);
 	more = transmit(ip);
-	if (received || (sent && ifp->if_starved))
-		tell_stack(ifp);
+	if (received || sent)
+		tell_stack(ifp, received);
 	if (rm->rm_watched) {
 		rm->rm_watched = false;
 		if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) > IF_HUNG_NS)

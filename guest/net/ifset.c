@@ -10,8 +10,10 @@
 #include "announce.h"
 #include "ifnet.h"
 #include "ifset.h"
+#include "ktime.h"
 #include "netstack.h"
 #include "shell.h"
+#include "thread.h"
 #include "tty.h"
 
 /* A word for the user in the place of an error's own. */
@@ -162,6 +164,22 @@ set_vlan(struct net_if *ifp, char **argv)
 	return failed(ifp, "vlan", error);
 }
 
+/* What is queued on pairs that go is sent before; for a second at most. */
+static void
+settle_pairs(struct net_if *ifp, unsigned int from)
+{
+	uint64_t end = uptime_ns() + NS_PER_S;
+	const struct if_pair *ip;
+
+	if_flush(ifp);
+	for (ip = ifp->if_pair + from; ip < ifp->if_pair + ifp->if_npairs; ip++)
+		while (ip->ip_outstanding + ip->ip_ntx != 0 &&
+		    uptime_ns() < end) {
+			net_kick();
+			thread_sleep(NS_PER_MS);
+		}
+}
+
 static int
 set_pairs(struct net_if *ifp, char **argv)
 {
@@ -171,7 +189,9 @@ set_pairs(struct net_if *ifp, char **argv)
 
 	if (shell_number("pairs", argv[1], 1, ni->ni_maxpairs, &n) != 0)
 		return EINVAL;
-	if_flush(ifp);
+	if (n < ifp->if_sendpairs)
+		ifp->if_sendpairs = (unsigned int)n;
+	settle_pairs(ifp, (unsigned int)n);
 	error = n == ni->ni_pairs ? 0 :
 	    pv_net_set_pairs(&ifp->if_net, (unsigned int)n);
 	ifp->if_sendpairs = ni->ni_pairs;
@@ -364,31 +384,36 @@ show_stats(struct net_if *ifp, char **argv)
 static const struct setting {
 	const char	*se_name;
 	int		(*se_fn)(struct net_if *, char **argv);
+	bool		se_alone;	/* it commands the device */
 	unsigned int	se_args;
 	const char	*se_help;
 } settings[] = {
-	{ "up", set_up, 0, "up, down\tuse it, or not" },
-	{ "down", set_down, 0, NULL },
-	{ "dhcp", set_dhcp, 0, "dhcp\t\task for an address" },
-	{ "mtu", set_mtu, 1, "mtu N\t\t68 to what the device takes" },
-	{ "mac", set_mac, 1, "mac ADDRESS\tits own, such as "
+	{ "up", set_up, false, 0, "up, down\tuse it, or not" },
+	{ "down", set_down, false, 0, NULL },
+	{ "dhcp", set_dhcp, false, 0, "dhcp\t\task for an address" },
+	{ "mtu", set_mtu, false, 1, "mtu N\t\t68 to what the device takes" },
+	{ "mac", set_mac, true, 1, "mac ADDRESS\tits own, such as "
 	    "02:00:00:00:00:01" },
-	{ "promisc", set_mode, 1, "promisc on|off\treceive all frames" },
-	{ "allmulti", set_mode, 1, "allmulti on|off\treceive all to groups" },
-	{ "vlan", set_vlan, 2, "vlan ID on|off\treceive those of this VLAN" },
-	{ "txcsum", set_txcsum, 1, "txcsum on|off\tthe device completes "
+	{ "promisc", set_mode, true, 1, "promisc on|off\t"
+	    "receive all frames" },
+	{ "allmulti", set_mode, true, 1, "allmulti on|off\t"
+	    "receive all to groups" },
+	{ "vlan", set_vlan, true, 2, "vlan ID on|off\t"
+	    "receive those of this VLAN" },
+	{ "txcsum", set_txcsum, false, 1, "txcsum on|off\tthe device completes "
 	    "TCP's checksums" },
-	{ "rxcsum", set_rx_offload, 1, "rxcsum on|off\tit checks those of "
+	{ "rxcsum", set_rx_offload, true, 1, "rxcsum on|off\tit checks those of "
 	    "TCP and UDP" },
-	{ "lro", set_rx_offload, 1, "lro on|off\tit joins TCP's segments" },
-	{ "pairs", set_pairs, 1, "pairs N\t\tof queues to use" },
-	{ "rss", set_rss, 1, "rss off|ip|tcp|udp|all\n\t\t\tby what to spread "
-	    "frames over them" },
-	{ "coalesce", set_coalesce, 3, "coalesce rx|tx FRAMES US\n\t\t\t"
+	{ "lro", set_rx_offload, true, 1, "lro on|off\t"
+	    "it joins TCP's segments" },
+	{ "pairs", set_pairs, true, 1, "pairs N\t\tof queues to use" },
+	{ "rss", set_rss, true, 1, "rss off|ip|tcp|udp|all\n\t\t\t"
+	    "by what to spread frames over them" },
+	{ "coalesce", set_coalesce, true, 3, "coalesce rx|tx FRAMES US\n\t\t\t"
 	    "interrupt after so many, or so long" },
-	{ "feature", set_feature, 2, "feature NAME on|off\n\t\t\tnegotiate "
+	{ "feature", set_feature, false, 2, "feature NAME on|off\n\t\t\tnegotiate "
 	    "anew, with it or without" },
-	{ "stats", show_stats, 0, "stats\t\tshow counters by queue, and the "
+	{ "stats", show_stats, true, 0, "stats\t\tshow counters by queue, and the "
 	    "device's" },
 };
 
@@ -420,6 +445,20 @@ set_address(struct net_if *ifp, const char *text)
 	return 0;
 }
 
+static int
+set(struct net_if *ifp, const struct setting *se, char **argv)
+{
+	int error;
+
+	if (!se->se_alone)
+		return se->se_fn(ifp, argv);
+	if (!if_claim(ifp))
+		return failed(ifp, se->se_name, EBUSY);
+	error = se->se_fn(ifp, argv);
+	if_unclaim(ifp);
+	return error;
+}
+
 int
 ifset(struct net_if *ifp, char **argv)
 {
@@ -443,7 +482,7 @@ ifset(struct net_if *ifp, char **argv)
 				return EINVAL;
 			}
 		}
-		error = se->se_fn(ifp, argv);
+		error = set(ifp, se, argv);
 		argv += se->se_args;
 	}
 	return error;

@@ -106,6 +106,8 @@ net_want(struct net_if *ifp)
 {
 	unsigned int mtu = ifp->if_wantmtu;
 
+	if (ifp->if_busy)
+		return;		/* the next time, then */
 	ifp->if_wantmtu = 0;
 	if (mtu != 0 && mtu != ifp->if_netif.mtu && net_set_mtu(ifp, mtu) == 0)
 		klog(LOG_INFO, "%s: mtu %u by DHCP", ifp->if_name, mtu);

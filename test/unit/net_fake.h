@@ -212,6 +212,8 @@ static struct {
 	void *done[RING];
 	unsigned int ndone;
 	int running, stop_error, broken, mtu_busy, refuse;
+	int attached, detach_error;
+	void (*commanded)(void);	/* a command is under way */
 	unsigned int queue;		/* of the pair that all this is */
 	unsigned int announced;
 	int changed;
@@ -251,6 +253,8 @@ pv_net_announced(struct pv_net *sc)
 {
 	(void)sc;
 	dev.announced++;
+	if (dev.commanded != NULL)
+		dev.commanded();
 	return 0;
 }
 
@@ -262,11 +266,12 @@ pv_net_attach(struct pv_net *sc, struct pv_virtio *d,
 	(void)sc;
 	(void)d;
 	(void)params;
+	assert_false(dev.attached);
 	if (dev.refuse)
 		return dev.refuse;
 	dev.cb = *cb;
 	dev.arg = arg;
-	dev.running = 1;
+	dev.running = dev.attached = 1;
 	return 0;
 }
 
@@ -293,8 +298,9 @@ int
 pv_net_detach(struct pv_net *sc)
 {
 	(void)sc;
-	dev.running = 0;
-	return dev.stop_error;
+	assert_true(dev.attached);
+	dev.running = dev.attached = 0;
+	return dev.detach_error ? dev.detach_error : dev.stop_error;
 }
 
 void *

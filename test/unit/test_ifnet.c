@@ -832,6 +832,77 @@ the_host_asks_for_announcements(void **state)
 	down();
 }
 
+static unsigned int nintruders;
+
+/* What another thread does while this one waits for the device's answer. */
+static void
+intrude(void)
+{
+	nintruders++;
+	dev.cb.nc_broken(dev.arg, "test");
+	if_service(ifp);
+	assert_int_equal(ifp->if_counters.ic_resets, 0);
+	assert_int_equal(if_set_mtu(ifp, 1400), ENETDOWN);
+	assert_int_equal(if_renegotiate(ifp, 0, 0), EBUSY);
+}
+
+static void
+a_command_has_the_device_alone(void **state)
+{
+	(void)state;
+	up();
+	dev.changed = PV_NET_CHANGED_ANNOUNCE;
+	dev.commanded = intrude;
+	dev.cb.nc_changed(dev.arg);
+	if_service(ifp);
+	assert_int_equal(nintruders, 1);
+	dev.changed = 0;
+	if_service(ifp);
+	assert_int_equal(ifp->if_counters.ic_resets, 1);
+	down();
+}
+
+static void
+another_negotiation(void **state)
+{
+	(void)state;
+	up();
+	ifp->if_deny = 1;
+	assert_int_equal(if_renegotiate(ifp, 0, 0), 0);
+	assert_int_equal(ifp->if_deny, 1);
+	/* Refused: what there was before is had again. */
+	ifp->if_deny = 2;
+	port.po_fail_after = 0;
+	port.po_fail_one = 1;
+	assert_int_equal(if_renegotiate(ifp, 1, 0), ENOMEM);
+	assert_int_equal(ifp->if_deny, 1);
+	assert_true(ifp->if_running);
+	/* One that does not run has nothing to negotiate. */
+	ifp->if_running = false;
+	ifp->if_deny = 3;
+	assert_int_equal(if_renegotiate(ifp, 1, 0), EBUSY);
+	assert_int_equal(ifp->if_deny, 1);
+	ifp->if_running = true;
+	down();
+}
+
+static void
+a_negotiation_without_a_confirmed_reset(void **state)
+{
+	(void)state;
+	up();
+	dev.detach_error = ETIMEDOUT;
+	assert_int_equal(if_renegotiate(ifp, 0, 0), ETIMEDOUT);
+	assert_false(ifp->if_running);
+	dev.detach_error = 0;
+	netif_remove(&ifp->if_netif);
+	/* Not detached twice; and what it might reach stays loaded. */
+	assert_int_equal(if_detach(ifp), ETIMEDOUT);
+	assert_non_null(ifp->if_arena);
+	bus_dmamap_unload(ifp->if_dmat, ifp->if_arena);
+	bus_dmamap_destroy(ifp->if_dmat, ifp->if_arena);
+}
+
 static void
 attach_fails_cleanly(void **state)
 {
@@ -879,6 +950,9 @@ main(void)
 		T(queued_frames_are_sent_after_a_reset),
 		T(a_queue_that_hangs_is_reset),
 		T(the_host_asks_for_announcements),
+		T(a_command_has_the_device_alone),
+		T(another_negotiation),
+		T(a_negotiation_without_a_confirmed_reset),
 		T(attach_fails_cleanly),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
