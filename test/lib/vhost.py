@@ -108,7 +108,7 @@ def testpmd(tmp, sock, queues=1, client=0, more=""):
          "--", "--forward-mode=macswap", "--port-topology=loop",
          "--auto-start", "--no-mlockall", "--total-num-mbufs=8192",
          f"--rxq={queues}", f"--txq={queues}"],
-        os.path.join(tmp, f"testpmd.{number}"), {"XDG_RUNTIME_DIR": tmp})
+        os.path.join(tmp, f"testpmd.{number}"), {"RUNTIME_DIRECTORY": tmp})
     # Its own words come in blocks; those of the library at once.
     if p.await_line("binding succeeded|client: socket created") is None:
         p.kill()

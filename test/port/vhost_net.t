@@ -8,6 +8,7 @@ frame comes back byte-exact, and once, with rings of each kind, lengths up to
 back end killed and restarted under way, on either end of the socket.
 """
 
+import glob
 import os
 import sys
 import tempfile
@@ -126,6 +127,8 @@ def main():
                "and restarted in traffic", 0, ["-q", 2])
         killed(tmp, os.path.join(tmp, "c"), "the back end connects, is killed "
                "and restarted in traffic", 1, ["-s"])
+    left = glob.glob(f"/var/run/dpdk/paravane{os.getpid()}.*")
+    tap.ok(not left, "testpmd, killed or not, leaves nothing behind", *left)
     tap.done()
 
 
