@@ -132,4 +132,10 @@ tap.ok(listed.returncode == 0 and len(rows) > 50 and
 tap.equal(subprocess.run([command, "--only", "nothing/such"],
                          capture_output=True).returncode, 2,
           "what matches no row is an error")
+for option in ("--json", "--svg"):
+    for path in ("/nonexistent/x", "/tmp"):
+        r = subprocess.run([command, "--list", option, path],
+                           capture_output=True, text=True)
+        tap.ok(r.returncode == 2 and path in r.stderr,
+               f"{option} {path}: said before a race", r.stderr)
 tap.done()
