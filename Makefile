@@ -99,7 +99,7 @@ help:
 	@echo "make test-long   the tests with the full matrix of machines"
 	@echo "make isv         the instruction checker for QEMU: build/machine/isv.so, see man/isv.1"
 	@echo "make machine     QEMU with Apple's machine, applevz: once, minutes; see man/applevz.7"
-	@echo "make check       every driver against every device model, in seconds; ARGS=\"--help\""
+	@echo "make check       every driver against every device model, a minute or two; ARGS=\"--help\""
 	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
 	@echo "make native      the drivers for a process here: build/native/libparavane.a, see doc/vhost.md"
 	@echo "make unit        the host's unit tests alone"

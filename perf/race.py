@@ -114,7 +114,8 @@ class Row:
     form: str = ""          # of a figure: "{:.1f}"; "": three digits or more
     scale: float = 1.0      # what a sample is multiplied by when it is shown
     counted: bool = False   # exact: no timing, a busy machine changes nothing
-    picture: bool = True    # in the picture too, if there is a goal
+    # In the picture: always, or only if it is missed; None: if it has a goal.
+    picture: bool = None
 
 
 class Part:

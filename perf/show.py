@@ -15,9 +15,9 @@ MARK = {"met": "met", "missed": "MISSED", "reported": "reported",
 def number(row, value):
     value *= row.scale
     if row.form:
-        return row.form.format(value)
+        return row.form.replace(":.", ":,.").format(value)
     if value == 0 or abs(value) >= 1000:
-        return f"{value:.0f}"
+        return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
@@ -98,14 +98,24 @@ def markdown(bench, parts):
     runs = f"{bench.runs} run{'s' * (bench.runs > 1)} in turns"
     if bench.quick:
         runs += ", short ones (`--quick`)"
+    if bench.runs > 1:
+        runs += ("; medians, and in brackets the least and the most. The "
+                 "ratio is this\nproject's figure to the best peer's, the "
+                 "median of that of neighbouring runs.")
+    else:
+        runs += (": no medians and no spread, and what is timed may be far "
+                 "off.\nThe ratio is this project's figure to the best "
+                 "peer's.")
     lines = ["# `make bench`: what it showed", "",
-             f"Written by `make bench ARGS=--write`. {runs}; medians, and in "
-             "brackets the least and the most.",
-             "The ratio is this project's figure to the best peer's, the "
-             "median of that of neighbouring runs. What",
-             "each row is, and what was tried, kept and dropped for it: "
+             f"Written by `make bench ARGS=--write`. {runs}",
+             "A goal is held against the ratio; \"itself\" against this "
+             "project's figure. < 1 and ≤ are of costs, ≥ of rates.",
+             "What each row is, and what was tried, kept and dropped for it: "
              "[speed.md](speed.md).", "",
-             f"Machine: {race.machine()}.", "",
+             f"Machine: {race.machine()}. All guests, this project's and "
+             "Linux's, run on an\narm64 processor that QEMU emulates (TCG): "
+             "each instruction that a guest leaves out counts\nmore than on "
+             "a real one, and QEMU's own work does too.", "",
              "![each row's ratio beside its goal](bench.svg)"]
     for part in parts:
         results = bench.results.get(part.name)
@@ -125,13 +135,17 @@ def markdown(bench, parts):
 def gain(result):
     """
     How many times better than the best peer, more is always better; None where
-    the picture has no bar.
+    the picture has no bar. What is missed always has one.
     """
     value = result.ratio()
     if result.verdict() == "broken" or not value or math.isinf(value):
         return None
-    if not (result.row.picture and result.row.goal and
-            result.row.goal.drawn):
+    goal, picture = result.row.goal, result.row.picture
+    if goal and not goal.drawn:
+        return None
+    if picture is None:
+        picture = goal is not None
+    if not picture and result.verdict() != "missed":
         return None
     return value if result.row.more else 1 / value
 

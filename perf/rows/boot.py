@@ -155,7 +155,7 @@ def boot_rows():
     for name, what in (("console", "power-on to the console"),
                        ("lease", "power-on to a DHCP lease")):
         yield race.Row(name, what, "s", (ours, LINUX), goal=race.sooner(20))
-        yield race.Row(f"{name}-u-boot", what, "s", (ours, U))
+        yield race.Row(f"{name}-u-boot", what, "s", (ours, U), picture=True)
     yield race.Row("processor", "processor time of both", "s",
                    (ours, LINUX, U))
     yield race.Row("empty", "power-on to a lease, beside an empty QEMU from "

@@ -88,7 +88,7 @@ def rows():
             yield race.Row(f"tcp-{way}-{mtu}", what, "Gbit/s", (ours, PLAIN),
                            more=True, goal=race.at_least(1.0), scale=GBIT)
             yield race.Row(f"tcp-{way}-{mtu}-offloads", what, "Gbit/s",
-                           (ours, them), more=True, scale=GBIT)
+                           (ours, them), more=True, scale=GBIT, picture=True)
 
 
 class Part(race.Part):

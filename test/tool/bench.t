@@ -120,6 +120,21 @@ tap.ok("| a\\|b, s | 2 (1 to 3) | peer 4 | 0.50 | < 1 | met |" in page,
        "the page has a row of each", page)
 tap.equal([b.get("gain") for b in show.bars(bench, parts)], [None, 2.0],
           "the picture has bars of what has a goal and figures")
+
+def gain(goal, ours, peer, **row):
+    return show.gain(result([ours], {"peer": [peer]}, goal=goal, **row))
+
+
+tap.equal([gain(race.fewer(), 1, 2, picture=False),
+           gain(race.fewer(), 4, 2, picture=False), gain(None, 1, 2),
+           gain(None, 1, 2, picture=True), gain(race.not_more(), 4, 2)],
+          [None, 0.5, None, 2.0, None],
+          "and of what is missed, or always shown, though it is not asked for")
+tap.ok("and in brackets" in page and "no spread" in
+       show.markdown(raced(runs=1)[1], parts),
+       "the page says whether there are medians and a spread")
+tap.equal(show.number(race.Row("n", "", "/s", PAIR, form="{:.0f}"), 3204546),
+          "3,204,546", "long figures can be read")
 _, some = raced(lambda name: name == "good/b")
 tap.equal([r.name for r in some.all()], ["good/b"], "rows can be picked")
 
