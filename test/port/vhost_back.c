@@ -776,6 +776,19 @@ serve_all(void)
 	}
 }
 
+static void
+usage(void)
+{
+	fputs("usage: vhost_back [-p] [-k POINT] [-n COUNT] SOCKET IMAGE\n\n"
+	    "Serves the file IMAGE as a disk over vhost-user, to one front "
+	    "end; tracks what is\n"
+	    "in flight.\n\n"
+	    "  -p        packed rings\n"
+	    "  -k POINT  die at a point on a request's way, 1 to 6 (enum "
+	    "point in the source)\n"
+	    "  -n COUNT  when that is passed so often\n", stderr);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -787,11 +800,14 @@ main(int argc, char **argv)
 		case 'p': offer_packed = true; break;
 		case 'k': die_at = (enum point)atoi(optarg); break;
 		case 'n': die_count = (unsigned int)atoi(optarg); break;
-		default: return 2;
+		default: usage(); return 2;
 		}
-	if (argc - optind != 2 ||
-	    strlen(argv[optind]) >= sizeof(sun.sun_path))
+	if (argc - optind != 2) {
+		usage();
 		return 2;
+	}
+	if (strlen(argv[optind]) >= sizeof(sun.sun_path))
+		errx(2, "%s: too long for a socket", argv[optind]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	image = open(argv[optind + 1], O_RDWR | O_CLOEXEC);
 	if (image < 0)

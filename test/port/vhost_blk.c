@@ -15,6 +15,9 @@
  * 20 seconds.
  */
 #include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -417,6 +420,49 @@ report(const char *expect)
 	    sm.sm_nregions);
 }
 
+static void
+usage(FILE *to)
+{
+	fputs("usage: vhost_blk [-srg] [-d MASK] [-D MASK] [-q N] SOCKET EXPECT "
+	    "OPS\n\n"
+	    "Makes OPS requests of a disk that a vhost-user back end serves "
+	    "(QEMU's storage\n"
+	    "daemon), checks what it reads, and leaves in the file EXPECT what "
+	    "the image must\n"
+	    "then be.\n\n"
+	    "  -s       listen at SOCKET, and let the back end connect\n"
+	    "  -r       resume the rings in a new back end, if it tracks what "
+	    "is in flight;\n"
+	    "           otherwise requests are sent again\n"
+	    "  -d MASK  device features to leave; -D MASK: the protocol's\n"
+	    "  -q N     queues, each a thread's (1)\n"
+	    "  -g       memory grows on the way, and is used\n"
+	    "  -h       this text\n", to);
+}
+
+/* An option's number; of anything else there is only the usage. */
+static unsigned long long
+number(const char *text, unsigned long long least, unsigned long long most)
+{
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (end == text || *end != '\0' || *text == '-' || errno != 0 ||
+	    n < least || n > most) {
+		if (most >= LONG_MAX)
+			warnx("%s: a number is wanted, %llu at least", text,
+			    least);
+		else
+			warnx("%s: a number from %llu to %llu is wanted", text,
+			    least, most);
+		usage(stderr);
+		exit(2);
+	}
+	return n;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -425,25 +471,32 @@ main(int argc, char **argv)
 		.vp_type = PV_TYPE_BLK, .vp_shmem = &sm,
 		.vp_timeout_ms = 20000,
 	};
+	static const struct option help[] = {
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
+	};
 	int c, error, growing = 0;
 	unsigned long ops;
 
-	while ((c = getopt(argc, argv, "srd:D:q:g")) != -1)
+	while ((c = getopt_long(argc, argv, "srd:D:q:gh", help, NULL)) != -1)
 		switch (c) {
 		case 's': vp.vp_server = 1; break;
 		case 'r': vp.vp_resume = 1; break;
-		case 'd': bp.bp_deny = strtoull(optarg, NULL, 0); break;
-		case 'D': vp.vp_protocol_deny = strtoull(optarg, NULL, 0);
+		case 'd': bp.bp_deny = number(optarg, 0, UINT64_MAX); break;
+		case 'D': vp.vp_protocol_deny = number(optarg, 0, UINT64_MAX);
 			break;
-		case 'q': bp.bp_nqueues = (unsigned int)atoi(optarg); break;
+		case 'q': bp.bp_nqueues = (unsigned int)number(optarg, 1,
+			    sizeof(workers) / sizeof(workers[0])); break;
 		case 'g': growing = 1; break;
-		default: return 2;
+		case 'h': usage(stdout); return 0;
+		default: usage(stderr); return 2;
 		}
-	if (argc - optind != 3)
+	if (argc - optind != 3) {
+		usage(stderr);
 		return 2;
+	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	vp.vp_path = argv[optind];
-	ops = strtoul(argv[optind + 2], NULL, 0);
+	ops = (unsigned long)number(argv[optind + 2], 1, LONG_MAX);
 	error = shmem_init(&sm, 2, 4 << 20);
 	if (error)
 		errx(1, "memory: %s", strerror(error));

@@ -20,6 +20,9 @@
  * It ends with "done" behind what it counted, or with what was wrong.
  */
 #include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -449,6 +452,51 @@ report(void)
 	    (unsigned long long)vc.vc_calls);
 }
 
+static void
+usage(FILE *to)
+{
+	fputs("usage: vhost_net [-sp] [-d MASK] [-D MASK] [-z SIZE] [-m MTU] "
+	    "[-w N] [-q N] [-x N]\n"
+	    "                 SOCKET FRAMES\n\n"
+	    "Sends FRAMES by a vhost-user back end that returns each one "
+	    "(testpmd, macswap),\n"
+	    "and checks what comes back.\n\n"
+	    "  -s       listen at SOCKET, and let the back end connect\n"
+	    "  -p       poll: no interrupts\n"
+	    "  -d MASK  device features to leave; -D MASK: the protocol's\n"
+	    "  -z SIZE  ring entries (256); testpmd drops what a short ring "
+	    "has no room for:\n"
+	    "           then also -w\n"
+	    "  -m MTU   the device's, 68 to 65535\n"
+	    "  -w N     frames under way at most, on each queue (128)\n"
+	    "  -q N     queue pairs, each a thread's (1)\n"
+	    "  -x N     stop and start, so that there are N rounds (1)\n"
+	    "  -h       this text\n", to);
+}
+
+/* An option's number; of anything else there is only the usage. */
+static unsigned long long
+number(const char *text, unsigned long long least, unsigned long long most)
+{
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (end == text || *end != '\0' || *text == '-' || errno != 0 ||
+	    n < least || n > most) {
+		if (most >= LONG_MAX)
+			warnx("%s: a number is wanted, %llu at least", text,
+			    least);
+		else
+			warnx("%s: a number from %llu to %llu is wanted", text,
+			    least, most);
+		usage(stderr);
+		exit(2);
+	}
+	return n;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -458,27 +506,39 @@ main(int argc, char **argv)
 		.vp_timeout_ms = 20000,
 		.vp_mac = { 2, 0, 0, 0, 0, 1 },
 	};
+	static const struct option help[] = {
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
+	};
 	unsigned int rounds = 1, q;
+	unsigned long frames;
 	int c, error;
 
-	while ((c = getopt(argc, argv, "spd:D:z:m:w:q:x:")) != -1)
+	while ((c = getopt_long(argc, argv, "spd:D:z:m:w:q:x:h", help,
+	    NULL)) != -1)
 		switch (c) {
 		case 's': vp.vp_server = 1; break;
 		case 'p': vp.vp_poll = polling = 1; break;
-		case 'd': np.np_deny = strtoull(optarg, NULL, 0); break;
-		case 'D': vp.vp_protocol_deny = strtoull(optarg, NULL, 0);
+		case 'd': np.np_deny = number(optarg, 0, UINT64_MAX); break;
+		case 'D': vp.vp_protocol_deny = number(optarg, 0, UINT64_MAX);
 			break;
 		case 'z': np.np_rxsize = np.np_txsize =
-			    (unsigned int)atoi(optarg); break;
-		case 'm': vp.vp_mtu = (uint16_t)atoi(optarg); break;
-		case 'w': window = (unsigned int)atoi(optarg); break;
+			    (unsigned int)number(optarg, 2, 32768); break;
+		case 'm': vp.vp_mtu = (uint16_t)number(optarg, 68, 65535);
+			break;
+		case 'w': window = (unsigned int)number(optarg, 1, 65536);
+			break;
 		case 'q': np.np_pairs = vp.vp_nqueues =
-			    (unsigned int)atoi(optarg); break;
-		case 'x': rounds = (unsigned int)atoi(optarg); break;
-		default: return 2;
+			    (unsigned int)number(optarg, 1, MAXPAIRS); break;
+		case 'x': rounds = (unsigned int)number(optarg, 1, 1000000);
+			break;
+		case 'h': usage(stdout); return 0;
+		default: usage(stderr); return 2;
 		}
-	if (argc - optind != 2 || np.np_pairs > MAXPAIRS)
+	if (argc - optind != 2) {
+		usage(stderr);
 		return 2;
+	}
+	frames = (unsigned long)number(argv[optind + 1], 1, LONG_MAX);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	vp.vp_path = argv[optind];
 	error = shmem_init(&sm, 2, 12 << 20);
@@ -500,7 +560,7 @@ main(int argc, char **argv)
 		make_pair(q);
 	post_all();
 	puts("up");
-	run(strtoul(argv[optind + 1], NULL, 0), rounds);
+	run(frames, rounds);
 	report();
 	if (pv_net_detach(&net) != 0)
 		errx(1, "detach: %s", vhost_error(vh));
