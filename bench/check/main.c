@@ -300,6 +300,22 @@ properties(void)
 	}
 }
 
+static uint64_t
+number(const char *what, const char *text, uint64_t least, uint64_t most)
+{
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (end != text && *end == '\0' && *text != '-' && errno == 0 &&
+	    n >= least && n <= most)
+		return n;
+	fprintf(stderr, "bench: --%s %s: no number from %llu to %llu\n", what,
+	    text, (unsigned long long)least, (unsigned long long)most);
+	exit(2);
+}
+
 static unsigned int
 bus_named(const char *name)
 {
@@ -308,7 +324,7 @@ bus_named(const char *name)
 	for (i = 0; i < BUS_N; i++)
 		if (strcmp(buses[i], name) == 0)
 			return i;
-	usage(stderr);
+	fprintf(stderr, "bench: there is no bus %s; see --help\n", name);
 	exit(2);
 }
 
@@ -338,13 +354,14 @@ options(int argc, char **argv)
 			opt.profile = optarg;
 			break;
 		case 's':
-			opt.seed = strtoull(optarg, NULL, 0);
+			opt.seed = number("seed", optarg, 0, UINT64_MAX);
 			break;
 		case 'n':
-			opt.seeds = (unsigned int)strtoul(optarg, NULL, 0);
+			opt.seeds = (unsigned int)number("seeds", optarg, 1,
+			    UINT32_MAX);
 			break;
 		case 'l':
-			opt.leave = strtoull(optarg, NULL, 0);
+			opt.leave = number("leave", optarg, 0, UINT64_MAX);
 			opt.one = 1;
 			break;
 		case 'b':
@@ -352,7 +369,8 @@ options(int argc, char **argv)
 			opt.one = 1;
 			break;
 		case 'r':
-			opt.remove = (unsigned int)strtoul(optarg, NULL, 0);
+			opt.remove = (unsigned int)number("remove", optarg, 0,
+			    UINT32_MAX);
 			opt.one = 1;
 			break;
 		case 'v':
@@ -368,12 +386,13 @@ options(int argc, char **argv)
 			usage(stdout);
 			exit(0);
 		default:
-			usage(stderr);
+			fputs("bench: see --help\n", stderr);
 			exit(2);
 		}
 	}
-	if (optind != argc || opt.seeds == 0) {
-		usage(stderr);
+	if (optind != argc) {
+		fprintf(stderr, "bench: what is %s? see --help\n",
+		    argv[optind]);
 		exit(2);
 	}
 }

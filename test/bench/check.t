@@ -7,6 +7,24 @@
 
 n=0
 ended=no
+
+# What it can't do with is told, and nothing is run.
+refused() {
+	n=$((n + 1))
+	if said=$(build/traced/bench "$@" 2>&1) || [ "$(echo "$said" | wc -l)" -ne 1 ]; then
+		echo "not ok $n - bench $* is refused in a line: $said"
+	else
+		echo "ok $n - bench $* is refused in a line: $said"
+	fi
+}
+refused --seed x
+refused --seeds 0
+refused --leave 0x
+refused --remove -1
+refused --bus none
+refused --driver none
+refused more
+
 build/traced/bench | (
 	while read -r line; do
 		case $line in
