@@ -24,7 +24,10 @@ struct pv_mmio_ops {
 	void (*mo_intr_disestablish)(void *);
 };
 
-/* The transport's state. The port allocates it; all members are private. */
+/*
+ * The transport's state. The port allocates it; all members are private, but for
+ * mm_type, which is for pv_virtio_init.
+ */
 struct pv_mmio {
 	const struct pv_mmio_ops *mm_ops;	/* set by port at attach */
 	void *mm_cookie;

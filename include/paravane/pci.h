@@ -104,7 +104,10 @@ struct pv_pci_doorbell {
 
 #define PV_PCI_MAXVECTORS	(PV_MAXQUEUES + 1)	/* configuration's too */
 
-/* The transport's state. The port allocates it; all members are private. */
+/*
+ * The transport's state. The port allocates it; all members are private, but for
+ * pp_type, which is for pv_virtio_init.
+ */
 struct pv_pci {
 	const struct pv_pci_ops *pp_ops;	/* set by port at attach */
 	void *pp_cookie;
