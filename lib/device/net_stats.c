@@ -88,7 +88,7 @@ stats_query(struct pv_net *sc, uint64_t *types)
 	return 0;
 }
 
-/* The values of one reply; 0, or EIO if it was not asked for. */
+/* The values of one reply; 0, or EIO if it has none or was not asked for. */
 static int
 stats_take(const uint8_t *reply, unsigned int size, uint64_t types,
     struct pv_net_stat *st, unsigned int *n)
@@ -124,7 +124,7 @@ stats_parse(const uint8_t *answer, unsigned int len, unsigned int index,
 		if (len < NET_REPLY_HDRLEN)
 			return EIO;
 		size = pv_dev_get16(answer + NET_REPLY_SIZE);
-		if (size < NET_REPLY_HDRLEN || size > len ||
+		if (size > len ||
 		    pv_dev_get16(answer + NET_REPLY_VQ) != index)
 			return EIO;
 		error = stats_take(answer, size, types, st, n);

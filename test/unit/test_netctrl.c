@@ -502,6 +502,15 @@ hostile_segmentation(void **state)
 	is_none("\1\1\x36\0\0\4\xb8\xb\0\0\1", 3000);	/* no such place */
 	assert_int_equal(pv_net_detach(&net), 0);
 	port_buf_free(rxbuf);
+	assert_int_equal(port_check(), 0);
+	setup(state);
+	rxbuf = port_buf_new(66000);
+	up(BIT(GUEST_CSUM) | BIT(GUEST_TSO4) | BIT(GUEST_ECN) | BIT(GUEST_UFO),
+	    PV_NET_OPTIONAL);
+	is_none("\1\x83\x36\0\0\4\x22\0\x10\0\1", 3000);	/* no TCP */
+	is_none("\1\x80\x36\0\0\4\x22\0\x10\0\1", 3000);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(rxbuf);
 }
 
 static void
@@ -527,6 +536,9 @@ hashes_are_reported(void **state)
 	assert_int_equal(rx.rx_hash_type, PV_NET_HASH_NONE);
 	assert_int_equal(rx.rx_hash, 0);
 	assert_int_equal(rx.rx_len, 60);
+	rx = deliver(0, "\0\0\0\0\0\0\0\0\0\0\1\0\x78\x56\x34\x12\0\0\0\0",
+	    60);
+	assert_int_equal(rx.rx_hash, 0);
 	assert_int_equal(pv_net_detach(&net), 0);
 	port_buf_free(rxbuf);
 }
@@ -1225,24 +1237,44 @@ hostile_statistics(void **state)
 		{ "\x20\0\3\0\0\0\x18\0aaaaaaaabbbbbbbb", 24 },	/* not it */
 		{ "\x21\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 24 },
 		{ "\0\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 24 },
+		{ "\xe0\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 24 },
 		{ "\x20\0\2\0\0\0\x10\0aaaaaaaa", 16 },	/* a value short */
+		{ "\x20\0\2\0\0\0\0\0aaaaaaaabbbbbbbb", 24 },	/* no size */
+		{ "\3\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb"	/* not it, and it */
+		  "\x20\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 48 },
 		{ "\x20\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb"
 		  "\x20\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 48 },	/* twice */
 	};
 	struct pv_net_stat st[PV_NET_MAXSTATS];
-	unsigned int i, n;
+	uint8_t full[255];
+	unsigned int i, n, len;
 
 	(void)state;
 	up(CTRL | BIT(DEVICE_STATS), 0);
 	assert_int_equal(stats(PV_NET_CTRLQ, "\xff\xff\xff\xff\1\0\0", 7, st,
 	    &n), EIO);
+	assert_int_equal(ncmds, 1);
 	assert_int_equal(stats(PV_NET_CTRLQ, "\0\0\0\0\1\0\0\0", 8, st, &n),
 	    EIO);
+	/* Nothing is asked for of a queue of which there is nothing. */
+	assert_int_equal(ncmds, 3);
 	assert_int_equal(stats(0, "", 0, st, &n), 0);
+	assert_int_equal(ncmds, 3);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(stats(PV_NET_CTRLQ, bad[i].bytes, bad[i].len,
 		    st, &n), EIO);
 		assert_true(n <= 2);
+	}
+	/* As long as an answer can be: the rest is too short to be a reply. */
+	memset(full, 0, sizeof(full));
+	full[0] = 0x20;
+	full[2] = 2;
+	for (i = 0; i < 9; i++) {
+		len = (unsigned int)sizeof(full) - 7 + i;
+		full[6] = (uint8_t)len;
+		full[7] = (uint8_t)(len >> 8);
+		assert_int_equal(stats(PV_NET_CTRLQ, full, sizeof(full), st,
+		    &n), i == 7 ? 0 : EIO);
 	}
 	refuse_class = 8;
 	assert_int_equal(pv_net_stats(&net, PV_NET_CTRLQ, st, &n), EIO);
@@ -1694,6 +1726,249 @@ pairs_that_go_are_not_sent_on(void **state)
 	port_buf_free(pb);
 }
 
+static int
+send_two(struct port_buf *pb, uint32_t a, uint32_t b, struct pv_net_tx tx)
+{
+	const struct pv_piece pieces[2] = { { pb->pb_map, 12, a },
+	    { pb->pb_map, 12 + a, b } };
+	unsigned int done;
+	void *cookie;
+	int error;
+
+	tx.tx_pieces = pieces;
+	tx.tx_npieces = 2;
+	tx.tx_hdr = pb->pb_va;
+	tx.tx_cookie = pb;
+	error = pv_net_transmit(&net, 0, &tx, 1, &done);
+	if (error == 0)
+		assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done),
+		    0);
+	return error;
+}
+
+/* Their sum counts, and of what says how only what is asked for. */
+static void
+frames_of_pieces(void **state)
+{
+	struct port_buf *pb = port_buf_new(66000);
+	struct pv_net_tx tx = { .tx_flags = 0, .tx_csum_start = 5000 };
+
+	(void)state;
+	up(BIT(CSUM) | PV_NET_TSO, PV_NET_TSO);
+	assert_int_equal(send_two(pb, 40000, 25589, GSO(C | PV_NET_TX_TSO4,
+	    1024, 54)), 0);
+	assert_int_equal(send_two(pb, 40000, 25590, GSO(C | PV_NET_TX_TSO4,
+	    1024, 54)), EMSGSIZE);
+	assert_int_equal(send_two(pb, 7, 7, tx), 0);
+	assert_int_equal(sent_len, 12 + 14);
+	assert_int_equal(send_two(pb, 7, 6, tx), EINVAL);
+	assert_int_equal(send_two(pb, 50, 50, tx), 0);
+	assert_memory_equal(sent, "\0\0\0\0\0\0\0\0\0\0\0\0", 12);
+	assert_int_equal(send_two(pb, 50, 50, GSO(C, 1024, 54)), 0);
+	assert_memory_equal(sent, "\1\0\0\0\0\0\x22\0\x10\0\0\0", 12);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+/* A frame that lies in buffers of these lengths; how many were given. */
+static unsigned int
+deliver_in(const char *hdr, const uint32_t *lens, unsigned int n,
+    struct pv_net_rx *rx)
+{
+	struct port_buf *pb[2];
+	struct pv_net_rxbuf rb;
+	struct rig_chain rc;
+	unsigned int i, done;
+
+	for (i = 0; i < n; i++) {
+		pb[i] = port_buf_new(lens[i] < 2000 ? 2000 : lens[i]);
+		rb = (struct pv_net_rxbuf){ { pb[i]->pb_map, 0,
+		    pb[i]->pb_len }, pb[i]->pb_va, pb[i] };
+		assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), 0);
+	}
+	for (i = 0; i < n; i++) {
+		assert_int_equal(rig_take(&rig, 0, &rc), 1);
+		if (i == 0)
+			rig_write(&rc, 0, hdr, lens[0] < 12 ? lens[0] : 12);
+		rig_give(&rig, 0, rc.rc_head, lens[i]);
+	}
+	assert_int_equal(pv_net_receive(&net, 0, rx, 64, &done), 0);
+	for (i = 0; i < n; i++)
+		port_buf_free(pb[i]);
+	return done;
+}
+
+static void
+what_was_several_has_a_length(void **state)
+{
+	struct pv_net_rx rx[64];
+	const char hdr[] = "\1\1\x36\0\0\4\x22\0\x10\0\2";
+	uint32_t lens[2] = { 40012, 65593 - 40000 };
+
+	(void)state;
+	up(BIT(MRG_RXBUF) | BIT(GUEST_CSUM) | BIT(GUEST_TSO4), PV_NET_OPTIONAL);
+	assert_int_equal(deliver_in(hdr, lens, 2, rx), 2);
+	assert_int_equal(rx[0].rx_flags & (PV_NET_RX_TSO4 | PV_NET_RX_ERROR),
+	    PV_NET_RX_TSO4);
+	lens[1]++;
+	assert_true(deliver_in(hdr, lens, 2, rx) > 0);
+	assert_int_equal(rx[0].rx_flags & (PV_NET_RX_TSO4 | PV_NET_RX_ERROR),
+	    PV_NET_RX_ERROR);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* What the last header said is nothing to a buffer that has none. */
+static void
+a_buffer_without_a_header_is_an_error_at_once(void **state)
+{
+	static const uint32_t two[2] = { 1000, 300 }, least[2] = { 26, 300 };
+	const uint32_t less = 11;
+	struct pv_net_rx rx[64];
+
+	(void)state;
+	up(BIT(MRG_RXBUF), 0);
+	assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\2", two, 2, rx),
+	    2);
+	assert_int_equal(rx[0].rx_flags & PV_NET_RX_ERROR, 0);
+	/* The first has at least the frame's own header. */
+	assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\2", least, 2, rx),
+	    2);
+	assert_int_equal(rx[0].rx_flags & PV_NET_RX_ERROR, 0);
+	assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\0", &less, 1, rx), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+the_shortest_frame_with_a_word_in_its_header(void **state)
+{
+	struct pv_net_rx rx;
+
+	(void)state;
+	rxbuf = port_buf_new(2000);
+	up(BIT(GUEST_CSUM), PV_NET_OPTIONAL);
+	rx = deliver(0, "\2\0\0\0\0\0\0\0\0\0\1", 14);
+	assert_int_equal(rx.rx_flags, PV_NET_RX_CSUM_VALID);
+	assert_int_equal(rx.rx_len, 14);
+	rx = deliver(0, "\2\0\0\0\0\0\0\0\0\0\1", 13);
+	assert_int_equal(rx.rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(rxbuf);
+}
+
+/* In none that words could be read from. */
+static void
+buffers_at_any_address(void **state)
+{
+	struct port_buf *pb = port_buf_new(2000);
+	struct pv_net_rxbuf rb;
+	struct pv_net_rx rx[64];
+	struct rig_chain rc;
+	unsigned int i, done;
+
+	(void)state;
+	up(BIT(GUEST_CSUM), PV_NET_OPTIONAL);
+	for (i = 1; i < 4; i++) {
+		rb = (struct pv_net_rxbuf){ { pb->pb_map, i, 1990 },
+		    pb->pb_va + i, pb };
+		assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), 0);
+		assert_int_equal(rig_take(&rig, 0, &rc), 1);
+		rig_write(&rc, 0, "\0\0\0\0\0\0\0\0\0\0\1", 12);
+		rig_give(&rig, 0, rc.rc_head, 112);
+		assert_int_equal(pv_net_receive(&net, 0, rx, 64, &done), 0);
+		assert_int_equal(done, 1);
+		assert_int_equal(rx[0].rx_flags, 0);
+		assert_int_equal(rx[0].rx_off, 12);
+		assert_int_equal(rx[0].rx_len, 100);
+	}
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+/* Of a queue whose ring would take more of them. */
+static void
+buffers_are_as_many_as_their_slots(void **state)
+{
+	struct port_buf *pb = port_buf_new(2000);
+	struct pv_net_rxbuf rb[65];
+	unsigned int i, done;
+
+	(void)state;
+	rig.rg_legacy = 1;
+	rig.rg_offered = BIT(MAC) | PV_F_BIT(PV_F_INDIRECT_DESC);
+	up(0, 0);
+	for (i = 0; i < 65; i++)
+		rb[i] = (struct pv_net_rxbuf){ { pb->pb_map, 0, 2000 },
+		    pb->pb_va, pb };
+	assert_int_equal(pv_net_post(&net, 0, rb, 65, &done), ENOBUFS);
+	assert_int_equal(done, 64);
+	assert_int_equal(pv_net_stop(&net), 0);
+	for (i = 0; i < 64; i++)
+		assert_ptr_equal(pv_net_drain_rx(&net, 0), pb);
+	assert_null(pv_net_drain_rx(&net, 0));
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
+a_queue_that_goes_on_does_not_hang(void **state)
+{
+	struct port_buf *pb[2] = { port_buf_new(200), port_buf_new(200) };
+	struct pv_net_tx plain = { .tx_flags = 0 };
+	struct rig_chain rc;
+	unsigned int done;
+	void *cookie;
+
+	(void)state;
+	up(0, 0);
+	keeps = 1;
+	port.po_now_ns += 1000000;
+	assert_int_equal(send_on(0, pb[0], 60, plain), 0);
+	/* Nobody has looked before. */
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	assert_int_equal(send_on(0, pb[1], 60, plain), 0);
+	port.po_now_ns += 9000;
+	assert_true(pv_net_stalled_ns(&net, 0) >= 9000);
+	assert_int_equal(rig_take(&rig, 1, &rc), 1);
+	rig_give(&rig, 1, rc.rc_head, 0);
+	assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done), 0);
+	assert_int_equal(done, 1);
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_ptr_equal(pv_net_drain_tx(&net, 0), pb[1]);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb[0]);
+	port_buf_free(pb[1]);
+}
+
+/* More than the driver takes from the ring at once. */
+static void
+all_that_was_sent_is_reclaimed(void **state)
+{
+	struct port_buf *pb[60];
+	struct pv_net_tx plain = { .tx_flags = 0 };
+	struct rig_chain rc;
+	unsigned int i, done;
+	void *cookies[64];
+
+	(void)state;
+	up(0, 0);
+	keeps = 1;
+	for (i = 0; i < 60; i++) {
+		pb[i] = port_buf_new(200);
+		assert_int_equal(send_on(0, pb[i], 60, plain), 0);
+	}
+	while (rig_take(&rig, 1, &rc))
+		rig_give(&rig, 1, rc.rc_head, 0);
+	assert_int_equal(pv_net_reclaim(&net, 0, cookies, 64, &done), 0);
+	assert_int_equal(done, 60);
+	for (i = 0; i < 60; i++) {
+		assert_ptr_equal(cookies[i], pb[i]);
+		port_buf_free(pb[i]);
+	}
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -1736,6 +2011,14 @@ main(void)
 		T(a_reset_ends_a_hang),
 		T(a_queue_that_hangs_is_taken_back),
 		T(hostile_configuration_is_read_bit_by_bit),
+		T(all_that_was_sent_is_reclaimed),
+		T(frames_of_pieces),
+		T(what_was_several_has_a_length),
+		T(a_buffer_without_a_header_is_an_error_at_once),
+		T(the_shortest_frame_with_a_word_in_its_header),
+		T(buffers_at_any_address),
+		T(buffers_are_as_many_as_their_slots),
+		T(a_queue_that_goes_on_does_not_hang),
 		T(the_control_queue_may_be_the_last),
 		T(what_is_read_together_is_not_read_alone),
 		T(no_pairs_are_one),
