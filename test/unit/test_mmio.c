@@ -146,6 +146,23 @@ test_an_empty_place_is_no_device(void **state)
 	assert_int_equal(attach(FAKE_MMIO_SIZE), ENXIO);
 }
 
+/* All ones are no reset of a queue that is under way. */
+static void
+test_a_device_that_is_gone_resets_no_queue(void **state)
+{
+	uint64_t then;
+
+	(void)state;
+	stand_init(&stand, STAND_MMIO, PV_TYPE_NET, 1);
+	assert_int_equal(stand_attach(&stand), 0);
+	fd->fd_gone = 1;
+	then = port.po_now_ns;
+	assert_int_equal(dev->vd_ops->to_queue_reset(mm, 0), EIO);
+	assert_true(port.po_now_ns - then < 1000000);
+	fd->fd_gone = 0;
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 static void
 test_other_versions_are_named(void **state)
 {
@@ -519,6 +536,7 @@ main(void)
 		cmocka_unit_test(test_regions_are_where_the_registers_say),
 		cmocka_unit_test(test_regions_that_can_not_be_are_passed_over),
 		cmocka_unit_test(test_a_legacy_device_is_not_asked_for_regions),
+		cmocka_unit_test(test_a_device_that_is_gone_resets_no_queue),
 		cmocka_unit_test(test_other_versions_are_named),
 		cmocka_unit_test(test_too_small_a_window_is_refused),
 		cmocka_unit_test(

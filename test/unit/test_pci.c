@@ -751,6 +751,48 @@ test_more_queues_than_we_drive_are_left(void **state)
 	prepare();
 	fd->fd_nqueues = 0;
 	expect_success();
+	prepare();
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pp->pp_nqueues, NQUEUES);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+/* All ones are no number of queues, and no reset that is under way. */
+static void
+test_a_device_that_is_gone_has_no_queues(void **state)
+{
+	uint64_t then;
+
+	(void)state;
+	prepare();
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(dev->vd_ops->to_queue_count(pp), NQUEUES);
+	fd->fd_gone = 1;
+	assert_int_equal(dev->vd_ops->to_queue_count(pp), 0);
+	then = port.po_now_ns;
+	assert_int_equal(dev->vd_ops->to_queue_reset(pp, 0), EIO);
+	assert_true(port.po_now_ns - then < 1000000);
+	fd->fd_gone = 0;
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+test_a_structure_carries_what_it_is_long_enough_for(void **state)
+{
+	const uint64_t data = PV_F_BIT(PV_F_NOTIF_CONFIG_DATA);
+	const uint64_t reset = PV_F_BIT(PV_F_RING_RESET);
+	uint32_t len;
+
+	(void)state;
+	for (len = 56; len <= 60; len++) {
+		prepare();
+		set32(CAP_COMMON + 12, len);
+		assert_int_equal(stand_attach(&stand), 0);
+		assert_int_equal(dev->vd_ops->to_features_carried(pp) &
+		    (data | reset), (len >= 58 ? data : 0) |
+		    (len >= 60 ? reset : 0));
+		assert_int_equal(stand_finish(&stand), 0);
+	}
 }
 
 /* Interrupts */
@@ -1342,6 +1384,8 @@ main(void)
 		cmocka_unit_test(
 		    test_a_queue_that_is_not_taken_over_is_an_error),
 		cmocka_unit_test(test_more_queues_than_we_drive_are_left),
+		cmocka_unit_test(test_a_device_that_is_gone_has_no_queues),
+		cmocka_unit_test(test_a_structure_carries_what_it_is_long_enough_for),
 		cmocka_unit_test(test_each_queue_has_its_vector),
 		cmocka_unit_test(test_fewer_vectors_are_shared),
 		cmocka_unit_test(test_refused_vectors_lead_on),

@@ -1556,6 +1556,34 @@ test_packed_notification_data_names_the_place(void **state)
 	finish();
 }
 
+/* What was published before the start, and no more, is what it is told of. */
+static void
+test_packed_a_start_names_what_was_published(void **state)
+{
+	const struct fake_queue *fq = &stand.st_fd.fd_queues[0];
+	unsigned int i;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_features |= PV_F_BIT(PV_F_NOTIFICATION_DATA);
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
+	    0);
+	assert_int_equal(pv_virtq_alloc(&stand.st_dev, 0, &params, &vq), 0);
+	for (i = 0; i < 64; i++)
+		bufs[i] = port_buf_new(BUFLEN);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(post(i), 0);
+	pv_virtq_publish(vq);
+	assert_int_equal(post(3), 0);
+	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+	assert_int_equal(fq->fq_notify_data >> 16, 0x8003);
+	pv_virtq_publish(vq);
+	for (i = 0; i < 4; i++)
+		device_fills('n', 1);
+	finish();
+}
+
 /* The device asks for one descriptor's notification: with it, or not at all. */
 static void
 test_packed_an_event_within_the_batch_rings(void **state)
@@ -1779,6 +1807,40 @@ test_batches_go_as_far_as_they_can(void **state)
 	finish();
 }
 
+/* Pieces of one map, each where the one before it ended. */
+static void
+test_a_batch_of_one_map_lies_where_it_is(void **state)
+{
+	struct port_buf *big;
+	struct pv_piece pcs[QSIZE];
+	void *cookies[QSIZE];
+	struct pv_used us[QSIZE];
+	unsigned int i, n;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	big = port_buf_new(QSIZE * BUFLEN);
+	for (i = 0; i < QSIZE; i++) {
+		pcs[i] = (struct pv_piece){ big->pb_map, i * BUFLEN, BUFLEN };
+		cookies[i] = bufs[i];
+	}
+	assert_int_equal(pv_virtq_enqueue_batch(vq, pcs, cookies, QSIZE, 1, &n),
+	    0);
+	assert_int_equal(n, QSIZE);
+	pv_virtq_publish(vq);
+	for (i = 0; i < QSIZE; i++)
+		device_fills((char)('a' + i), BUFLEN);
+	assert_int_equal(pv_virtq_dequeue_batch(vq, us, QSIZE, &n), 0);
+	assert_int_equal(n, QSIZE);
+	for (i = 0; i < QSIZE; i++) {
+		assert_ptr_equal(us[i].us_cookie, bufs[i]);
+		assert_int_equal(big->pb_va[i * BUFLEN], 'a' + i);
+		assert_int_equal(big->pb_va[(i + 1) * BUFLEN - 1], 'a' + i);
+	}
+	port_buf_free(big);
+	finish();
+}
+
 static void
 test_one_queue_is_reset_and_resized(void **state)
 {
@@ -1975,6 +2037,7 @@ static const struct CMUnitTest all[] = {
 	T(test_a_queue_runs_again_after_stop),
 	T(test_a_smaller_queue_does_not_restart),
 	T(test_batches_go_as_far_as_they_can),
+	T(test_a_batch_of_one_map_lies_where_it_is),
 	T(test_one_queue_is_reset_and_resized),
 	T(test_a_reset_of_a_queue_that_never_ends),
 	T(test_moderation_follows_what_comes),
@@ -2010,6 +2073,7 @@ static const struct CMUnitTest packed[] = {
 	T(test_packed_lengths_count_where_something_was_written),
 	T(test_packed_sizes_are_any),
 	T(test_packed_notification_data_names_the_place),
+	T(test_packed_a_start_names_what_was_published),
 	T(test_packed_an_event_within_the_batch_rings),
 	T(test_packed_rings_are_coherent_or_not_at_all),
 	T(test_packed_falls_first_where_it_is_refused),
