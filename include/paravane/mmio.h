@@ -34,7 +34,7 @@ struct pv_mmio {
 	const char *mm_name;
 	bus_space_tag_t mm_iot;
 	bus_space_handle_t mm_ioh;
-	bus_size_t mm_size;
+	struct pv_window mm_config;
 	unsigned int mm_version;		/* 1 or 2 */
 	unsigned int mm_type;			/* virtio device type */
 	uint32_t mm_vendor;

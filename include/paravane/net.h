@@ -342,7 +342,8 @@ int pv_net_attach(struct pv_net *, struct pv_virtio *dev,
  * calls pv_net_drain_tx and pv_net_drain_rx for each queue, 0 to ni_maxpairs -
  * 1, until each gives NULL. Returns 0, or ETIMEDOUT if the reset was not
  * confirmed: the cookies still come back, but their memory must stay loaded,
- * and not be used again, for ever. Whether a drained frame was sent is not
+ * and not be used again, for ever. They come in the order in which they were
+ * queued. Whether a drained frame was sent is not
  * known: after pv_net_start the port may send it again, or drop it. Context:
  * thread; no other call on this device at the same time.
  */

@@ -65,16 +65,7 @@ struct pv_pci_ops {
 	void (*po_intr_disestablish)(void *, int vector);
 };
 
-/* A window of a BAR, checked against the BAR's size when it was found. */
-struct pv_pci_window {
-	bus_space_tag_t pw_iot;
-	bus_space_handle_t pw_ioh;	/* of the whole BAR */
-	bus_size_t pw_off;		/* where the window begins in it */
-	bus_size_t pw_len;		/* 0: there is none */
-	uint8_t pw_bar;
-};
-
-/* What lies where: structures, and shared memory, which was checked likewise. */
+/* What lies where: structures, and shared memory, both within their BARs. */
 struct pv_pci_place {
 	uint64_t pl_off;
 	uint64_t pl_len;
@@ -115,10 +106,10 @@ struct pv_pci {
 	uint32_t pp_id;				/* vendor and device, as read */
 	uint8_t pp_revision;
 	unsigned int pp_type;			/* virtio device type */
-	struct pv_pci_window pp_common;
-	struct pv_pci_window pp_notify;
-	struct pv_pci_window pp_isr;
-	struct pv_pci_window pp_device;
+	struct pv_window pp_common;
+	struct pv_window pp_notify;
+	struct pv_window pp_isr;
+	struct pv_window pp_device;
 	struct pv_pci_place pp_places[PV_PCI_MAXPLACES];
 	unsigned int pp_nplaces;
 	uint32_t pp_notify_multiplier;

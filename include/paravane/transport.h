@@ -47,6 +47,14 @@ struct pv_shm {
 	uint64_t sh_len;	/* bytes, not 0; the end fits 64 bits too */
 };
 
+/* Registers: a window of what is mapped, which was checked to lie in it. */
+struct pv_window {
+	bus_space_tag_t pw_iot;
+	bus_space_handle_t pw_ioh;	/* of all that is mapped */
+	bus_size_t pw_off;		/* where the window begins in it */
+	bus_size_t pw_len;		/* 0: there is none */
+};
+
 /* What a transport is, in to_properties. */
 #define PV_TRANSPORT_LEGACY	0x0001	/* before virtio 1.0: no FEATURES_OK, no
 					 * generation, one contiguous queue */

@@ -208,9 +208,9 @@ int pv_virtq_reenable(struct pv_virtq *);
  * pv_virtq_drain - take back what the device has not used, one cookie a call
  *
  * After pv_virtio_stop, or pv_virtq_reset. Returns a cookie, or NULL when there
- * are no more. If the reset was confirmed POST syncs are done and the buffer is
- * the caller's; if not (pv_virtq_lost) the buffer must never be used or unmapped
- * again. Context: thread.
+ * are no more; what was enqueued first comes first. If the reset was confirmed
+ * POST syncs are done and the buffer is the caller's; if not (pv_virtq_lost) the
+ * buffer must never be used or unmapped again. Context: thread.
  */
 void *pv_virtq_drain(struct pv_virtq *);
 int pv_virtq_lost(const struct pv_virtq *);

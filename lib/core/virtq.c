@@ -208,7 +208,7 @@ virtq_renew(struct pv_virtq *vq)
 	unsigned int i, size = virtq_size(vq);
 
 	virtq_take_features(vq);
-	vq->vq_drained = 0;
+	vq->vq_draining = false;
 	vq->vq_lost = 0;
 	memset(vq->vq_entries, 0, size * sizeof(*vq->vq_entries));
 	for (i = 0; i < size; i++) {
@@ -809,14 +809,8 @@ virtq_is_quiet(const struct pv_virtq *vq)
 static bool
 virtq_is_empty(const struct pv_virtq *vq)
 {
-	unsigned int i;
-
-	if (!virtq_is_quiet(vq) || vq->vq_dev->vd_lost)
-		return false;
-	for (i = 0; i < virtq_size(vq); i++)
-		if (virtq_is_held(vq, i))
-			return false;
-	return true;
+	return virtq_is_quiet(vq) && !vq->vq_dev->vd_lost &&
+	    pv_virtq_outstanding(vq) == 0;
 }
 
 static int
@@ -933,27 +927,67 @@ pv_virtq_reenable(struct pv_virtq *vq)
 	return EIO;
 }
 
+/* How many chains were enqueued since that one. */
+static uint32_t
+virtq_age(const struct pv_virtq *vq, unsigned int id)
+{
+	return vq->vq_posted - vq->vq_entries[id].qe_where;
+}
+
+/* Put an id into the heap of those to be drained, where place i is free. */
+static void
+virtq_sift(struct pv_virtq *vq, unsigned int i, uint16_t id)
+{
+	uint16_t *ids = vq->vq_ids;
+	unsigned int child, n = vq->vq_todrain;
+
+	for (; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n &&
+		    virtq_age(vq, ids[child + 1]) > virtq_age(vq, ids[child]))
+			child++;
+		if (virtq_age(vq, ids[child]) <= virtq_age(vq, id))
+			break;
+		ids[i] = ids[child];
+	}
+	ids[i] = id;
+}
+
+/* The ring is quiet: no place in it needs an id. */
+static void
+virtq_begin_drain(struct pv_virtq *vq)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < virtq_size(vq); i++)
+		if (virtq_is_held(vq, i))
+			vq->vq_ids[n++] = (uint16_t)i;
+	vq->vq_todrain = n;
+	while (n-- > 0)
+		virtq_sift(vq, n, vq->vq_ids[n]);
+	vq->vq_draining = true;
+	vq->vq_published = vq->vq_posted;
+}
+
 void *
 pv_virtq_drain(struct pv_virtq *vq)
 {
-	unsigned int i;
+	unsigned int id;
 
 	if (!virtq_is_quiet(vq))
 		return NULL;
-	if (vq->vq_dev->vd_lost)
-		vq->vq_lost = 1;
-	vq->vq_published = vq->vq_posted;
-	while ((i = vq->vq_drained) < virtq_size(vq)) {
-		vq->vq_drained++;
-		if (!virtq_is_held(vq, i))
-			continue;
-		if (vq->vq_lost)
-			virtq_saved(vq, i)->qs_flags = QE_HELD;
-		virtq_forget(vq, i, virtq_inlen(vq, i));
-		vq->vq_published = --vq->vq_posted; /* none outstanding at last */
-		return vq->vq_entries[i].qe_cookie;
-	}
-	return NULL;
+	vq->vq_lost |= vq->vq_dev->vd_lost;
+	if (!vq->vq_draining)
+		virtq_begin_drain(vq);
+	if (vq->vq_todrain == 0)
+		return NULL;
+	id = vq->vq_ids[0];
+	vq->vq_todrain--;
+	virtq_sift(vq, 0, vq->vq_ids[vq->vq_todrain]);
+	if (vq->vq_lost)
+		virtq_saved(vq, id)->qs_flags = QE_HELD;
+	virtq_forget(vq, id, virtq_inlen(vq, id));
+	vq->vq_used_idx++;	/* none outstanding at last */
+	return vq->vq_entries[id].qe_cookie;
 }
 
 int

@@ -149,10 +149,12 @@ struct pv_virtq {
 	size_t vq_savedlen;		/* of one */
 	unsigned int vq_index;
 	unsigned int vq_align;		/* legacy: of the used ring */
-	unsigned int vq_drained;	/* ids that drain has seen */
+	unsigned int vq_todrain;	/* of vq_ids, then a heap of what drain
+					 * has still to give back */
 	unsigned int vq_wantsegs;	/* vq_maxsegs, but for the size */
 	uint32_t vq_delay;		/* chains that moderate waits for, */
 	uint32_t vq_delayed;		/* from this many used on */
+	bool vq_draining;
 	uint8_t vq_lost;
 	const char *vq_name;
 	void (*vq_intr)(void *);

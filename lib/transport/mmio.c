@@ -7,6 +7,7 @@
 
 #include "../core/await.h"
 #include "../core/mem.h"
+#include "field.h"
 #include "text.h"
 
 /* MMIO Device Register Layout; (1) legacy only, (2) not in legacy */
@@ -108,54 +109,20 @@ mmio_features_write(void *v, uint64_t features)
 	mmio_write(mm, MMIO_DRIVER_FEATURES, (uint32_t)(features >> 32));
 }
 
-static bool
-config_has(const struct pv_mmio *mm, unsigned int off, unsigned int width)
-{
-	bus_size_t size = mm->mm_size - MMIO_CONFIG;
-
-	return off % width == 0 && off < size && width <= size - off;
-}
-
 static int
 mmio_config_read(void *v, unsigned int off, unsigned int width, uint32_t *val)
 {
-	struct pv_mmio *mm = v;
-	bus_size_t reg = MMIO_CONFIG + (bus_size_t)off;
+	const struct pv_mmio *mm = v;
 
-	if (!config_has(mm, off, width))
-		return ERANGE;
-	switch (width) {
-	case 1:
-		*val = bus_space_read_1(mm->mm_iot, mm->mm_ioh, reg);
-		return 0;
-	case 2:
-		*val = bus_space_read_2(mm->mm_iot, mm->mm_ioh, reg);
-		return 0;
-	default:
-		*val = bus_space_read_4(mm->mm_iot, mm->mm_ioh, reg);
-		return 0;
-	}
+	return field_read(&mm->mm_config, off, width, val);
 }
 
 static int
 mmio_config_write(void *v, unsigned int off, unsigned int width, uint32_t val)
 {
-	struct pv_mmio *mm = v;
-	bus_size_t reg = MMIO_CONFIG + (bus_size_t)off;
+	const struct pv_mmio *mm = v;
 
-	if (!config_has(mm, off, width))
-		return ERANGE;
-	switch (width) {
-	case 1:
-		bus_space_write_1(mm->mm_iot, mm->mm_ioh, reg, (uint8_t)val);
-		return 0;
-	case 2:
-		bus_space_write_2(mm->mm_iot, mm->mm_ioh, reg, (uint16_t)val);
-		return 0;
-	default:
-		bus_space_write_4(mm->mm_iot, mm->mm_ioh, reg, val);
-		return 0;
-	}
+	return field_write(&mm->mm_config, off, width, val);
 }
 
 static uint32_t
@@ -169,7 +136,7 @@ mmio_config_size(void *v)
 {
 	struct pv_mmio *mm = v;
 
-	return (unsigned int)(mm->mm_size - MMIO_CONFIG);
+	return (unsigned int)mm->mm_config.pw_len;
 }
 
 /* There is no register for it: to_queue_max says which exist. */
@@ -412,7 +379,11 @@ pv_mmio_attach(struct pv_mmio *mm, bus_space_tag_t iot,
 	mm->mm_name = name;
 	mm->mm_iot = iot;
 	mm->mm_ioh = ioh;
-	mm->mm_size = size < UINT32_MAX ? size : UINT32_MAX;
+	mm->mm_config.pw_iot = iot;
+	mm->mm_config.pw_ioh = ioh;
+	mm->mm_config.pw_off = MMIO_CONFIG;
+	mm->mm_config.pw_len = (size < UINT32_MAX ? size : UINT32_MAX) -
+	    MMIO_CONFIG;
 	if (mmio_read(mm, MMIO_MAGIC) != MMIO_MAGIC_VALUE)
 		return ENXIO;
 	mm->mm_version = mmio_read(mm, MMIO_VERSION);

@@ -4,6 +4,7 @@
  * found. Every field at its own width, 64-bit ones as two halves.
  */
 #include "../core/await.h"
+#include "field.h"
 #include "pci_var.h"
 #include "text.h"
 
@@ -74,51 +75,20 @@ pci_features_carried(void *v)
 	return carried;
 }
 
-static bool
-config_has(const struct pv_pci *pp, unsigned int off, unsigned int width)
-{
-	return off % width == 0 && off < pp->pp_device.pw_len &&
-	    width <= pp->pp_device.pw_len - off;
-}
-
 static int
 pci_config_read(void *v, unsigned int off, unsigned int width, uint32_t *val)
 {
-	struct pv_pci *pp = v;
+	const struct pv_pci *pp = v;
 
-	if (!config_has(pp, off, width))
-		return ERANGE;
-	switch (width) {
-	case 1:
-		*val = window_read_1(&pp->pp_device, off);
-		return 0;
-	case 2:
-		*val = window_read_2(&pp->pp_device, off);
-		return 0;
-	default:
-		*val = window_read_4(&pp->pp_device, off);
-		return 0;
-	}
+	return field_read(&pp->pp_device, off, width, val);
 }
 
 static int
 pci_config_write(void *v, unsigned int off, unsigned int width, uint32_t val)
 {
-	struct pv_pci *pp = v;
+	const struct pv_pci *pp = v;
 
-	if (!config_has(pp, off, width))
-		return ERANGE;
-	switch (width) {
-	case 1:
-		window_write_1(&pp->pp_device, off, (uint8_t)val);
-		return 0;
-	case 2:
-		window_write_2(&pp->pp_device, off, (uint16_t)val);
-		return 0;
-	default:
-		window_write_4(&pp->pp_device, off, val);
-		return 0;
-	}
+	return field_write(&pp->pp_device, off, width, val);
 }
 
 static uint32_t
@@ -255,8 +225,6 @@ pci_shm(void *v, unsigned int id, struct pv_shm *shm)
 	const struct pv_pci_place *pl = pp->pp_places;
 	unsigned int i;
 
-	if (pp->pp_ops->po_bar_size == NULL)
-		return ENOTSUP;
 	for (i = 0; i < pp->pp_nplaces; i++, pl++) {
 		if (pl->pl_id < 0 || (unsigned int)pl->pl_id != id)
 			continue;

@@ -115,7 +115,7 @@ cap_fault(struct pv_pci *pp, struct bars *br, const struct cap *cp)
 	return NULL;
 }
 
-static struct pv_pci_window *
+static struct pv_window *
 window_of(struct pv_pci *pp, unsigned int type)
 {
 	switch (type) {
@@ -147,7 +147,7 @@ take_place(struct pv_pci *pp, const struct cap *cp, int id)
 static void
 take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
 {
-	struct pv_pci_window *pw = window_of(pp, cp->cp_type);
+	struct pv_window *pw = window_of(pp, cp->cp_type);
 	const char *fault;
 
 	if (pw->pw_len != 0)
@@ -161,7 +161,6 @@ take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
 	pw->pw_ioh = br->br_ioh[cp->cp_bar];
 	pw->pw_off = cp->cp_off;
 	pw->pw_len = cp->cp_length;
-	pw->pw_bar = (uint8_t)cp->cp_bar;
 	if (cp->cp_type == VIRTIO_CAP_NOTIFY)
 		pp->pp_notify_multiplier = cp->cp_multiplier;
 	take_place(pp, cp, -1);
@@ -343,34 +342,29 @@ read_queues(struct pv_pci *pp)
 	return pp->pp_doorbells == NULL ? ENOMEM : 0;
 }
 
+/* All but those to keep, as a mask. */
 static void
-unmap_bars(struct pv_pci *pp)
+unmap_bars(struct pv_pci *pp, unsigned int keep)
 {
 	unsigned int bar;
 
 	for (bar = 0; bar < PV_PCI_MAXBARS; bar++)
-		if (pp->pp_mapped & (1u << bar))
+		if (pp->pp_mapped & ~keep & (1u << bar))
 			pp->pp_ops->po_unmap_bar(pp->pp_cookie, bar);
-	pp->pp_mapped = 0;
+	pp->pp_mapped &= (uint8_t)keep;
 }
 
 /* BARs that no structure of ours lies in need not stay mapped. */
-static void
-unmap_unused(struct pv_pci *pp)
+static unsigned int
+bars_in_use(const struct pv_pci *pp)
 {
-	unsigned int type, used = 0;
-	const struct pv_pci_window *pw;
-	unsigned int bar;
+	const struct pv_pci_place *pl = pp->pp_places;
+	unsigned int i, used = 0;
 
-	for (type = VIRTIO_CAP_COMMON; type <= VIRTIO_CAP_DEVICE; type++) {
-		pw = window_of(pp, type);
-		if (pw->pw_len != 0)
-			used |= 1u << pw->pw_bar;
-	}
-	for (bar = 0; bar < PV_PCI_MAXBARS; bar++)
-		if (pp->pp_mapped & ~used & (1u << bar))
-			pp->pp_ops->po_unmap_bar(pp->pp_cookie, bar);
-	pp->pp_mapped &= (uint8_t)used;
+	for (i = 0; i < pp->pp_nplaces; i++, pl++)
+		if (pl->pl_id < 0)
+			used |= 1u << pl->pl_bar;
+	return used;
 }
 
 int
@@ -395,12 +389,8 @@ pv_pci_attach(struct pv_pci *pp, const struct pv_pci_ops *ops, void *cookie,
 	error = judge(pp, walk_caps(pp, &bars));
 	if (error == 0)
 		error = read_queues(pp);
-	if (error) {
-		unmap_bars(pp);
-		return error;
-	}
-	unmap_unused(pp);
-	return 0;
+	unmap_bars(pp, error ? 0 : bars_in_use(pp));
+	return error;
 }
 
 void
@@ -410,5 +400,5 @@ pv_pci_detach(struct pv_pci *pp)
 	pv_kern_free(pp->pp_doorbells,
 	    PV_MAXQUEUES * sizeof(*pp->pp_doorbells));
 	pp->pp_doorbells = NULL;
-	unmap_bars(pp);
+	unmap_bars(pp, 0);
 }

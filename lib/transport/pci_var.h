@@ -12,37 +12,37 @@
 #include "pcireg.h"
 
 static inline uint8_t
-window_read_1(const struct pv_pci_window *pw, bus_size_t off)
+window_read_1(const struct pv_window *pw, bus_size_t off)
 {
 	return bus_space_read_1(pw->pw_iot, pw->pw_ioh, pw->pw_off + off);
 }
 
 static inline uint16_t
-window_read_2(const struct pv_pci_window *pw, bus_size_t off)
+window_read_2(const struct pv_window *pw, bus_size_t off)
 {
 	return bus_space_read_2(pw->pw_iot, pw->pw_ioh, pw->pw_off + off);
 }
 
 static inline uint32_t
-window_read_4(const struct pv_pci_window *pw, bus_size_t off)
+window_read_4(const struct pv_window *pw, bus_size_t off)
 {
 	return bus_space_read_4(pw->pw_iot, pw->pw_ioh, pw->pw_off + off);
 }
 
 static inline void
-window_write_1(const struct pv_pci_window *pw, bus_size_t off, uint8_t val)
+window_write_1(const struct pv_window *pw, bus_size_t off, uint8_t val)
 {
 	bus_space_write_1(pw->pw_iot, pw->pw_ioh, pw->pw_off + off, val);
 }
 
 static inline void
-window_write_2(const struct pv_pci_window *pw, bus_size_t off, uint16_t val)
+window_write_2(const struct pv_window *pw, bus_size_t off, uint16_t val)
 {
 	bus_space_write_2(pw->pw_iot, pw->pw_ioh, pw->pw_off + off, val);
 }
 
 static inline void
-window_write_4(const struct pv_pci_window *pw, bus_size_t off, uint32_t val)
+window_write_4(const struct pv_window *pw, bus_size_t off, uint32_t val)
 {
 	bus_space_write_4(pw->pw_iot, pw->pw_ioh, pw->pw_off + off, val);
 }

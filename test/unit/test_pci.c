@@ -254,7 +254,7 @@ test_without_the_size_of_a_bar_there_is_no_region(void **state)
 	assert_int_equal(pv_pci_attach(pp, &ops, fp, "fake0"), 0);
 	assert_int_equal(pv_virtio_init(dev, &pv_pci_transport, pp,
 	    pp->pp_type, &port_dma_tag, "fake0", NULL, NULL), 0);
-	assert_int_equal(pv_virtio_shm(dev, 1, &shm), ENOTSUP);
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), ENXIO);
 	assert_int_equal(stand_finish(&stand), 0);
 }
 

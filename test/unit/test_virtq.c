@@ -1243,6 +1243,70 @@ test_drain_gives_back_what_was_in_flight(void **state)
 	}
 }
 
+/* A queue of which ids went round, with these bufs still in it, in order. */
+static void
+expect_drained(unsigned int first, unsigned int n)
+{
+	assert_int_equal(pv_virtq_outstanding(vq), n);
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	for (; n > 0; n--, first++) {
+		assert_ptr_equal(pv_virtq_drain(vq), bufs[first]);
+		assert_int_equal(pv_virtq_outstanding(vq), n - 1);
+	}
+	finish();
+}
+
+static void
+test_drain_gives_back_in_the_order_of_queueing(void **state)
+{
+	struct pv_used us;
+	unsigned int gone, i;
+
+	(void)state;
+	for (gone = 1; gone < 2 * QSIZE; gone++) {
+		begin_kind(STAND_PCI);
+		for (i = 0; i < gone; i++) {
+			assert_int_equal(post_and_publish(i), 0);
+			device_fills('d', 1);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		}
+		for (i = 0; i < QSIZE; i++)
+			assert_int_equal(post(gone + i), 0);
+		pv_virtq_publish(vq);
+		expect_drained(gone, QSIZE);
+	}
+}
+
+/* So that the ids of what is left are in no order at all. */
+static void
+test_drain_keeps_the_order_after_disorder(void **state)
+{
+	struct fake_chain *chains = calloc(QSIZE, sizeof(*chains));
+	struct pv_used us;
+	unsigned int i, k, round;
+
+	(void)state;
+	for (round = 1; round < 6; round++) {
+		begin_kind(STAND_PCI);
+		for (i = 0; i < QSIZE; i++)
+			assert_int_equal(post(i), 0);
+		pv_virtq_publish(vq);
+		for (i = 0; i < QSIZE; i++)
+			assert_int_equal(fake_pop(&stand.st_fd, 0, &chains[i]),
+			    1);
+		/* All but the last, which is older than what comes then. */
+		for (i = 0; i < QSIZE - 1; i++) {
+			k = (i * 3 + round) % (QSIZE - 1);
+			fake_push(&stand.st_fd, 0, &chains[k], 0);
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		}
+		for (i = 0; i < round; i++)
+			assert_int_equal(post(QSIZE + i), 0);
+		expect_drained(QSIZE - 1, 1 + round);
+	}
+	free(chains);
+}
+
 static void
 test_drain_after_an_unconfirmed_reset_says_lost(void **state)
 {
@@ -2033,6 +2097,7 @@ static const struct CMUnitTest all[] = {
 	T(test_a_used_id_within_a_chain_breaks),
 	T(test_a_chain_used_before_it_was_shown_breaks),
 	T(test_drain_gives_back_what_was_in_flight),
+	T(test_drain_gives_back_in_the_order_of_queueing),
 	T(test_drain_after_an_unconfirmed_reset_says_lost),
 	T(test_a_queue_runs_again_after_stop),
 	T(test_a_smaller_queue_does_not_restart),
@@ -2046,6 +2111,7 @@ static const struct CMUnitTest all[] = {
 static const struct CMUnitTest any_order[] = {
 	T(test_extreme_sizes_carry),
 	T(test_chains_may_be_used_out_of_order),
+	T(test_drain_keeps_the_order_after_disorder),
 	T(test_a_slow_chain_stays_outstanding),
 	T(test_a_chain_used_twice_breaks),
 };
