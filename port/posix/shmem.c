@@ -179,8 +179,10 @@ shmem_free(struct shmem *sm, void *va, size_t size)
 		return;
 	sr = region_of(sm, va);
 	new = calloc(1, sizeof(*new));
-	if (sr == NULL || new == NULL)
-		abort();
+	if (sr == NULL || new == NULL) {
+		free(new);
+		return;		/* not ours; or it stays out of use */
+	}
 	new->sn_off = (size_t)((uint8_t *)va - sr->sr_va);
 	new->sn_len = pages(size);
 	pthread_mutex_lock(&sm->sm_lock);

@@ -57,8 +57,9 @@ struct shmem {
 int shmem_init(struct shmem *, unsigned int n, size_t size);
 
 /*
- * shmem_grow - one more region. vhost_memory then shows it to a device
- * that runs. Errors: ENOSPC there are SHMEM_MAXREGIONS; as shmem_init.
+ * shmem_grow - one more region. vhost_memory then shows it to a device that
+ * runs. One caller at a time. Errors: ENOSPC there are SHMEM_MAXREGIONS; as
+ * shmem_init.
  */
 int shmem_grow(struct shmem *, size_t size);
 
@@ -75,6 +76,8 @@ void shmem_fini(struct shmem *);
  *		and for the device's. The size is rounded up to PAGE_SIZE.
  *
  * NULL if there is no such run of memory. Any thread.
+ *
+ * shmem_free - give it back: the address and size that were asked for
  */
 void *shmem_alloc(struct shmem *, size_t size, size_t align);
 void shmem_free(struct shmem *, void *, size_t size);

@@ -355,13 +355,30 @@ asked_reply(struct vhost *vh, const struct vw_msg *m, int64_t until)
 	return send_all(vh->vh_backend, &reply, VW_HEADER + 8, NULL, 0, until);
 }
 
-/* One message; 0, EAGAIN there is none, or what ended the session. */
+/*
+ * Something was wrong with the channel. That it is closed is no loss, and no
+ * word of the memory, which the back end has for as long as the session lasts.
+ */
+static int
+asked_end(struct vhost *vh, int error, const char *what, uint32_t request)
+{
+	if (error != ECONNRESET && error != EPIPE)
+		return end(vh, error, what, request);
+	close(vh->vh_backend);
+	vh->vh_backend = -1;
+	return ECONNRESET;
+}
+
+/*
+ * One message; 0, EAGAIN there is none, or what ended the session; ECONNRESET
+ * the channel alone.
+ */
 static int
 asked_one(struct vhost *vh)
 {
 	struct pollfd pfd = { .fd = vh->vh_backend, .events = POLLIN };
 	int64_t until = now_ms() + vh->vh_params.vp_timeout_ms;
-	struct vw_msg m;
+	struct vw_msg m = { .vw_request = 0 };
 	unsigned int nfds;
 	int fds[MAXFDS], error;
 
@@ -369,16 +386,11 @@ asked_one(struct vhost *vh)
 		return EAGAIN;
 	error = receive_msg(vh->vh_backend, &m, fds, &nfds, until);
 	close_all(fds, nfds);
-	if (error == ECONNRESET) {	/* it has no more use for it */
-		close(vh->vh_backend);
-		vh->vh_backend = -1;
-		return error;
-	}
 	if (error == 0 && ((m.vw_flags & VW_VERSION_MASK) != VW_VERSION ||
 	    (m.vw_flags & VW_REPLY)))
 		error = EPROTO;
 	if (error)
-		return end(vh, error == EPROTO ? error : EPROTO,
+		return asked_end(vh, error == ECONNRESET ? error : EPROTO,
 		    "the back end asked in no known form", m.vw_request);
 	vh->vh_counters.vc_requests++;
 	if (m.vw_request == VW_CONFIG_CHANGED)
@@ -386,7 +398,7 @@ asked_one(struct vhost *vh)
 	if ((m.vw_flags & VW_NEED_REPLY) == 0)
 		return 0;
 	error = asked_reply(vh, &m, until);
-	return error == 0 ? 0 : end(vh, error,
+	return error == 0 ? 0 : asked_end(vh, error,
 	    "the back end takes no answer", m.vw_request);
 }
 

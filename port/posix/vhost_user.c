@@ -224,13 +224,15 @@ vhost_connected(struct vhost *vh)
 
 /* Connection */
 
+_Static_assert(sizeof(((struct vhost *)0)->vh_path) <=
+    sizeof(((struct sockaddr_un *)0)->sun_path), "a path fits its address");
+
+/* A socket, and the address to bind or connect it to; -1: errno says why not. */
 static int
 address(const struct vhost *vh, struct sockaddr_un *sun)
 {
 	memset(sun, 0, sizeof(*sun));
 	sun->sun_family = AF_UNIX;
-	if (strlen(vh->vh_path) >= sizeof(sun->sun_path))
-		return ENAMETOOLONG;
 	memcpy(sun->sun_path, vh->vh_path, strlen(vh->vh_path));
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
@@ -411,7 +413,8 @@ learn_added(struct vhost *vh)
 	static const uint8_t none[6];
 	const struct vhost_params *vp = &vh->vh_params;
 
-	vh->vh_added = vp->vp_ring_reset ? BIT(PV_F_RING_RESET) : 0;
+	vh->vh_added = vp->vp_ring_reset &&
+	    !vhost_has(vh, VHOST_P_INFLIGHT_SHMFD) ? BIT(PV_F_RING_RESET) : 0;
 	if (!vhost_is_net(vh))
 		return;
 	vh->vh_added |= NET_STATUS;
@@ -540,19 +543,26 @@ resume(struct vhost *vh)
 	return error;
 }
 
+/* One that is full has been rung often enough. */
+static bool
+ring(const struct vhost_queue *vq)
+{
+	const uint64_t one = 1;
+
+	return write(vq->vq_kick, &one, sizeof(one)) == (ssize_t)sizeof(one);
+}
+
 /* Doorbells and interrupts that the old one may have taken with it. */
 static void
 ring_all(struct vhost *vh)
 {
-	const uint64_t one = 1;
 	unsigned int i;
 
 	for (i = 0; i < VHOST_MAXQUEUES; i++) {
 		if (vhost_is_ctrl(vh, i))
 			continue;
-		if (vh->vh_queues[i].vq_running && write(
-		    vh->vh_queues[i].vq_kick, &one, sizeof(one)) < 0)
-			continue;	/* it is full: that rings too */
+		if (vh->vh_queues[i].vq_running)
+			(void)ring(&vh->vh_queues[i]);
 		if (vh->vh_dev != NULL)
 			pv_virtio_intr_queue(vh->vh_dev, i);
 	}
@@ -949,8 +959,6 @@ static void
 to_notify(void *arg, unsigned int queue, uint32_t data)
 {
 	struct vhost *vh = arg;
-	struct vhost_queue *vq = &vh->vh_queues[queue];
-	const uint64_t one = 1;
 
 	(void)data;
 	if (vhost_is_ctrl(vh, queue)) {
@@ -959,10 +967,7 @@ to_notify(void *arg, unsigned int queue, uint32_t data)
 		pthread_mutex_unlock(&vh->vh_lock);
 		return;
 	}
-	vq->vq_kicks++;
-	/* One that is full has been rung often enough. */
-	if (write(vq->vq_kick, &one, sizeof(one)) < 0)
-		vq->vq_kicks--;
+	vh->vh_queues[queue].vq_kicks += ring(&vh->vh_queues[queue]);
 }
 
 static enum pv_intr_mode

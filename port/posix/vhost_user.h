@@ -106,7 +106,8 @@ struct vhost_params {
 	 * Offer RING_RESET: a ring is stopped and started by itself, which the
 	 * protocol has messages for, but not all back ends take well. testpmd
 	 * then serves no other ring of the pair, and QEMU's storage daemon
-	 * still writes to what it had begun.
+	 * still writes to what it had begun. Not offered with INFLIGHT_SHMFD:
+	 * what the back end has noted as in flight would be the old ring's.
 	 */
 	int vp_ring_reset;
 	/*

@@ -933,6 +933,23 @@ a_closed_channel_is_no_loss(void **state)
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
 
+/* It still has the memory, whatever it does to the channel. */
+static void
+a_channel_that_closes_on_an_answer_is_no_loss(void **state)
+{
+	(void)state;
+	attach_blk();
+	say(channel, 3, VW_VERSION | VW_NEED_REPLY, 0);
+	pthread_mutex_lock(&lock);
+	close(channel);
+	channel = -1;
+	pthread_mutex_unlock(&lock);
+	vhost_attend(vh, VHOST_ALL);
+	assert_int_equal(vhost_connected(vh), 1);
+	assert_int_equal(vhost_wait(vh, VHOST_ALL, 10), EAGAIN);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
 /* However much it says, who listens has an end; the rest is heard later. */
 static void
 a_flood_on_the_channel_has_a_bound(void **state)
@@ -1234,7 +1251,7 @@ by_hand(uint64_t features)
 
 	ninterrupts = 0;
 	be.features = NET_FEATURES | features;
-	be.protocol &= ~BIT(VHOST_P_CONFIG);
+	be.protocol &= ~(BIT(VHOST_P_CONFIG) | BIT(VHOST_P_INFLIGHT_SHMFD));
 	vp.vp_ring_reset = 1;
 	vh = vhost_new(&vp);
 	assert_int_equal(vhost_connect(vh), 0);
@@ -1491,6 +1508,7 @@ main(void)
 		T(it_tells_of_a_changed_configuration),
 		T(nonsense_on_the_channel_ends_it),
 		T(a_closed_channel_is_no_loss),
+		T(a_channel_that_closes_on_an_answer_is_no_loss),
 		T(a_flood_on_the_channel_has_a_bound),
 		T(who_takes_no_answers_is_not_asked_on),
 		T(configuration_is_written_and_read_back),
