@@ -174,6 +174,12 @@ on_disk(struct bench *be, const char *name, uint64_t ms)
 	return error;
 }
 
+static bool
+one_of(const char *word, const char *a, const char *b)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
 static int
 cmd_diskbench(int argc, char **argv)
 {
@@ -186,7 +192,8 @@ cmd_diskbench(int argc, char **argv)
 	unsigned i;
 	int error;
 
-	if (argc < 4)
+	if (argc < 4 || !one_of(argv[2], "read", "write") ||
+	    !one_of(argv[3], "rand", "seq"))
 		return shell_usage(argv[0]);
 	if (trial_words("diskbench", argv + 4, words, 3) != 0)
 		return EINVAL;

@@ -21,6 +21,7 @@
 #define NS_PER_S	1000000000ull
 #define WAIT_NS		(30 * NS_PER_S)
 #define FRAME		2
+#define NONE		UINT64_MAX	/* no number */
 
 struct screen {
 	int		 fd;
@@ -131,11 +132,15 @@ fail(const char *what, int64_t error)
 int
 main(int argc, char **argv)
 {
-	uint64_t resizes = number(argc > 1 ? argv[1] : NULL, 0);
-	uint64_t seconds = number(argc > 2 ? argv[2] : NULL, 3);
+	uint64_t resizes = argc > 1 ? number(argv[1], NONE) : 0;
+	uint64_t seconds = argc > 2 ? number(argv[2], NONE) : 3;
 	struct screen sc = { .pixels = NULL };
 	int64_t error;
 
+	if (argc > 3 || resizes == NONE || seconds == NONE) {
+		print("usage: fbdemo [RESIZES [SECONDS]]\n");
+		return 1;
+	}
 	sc.fd = (int)sys_open(SYS_PATH_TTY);
 	if (sc.fd < 0)
 		return fail("open", sc.fd);
