@@ -65,7 +65,9 @@ struct chunk {
 	struct chunk *ck_next;
 	uintptr_t ck_base;
 	unsigned int ck_refs;
-	uint64_t ck_dirty;		/* by lines of 64 bytes */
+	uint64_t ck_some;		/* by lines of 64 bytes: any O_LINE */
+	uint64_t ck_whole;		/* all O_LINE */
+	uint64_t ck_dirty;
 	uint64_t ck_device;		/* touched by the device last */
 	uint16_t ck_own[CHUNK];
 	uint16_t ck_epoch[CHUNK];	/* of O_FETCHED */
@@ -81,6 +83,14 @@ struct span {
 	uint8_t *sp_cpu;
 	uint8_t *sp_dev;		/* in the chunk, or a copy */
 };
+
+/*
+ * Bits of n bytes: the first whose bits of mask are want, or n; and all of them,
+ * changed.
+ */
+unsigned int own_find(const uint16_t *own, unsigned int n, uint16_t mask,
+    uint16_t want);
+void own_change(uint16_t *own, unsigned int n, uint16_t set, uint16_t clear);
 
 struct chunk *chunk_find(uintptr_t addr);
 void memory_add(const void *, size_t len, uint16_t own);

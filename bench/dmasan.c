@@ -485,6 +485,18 @@ span_at(const struct map *mp, size_t off, size_t len, struct span *sp)
 	return sp->sp_n;
 }
 
+static unsigned int
+span_find(const struct span *sp, uint16_t mask, uint16_t want)
+{
+	return own_find(sp->sp_ck->ck_own + sp->sp_i, sp->sp_n, mask, want);
+}
+
+static void
+span_change(const struct span *sp, uint16_t set, uint16_t clear)
+{
+	own_change(sp->sp_ck->ck_own + sp->sp_i, sp->sp_n, set, clear);
+}
+
 static bus_addr_t
 addr_at(const struct map *mp, size_t off)
 {
@@ -504,20 +516,15 @@ static int
 judge_no_post(const struct map *mp, const struct span *sp, size_t off,
     uint16_t which, const struct about *ab, const char *what)
 {
-	unsigned int k;
+	const uint16_t mask = (uint16_t)(which | O_BOTH | O_USER);
+	unsigned int k = span_find(sp, mask, which);
 
-	for (k = 0; k < sp->sp_n; k++)
-		if ((sp->sp_ck->ck_own[sp->sp_i + k] &
-		    (which | O_BOTH | O_USER)) == which) {
-			if (port_held(addr_at(mp, off + k), 1, 0) != NULL)
-				return 0;
-			finding(BENCH_SYNC_NO_POST, ab, "%s of byte %zu of a "
-			    "map of %llu, which had PREWRITE, and no POSTWRITE "
-			    "after it", what, off + k,
-			    (unsigned long long)mp->mp_pub.dm_mapsize);
-			return 1;
-		}
-	return 0;
+	if (k == sp->sp_n || port_held(addr_at(mp, off + k), 1, 0) != NULL)
+		return 0;
+	finding(BENCH_SYNC_NO_POST, ab, "%s of byte %zu of a map of %llu, which "
+	    "had PREWRITE, and no POSTWRITE after it", what, off + k,
+	    (unsigned long long)mp->mp_pub.dm_mapsize);
+	return 1;
 }
 
 static void
@@ -733,29 +740,19 @@ san_map_unload(bus_dma_tag_t t, bus_dmamap_t dm)
 /* Syncs */
 
 static void
-own_change(const struct span *sp, uint16_t set, uint16_t clear)
-{
-	uint16_t *own = &sp->sp_ck->ck_own[sp->sp_i];
-	unsigned int k;
-
-	for (k = 0; k < sp->sp_n; k++)
-		own[k] = (uint16_t)((own[k] & ~clear) | set);
-}
-
-static void
 sync_pre(const struct map *mp, const struct span *sp, size_t off, int ops,
     const struct about *ab)
 {
 	unsigned int k;
 
 	judge_no_post(mp, sp, off, O_WRITE | O_SEEN, ab, "PRE");
-	for (k = sp->sp_i; k < sp->sp_i + sp->sp_n; k++)
-		if (sp->sp_ck->ck_own[k] & O_READ)
-			sp->sp_ck->ck_own[k] |= O_TWICE;
+	for (k = span_find(sp, O_READ, O_READ); k < sp->sp_n; k++)
+		if (sp->sp_ck->ck_own[sp->sp_i + k] & O_READ)
+			sp->sp_ck->ck_own[sp->sp_i + k] |= O_TWICE;
 	if (ops & BUS_DMASYNC_PREREAD)
-		own_change(sp, O_READ, O_WRITTEN);
+		span_change(sp, O_READ, O_WRITTEN);
 	if (ops & BUS_DMASYNC_PREWRITE)
-		own_change(sp, O_WRITE, O_WRITTEN | O_SEEN);
+		span_change(sp, O_WRITE, O_WRITTEN | O_SEEN);
 	if (mp->mp_kind == O_BOUNCE) {
 		memcpy(sp->sp_ck->ck_snap + sp->sp_i, sp->sp_cpu, sp->sp_n);
 		if (ops & BUS_DMASYNC_PREWRITE)
@@ -771,15 +768,12 @@ static void
 judge_post(const struct map *mp, const struct span *sp, size_t off,
     const struct about *ab)
 {
-	unsigned int k;
+	unsigned int k = span_find(sp, O_READ | O_TWICE, 0);
 
-	for (k = 0; k < sp->sp_n; k++)
-		if (!(sp->sp_ck->ck_own[sp->sp_i + k] & (O_READ | O_TWICE))) {
-			finding(BENCH_SYNC_POST_NO_PRE, ab, "POSTREAD of byte "
-			    "%zu of a map of %llu, which had no PREREAD",
-			    off + k, (unsigned long long)mp->mp_pub.dm_mapsize);
-			return;
-		}
+	if (k < sp->sp_n)
+		finding(BENCH_SYNC_POST_NO_PRE, ab, "POSTREAD of byte %zu of a "
+		    "map of %llu, which had no PREREAD", off + k,
+		    (unsigned long long)mp->mp_pub.dm_mapsize);
 }
 
 static void
@@ -788,7 +782,9 @@ bounce_post(const struct map *mp, const struct span *sp, size_t off,
 {
 	unsigned int k;
 
-	for (k = 0; k < sp->sp_n; k++)
+	k = memcmp(sp->sp_cpu, sp->sp_ck->ck_snap + sp->sp_i, sp->sp_n) == 0 ?
+	    sp->sp_n : 0;
+	for (; k < sp->sp_n; k++)
 		if (sp->sp_cpu[k] != sp->sp_ck->ck_snap[sp->sp_i + k]) {
 			finding(BENCH_CPU_STORE, ab, "POSTREAD overwrites what "
 			    "the CPU stored at byte %zu of a map of %llu",
@@ -804,7 +800,7 @@ sync_post(const struct map *mp, const struct span *sp, size_t off, int ops,
     const struct about *ab)
 {
 	if (ops & BUS_DMASYNC_POSTWRITE)
-		own_change(sp, 0, O_WRITE | O_SEEN);
+		span_change(sp, 0, O_WRITE | O_SEEN);
 	if (!(ops & BUS_DMASYNC_POSTREAD))
 		return;
 	judge_post(mp, sp, off, ab);
@@ -812,7 +808,7 @@ sync_post(const struct map *mp, const struct span *sp, size_t off, int ops,
 		bounce_post(mp, sp, off, ab);
 	else
 		lines_invalidate(sp->sp_ck, sp->sp_i, sp->sp_n, ab);
-	own_change(sp, 0, O_READ | O_WRITTEN | O_FETCHED);
+	span_change(sp, 0, O_READ | O_WRITTEN | O_FETCHED);
 }
 
 #define PRE	(BUS_DMASYNC_PREREAD | BUS_DMASYNC_PREWRITE)
@@ -1029,28 +1025,25 @@ stale(const struct map *mp, const struct span *sp, unsigned int k)
 static void
 judge_read(const struct map *mp, const struct span *sp, size_t off)
 {
+	unsigned int k, end = span_find(sp, O_WRITE | O_WRITTEN | O_FROMDEV, 0);
 	struct about ab;
-	unsigned int k;
 
-	for (k = 0; k < sp->sp_n; k++) {
-		if (!(sp->sp_ck->ck_own[sp->sp_i + k] &
-		    (O_WRITE | O_WRITTEN | O_FROMDEV))) {
-			about_map(mp, &ab);
-			finding(BENCH_DEVICE_NO_PREWRITE, &ab, "device reads "
-			    "byte %zu of a map of %llu, which had no PREWRITE",
-			    off + k, (unsigned long long)mp->mp_pub.dm_mapsize);
-			return;
-		}
-		if (!bench_stepping && stale(mp, sp, k)) {
-			about_map(mp, &ab);
-			finding(BENCH_DEVICE_STALE, &ab, "device reads byte "
-			    "%zu of a map of %llu: it gets 0x%02x, the CPU has "
-			    "stored 0x%02x since PREWRITE", off + k,
-			    (unsigned long long)mp->mp_pub.dm_mapsize,
-			    sp->sp_dev[k], sp->sp_cpu[k]);
-			return;
-		}
-	}
+	k = bench_stepping || memcmp(sp->sp_cpu, sp->sp_dev, end) == 0 ? end : 0;
+	while (k < end && !stale(mp, sp, k))
+		k++;
+	if (k == sp->sp_n)
+		return;
+	about_map(mp, &ab);
+	if (k == end)
+		finding(BENCH_DEVICE_NO_PREWRITE, &ab, "device reads byte %zu "
+		    "of a map of %llu, which had no PREWRITE", off + k,
+		    (unsigned long long)mp->mp_pub.dm_mapsize);
+	else
+		finding(BENCH_DEVICE_STALE, &ab, "device reads byte %zu of a "
+		    "map of %llu: it gets 0x%02x, the CPU has stored 0x%02x "
+		    "since PREWRITE", off + k,
+		    (unsigned long long)mp->mp_pub.dm_mapsize, sp->sp_dev[k],
+		    sp->sp_cpu[k]);
 }
 
 static int
@@ -1077,7 +1070,7 @@ san_read(bus_addr_t addr, void *buf, size_t len)
 		} else {
 			judge_read(mp, &sp, off);
 			memcpy(to, sp.sp_dev, n);
-			own_change(&sp, O_SEEN, 0);
+			span_change(&sp, O_SEEN, 0);
 		}
 		chunk_touch(sp.sp_ck, sp.sp_i, sp.sp_n, 1);
 		if (mp->mp_kind == O_LINE)
@@ -1121,17 +1114,16 @@ static void
 judge_write(const struct map *mp, const struct span *sp, size_t off)
 {
 	const uint16_t may = bench_stepping ? O_READ | O_POLLED : O_READ;
+	unsigned int k = span_find(sp, may, 0);
 	struct about ab;
-	unsigned int k;
 
-	for (k = 0; k < sp->sp_n; k++)
-		if (!(sp->sp_ck->ck_own[sp->sp_i + k] & may)) {
-			about_map(mp, &ab);
-			finding(BENCH_DEVICE_NO_PREREAD, &ab, "device writes "
-			    "byte %zu of a map of %llu, which had no PREREAD",
-			    off + k, (unsigned long long)mp->mp_pub.dm_mapsize);
-			return;
-		}
+	if (k < sp->sp_n) {
+		about_map(mp, &ab);
+		finding(BENCH_DEVICE_NO_PREREAD, &ab, "device writes byte %zu "
+		    "of a map of %llu, which had no PREREAD", off + k,
+		    (unsigned long long)mp->mp_pub.dm_mapsize);
+		return;
+	}
 	if (mp->mp_kind == O_LINE)
 		judge_dirty(mp, sp);
 }
@@ -1155,11 +1147,11 @@ san_write(bus_addr_t addr, const void *buf, size_t len)
 		if (mp->mp_kind == O_COHERENT) {
 			order_device_write((uintptr_t)sp.sp_cpu, n);
 			memcpy(sp.sp_cpu, from, n);
-			own_change(&sp, O_FROMDEV, O_FETCHED);
+			span_change(&sp, O_FROMDEV, O_FETCHED);
 		} else {
 			judge_write(mp, &sp, off);
 			memcpy(sp.sp_dev, from, n);
-			own_change(&sp, O_FROMDEV | O_WRITTEN, O_FETCHED);
+			span_change(&sp, O_FROMDEV | O_WRITTEN, O_FETCHED);
 		}
 		chunk_touch(sp.sp_ck, sp.sp_i, sp.sp_n, 1);
 		if (mp->mp_kind == O_LINE)
