@@ -10,7 +10,7 @@
 struct rig rig;
 int nbroken;
 static unsigned int nticks;
-static unsigned int rogue;		/* since this many resets */
+static int rogue;			/* since the last reset */
 static unsigned int held_resets, nheld;
 static struct held {
 	bus_addr_t addr;
@@ -60,7 +60,7 @@ forget_after_reset(void)
 	if (hostile_lost())
 		return;
 	if (held_resets != rig.rg_resets)
-		nheld = nlater = npast = 0;
+		nheld = nlater = npast = rogue = 0;
 	held_resets = rig.rg_resets;
 }
 
@@ -74,13 +74,26 @@ hold(unsigned int queue, const struct rig_chain *rc)
 		    rc->rc_segs[i].len, queue, rc->rc_head, i >= rc->rc_nout };
 }
 
+/* In order, one that is given back takes along all that were taken before it. */
+static unsigned int
+last_to_go(unsigned int queue, uint16_t head)
+{
+	unsigned int i = nheld;
+
+	while (rig_has(&rig, PV_F_IN_ORDER) && i-- > 0)
+		if (held[i].queue == queue && held[i].head == head)
+			return i + 1;
+	return 0;
+}
+
 static void
 let_go(unsigned int queue, uint16_t head)
 {
-	unsigned int i, n = 0;
+	unsigned int i, n = 0, last = last_to_go(queue, head);
 
 	for (i = 0; i < nheld; i++) {
-		if (held[i].queue != queue || held[i].head != head)
+		if (held[i].queue != queue ||
+		    (held[i].head != head && i >= last))
 			held[n++] = held[i];
 		else if (held[i].writable)
 			past[npast++ % NPAST] = held[i];
@@ -126,15 +139,32 @@ hostile_has(const struct port_buf *pb)
 static void
 lose_the_thread(void)
 {
-	rogue = rig.rg_resets;
+	forget_after_reset();
+	rogue = 1;
 	nheld = nlater = 0;
+}
+
+void
+hostile_queue_reset(unsigned int queue)
+{
+	unsigned int i, n = 0;
+
+	forget_after_reset();
+	for (i = 0; i < nheld; i++)
+		if (held[i].queue != queue)
+			held[n++] = held[i];
+	nheld = n;
+	for (i = n = 0; i < nlater; i++)
+		if (later[i].queue != queue)
+			later[n++] = later[i];
+	nlater = n;
 }
 
 int
 hostile_take(unsigned int queue, struct rig_chain *rc)
 {
-	if (silent || rogue == rig.rg_resets || rig.rg_gone ||
-	    !rig_take(&rig, queue, rc))
+	forget_after_reset();
+	if (silent || rogue || rig.rg_gone || !rig_take(&rig, queue, rc))
 		return 0;
 	hostile_held();
 	hold(queue, rc);
@@ -242,16 +272,19 @@ write_beyond(void)
 {
 	const struct pv_queue_place *qp = &rig.rg_queues[draw(3)].rq_place;
 	const struct held *h = &past[draw(NPAST)];
+	uint8_t *p, *area;
 	unsigned int n;
-	uint8_t *p;
 
 	if (port_bus != &port_plain_bus || port.po_shadow || rig.rg_gone)
 		return;
+	forget_after_reset();
 	if (draw(2) && qp->qp_size != 0 &&
 	    (p = port_dma_kva(qp->qp_desc, 16 * qp->qp_size)) != NULL) {
 		scribble(p, 16 * qp->qp_size);
 		n = is_packed() ? 4 : 4 + 2 * qp->qp_size;
-		scribble(port_dma_kva(qp->qp_driver, n), n);
+		area = port_dma_kva(qp->qp_driver, n);
+		if (area != NULL)
+			scribble(area, n);
 		lose_the_thread();
 	} else if (npast > 0 && h->len > 0 &&
 	    (p = port_dma_kva(h->addr, h->len)) != NULL)
@@ -323,6 +356,13 @@ features_ok(struct rig *rg)
 		rg->rg_insist = strange();
 }
 
+/* What a queue may have; few enough for all that goes wrong where room ends. */
+static unsigned int
+any_size(void)
+{
+	return draw(4) ? 1 + draw(9) : strange() & 0xfff;
+}
+
 void
 hostile_whim(void)
 {
@@ -341,6 +381,8 @@ hostile_whim(void)
 	if (lies() && lies())
 		write_ring();
 	if (lies() && lies())
+		rig.rg_queues[draw(RIG_NQUEUES)].rq_max = any_size();
+	if (lies() && lies())
 		write_beyond();
 	if (lies())
 		write_held();
@@ -358,6 +400,8 @@ static const uint64_t packed_with = PV_F_BIT(PV_F_EVENT_IDX) |
 void
 hostile_begin(unsigned int type)
 {
+	unsigned int i;
+
 	port_reset();
 	malice = draw(3) == 0 ? 0 : 1 + draw(64);
 	peace = draw(2) ? 0 : draw(256);
@@ -375,6 +419,14 @@ hostile_begin(unsigned int type)
 		rig.rg_offered |= PV_F_BIT(PV_F_EVENT_IDX);
 	if (draw(2))
 		rig.rg_offered |= PV_F_BIT(PV_F_INDIRECT_DESC);
+	if (draw(2))
+		rig.rg_offered |= PV_F_BIT(PV_F_IN_ORDER);
+	if (draw(2))
+		rig.rg_offered |= PV_F_BIT(PV_F_RING_RESET);
+	if (draw(2))
+		rig.rg_offered |= PV_F_BIT(PV_F_NOTIFICATION_DATA);
+	for (i = draw(2) * RIG_NQUEUES; i < RIG_NQUEUES; i++)
+		rig.rg_queues[i].rq_max = any_size();
 	/* A whim takes it away again: rings of two kinds in one life. */
 	if ((rig.rg_offered & packed_with) == packed_with && !port.po_shadow)
 		rig.rg_offered |= PV_F_BIT(PV_F_RING_PACKED);

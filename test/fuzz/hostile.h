@@ -34,6 +34,9 @@ int hostile_take(unsigned int queue, struct rig_chain *);
 void hostile_give(unsigned int queue, const struct rig_chain *, uint32_t len);
 void hostile_held(void);
 
+/* A queue was reset alone: what the device had of it, it has no more. */
+void hostile_queue_reset(unsigned int queue);
+
 /* Whether any of a buffer's memory is in what it has. */
 int hostile_has(const struct port_buf *);
 

@@ -285,10 +285,26 @@ net_command(void)
 	}
 }
 
+/* A queue is taken back alone, drained perhaps, and perhaps used again. */
+static void
+net_reset_queue(void)
+{
+	unsigned int queue = draw(3);
+	void *cookie;
+
+	if (draw(2) == 0 && pv_net_reset_tx(&net, queue) == 0)
+		hostile_queue_reset(PV_NET_TXQ(queue));
+	while (draw(4) != 0 &&
+	    (cookie = pv_net_drain_tx(&net, queue)) != NULL)
+		returned(txbufs, cookie);
+	if (draw(2))
+		pv_net_resume_tx(&net, queue);
+}
+
 static void
 net_act(void)
 {
-	switch (draw(13)) {
+	switch (draw(14)) {
 	case 0: case 1: case 2:
 		net_post();
 		break;
@@ -319,6 +335,9 @@ net_act(void)
 		break;
 	case 12:
 		net_command();
+		break;
+	case 13:
+		net_reset_queue();
 		break;
 	}
 }
