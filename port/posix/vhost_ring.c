@@ -310,6 +310,25 @@ vhost_rings_start(struct vhost *vh, bool resume)
 	return error;
 }
 
+/*
+ * The eventfds of all other rings once more, which changes nothing for a ring
+ * that goes on. DPDK takes GET_VRING_BASE for the end of the device: its driver
+ * forgets which rings are in use, and is told afterwards only of those whose
+ * state has changed. A new eventfd is such a change.
+ */
+static int
+rings_remind(struct vhost *vh, unsigned int but)
+{
+	unsigned int i;
+	int error = 0;
+
+	for (i = 0; i < vh->vh_nqueues && error == 0; i++)
+		if (i != but && vh->vh_queues[i].vq_running)
+			error = tell_event(vh, VW_SET_VRING_CALL, i,
+			    vh->vh_queues[i].vq_call);
+	return error;
+}
+
 /* A ring that was stopped alone; in use if it was. */
 int
 vhost_ring_again(struct vhost *vh, unsigned int queue)
@@ -319,6 +338,8 @@ vhost_ring_again(struct vhost *vh, unsigned int queue)
 	error = ring_start(vh, queue, false);
 	if (error == 0)
 		error = ring_enable(vh, queue);
+	if (error == 0)
+		error = rings_remind(vh, queue);
 	return error;
 }
 

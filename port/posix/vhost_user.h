@@ -104,10 +104,11 @@ struct vhost_params {
 					 * it tracks what is in flight */
 	/*
 	 * Offer RING_RESET: a ring is stopped and started by itself, which the
-	 * protocol has messages for, but not all back ends take well. testpmd
-	 * then serves no other ring of the pair, and QEMU's storage daemon
-	 * still writes to what it had begun. Not offered with INFLIGHT_SHMFD:
-	 * what the back end has noted as in flight would be the old ring's.
+	 * protocol has messages for, but not all back ends take well: QEMU's
+	 * storage daemon still writes to what it had begun, and DPDK's device
+	 * is stopped whole for that time, and loses what it holds. Not offered
+	 * with INFLIGHT_SHMFD: what the back end has noted as in flight would
+	 * be the old ring's.
 	 */
 	int vp_ring_reset;
 	/*

@@ -12,6 +12,9 @@
  *	-w N		frames under way at most, on each queue
  *	-q N		queue pairs, each a thread's
  *	-x N		stop, start and go on, so often
+ *	-r N		take each transmit queue back by itself, so often: when
+ *			all frames are back, since testpmd drops what it has
+ *			between its ports then
  *
  * Each frame has a length and contents that follow from queue and number; what
  * comes back is held to that, byte by byte, and comes once. A back end that
@@ -70,7 +73,7 @@ static struct pair *pairs[MAXPAIRS];
 static unsigned int npairs = 1, window = 128, longest;
 static unsigned long breaks;
 static _Atomic unsigned long limit;	/* of each pair, in this round */
-static int polling;
+static int polling, resets;
 static _Atomic int broken;
 static pthread_rwlock_t running = PTHREAD_RWLOCK_INITIALIZER;
 
@@ -398,9 +401,47 @@ all(size_t off)
 
 #define ALL(member)	all(offsetof(struct pair, member))
 
+/* One ring of each pair is stopped, and started; nothing is under way. */
+static void
+reset_queues(void)
+{
+	struct buf *b;
+	unsigned int q;
+	int error;
+
+	pthread_rwlock_wrlock(&running);
+	for (q = 0; q < npairs; q++) {
+		error = pv_net_reset_tx(&net, q);
+		while ((b = pv_net_drain_tx(&net, q)) != NULL) {
+			b->b_next = pairs[q]->p_free;
+			pairs[q]->p_free = b;
+		}
+		if (error == 0)
+			error = pv_net_resume_tx(&net, q);
+		if (error)
+			errx(1, "reset of queue %u: %s (%s)", q,
+			    strerror(error), vhost_error(vh));
+		pairs[q]->p_ready = 0;
+		pairs[q]->p_probed = 0;
+	}
+	printf("reset: %d\n", ++resets);
+	broken = 0;
+	pthread_rwlock_unlock(&running);
+}
+
+/* Whether a round is over; those that end in a stop do so in traffic. */
+static bool
+round_over(int reset)
+{
+	unsigned long back = ALL(p_received) + ALL(p_lost);
+
+	return reset ? back >= npairs * limit :
+	    back > npairs * (limit - window);
+}
+
 /* A round's last frames are under way when it is stopped. */
 static void
-run(unsigned long total, unsigned int rounds)
+run(unsigned long total, unsigned int rounds, int reset)
 {
 	unsigned int q, round = 1;
 
@@ -417,10 +458,12 @@ run(unsigned long total, unsigned int rounds)
 		if (broken || !vhost_connected(vh)) {
 			broken = 1;
 			again();
-		} else if (round < rounds && ALL(p_received) + ALL(p_lost) >
-		    npairs * (limit - window)) {
+		} else if (round < rounds && round_over(reset)) {
 			broken = 1;		/* keeps the threads away */
-			again();
+			if (reset)
+				reset_queues();
+			else
+				again();
 			limit = ++round == rounds ? total :
 			    total / npairs / rounds * round;
 		}
@@ -457,7 +500,7 @@ usage(FILE *to)
 {
 	fputs("usage: vhost_net [-sp] [-d MASK] [-D MASK] [-z SIZE] [-m MTU] "
 	    "[-w N] [-q N] [-x N]\n"
-	    "                 SOCKET FRAMES\n\n"
+	    "                 [-r N] SOCKET FRAMES\n\n"
 	    "Sends FRAMES by a vhost-user back end that returns each one "
 	    "(testpmd, macswap),\n"
 	    "and checks what comes back.\n\n"
@@ -471,6 +514,7 @@ usage(FILE *to)
 	    "  -w N     frames under way at most, on each queue (128)\n"
 	    "  -q N     queue pairs, each a thread's (1)\n"
 	    "  -x N     stop and start, so that there are N rounds (1)\n"
+	    "  -r N     the same of each transmit queue alone (RING_RESET)\n"
 	    "  -h       this text\n", to);
 }
 
@@ -513,7 +557,7 @@ main(int argc, char **argv)
 	unsigned long frames;
 	int c, error;
 
-	while ((c = getopt_long(argc, argv, "spd:D:z:m:w:q:x:h", help,
+	while ((c = getopt_long(argc, argv, "spd:D:z:m:w:q:x:r:h", help,
 	    NULL)) != -1)
 		switch (c) {
 		case 's': vp.vp_server = 1; break;
@@ -531,6 +575,8 @@ main(int argc, char **argv)
 			    (unsigned int)number(optarg, 1, MAXPAIRS); break;
 		case 'x': rounds = (unsigned int)number(optarg, 1, 1000000);
 			break;
+		case 'r': rounds = (unsigned int)number(optarg, 1, 1000000);
+			vp.vp_ring_reset = 1; break;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return 2;
 		}
@@ -560,7 +606,7 @@ main(int argc, char **argv)
 		make_pair(q);
 	post_all();
 	puts("up");
-	run(frames, rounds);
+	run(frames, rounds, vp.vp_ring_reset);
 	report();
 	if (pv_net_detach(&net) != 0)
 		errx(1, "detach: %s", vhost_error(vh));

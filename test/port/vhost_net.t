@@ -49,6 +49,10 @@ RUNS = [
      (MRG, INDIRECT, PACKED), 1500, 1),
     ("frames of 9014 bytes, the MTU told", ["-m", 9000], RING, 9000, 1),
     ("stopped and started, two pairs", ["-q", 2, "-x", 4], RING, 1500, 2),
+    ("one ring of a pair reset, split", ["-r", 4, "-d", bit(PACKED, IN_ORDER)],
+     (MRG, INDIRECT, EVENT), 1500, 1),
+    ("one ring of each pair reset, packed, in order", ["-r", 4, "-q", 2],
+     RING, 1500, 2),
 ]
 
 
@@ -67,6 +71,9 @@ def judge(p, status, frames, breaks):
 def run(tmp, sock, name, args, ring, mtu, pairs):
     p = vhost.program(tmp, "vhost_net", *args, sock, FRAMES)
     bad = judge(p, p.wait(), FRAMES, 3 if "-x" in args else 0)
+    resets = len([x for x in p.lines if x.startswith("reset:")])
+    if resets != (3 if "-r" in args else 0):
+        bad.append(f"{resets} resets")
     used = p.value(r"^features: (\w+)", 0)
     if not bad and used & bit(*RING) != bit(*ring):
         bad.append(f"features 0x{used:x}")
