@@ -160,7 +160,6 @@ struct fake_dev {
 	uint64_t fd_accepted;		/* written by the driver */
 	uint32_t fd_generation;
 	uint32_t fd_feature_sel, fd_driver_sel, fd_queue_sel;
-	unsigned int fd_resets;
 	unsigned int fd_resetting;	/* looks still to come */
 	struct fake_queue fd_queues[FAKE_MAXQUEUES];
 	unsigned int fd_nqueues;
@@ -339,7 +338,6 @@ struct fake_pci {
 	uint8_t fp_isr;
 	unsigned int fp_config_vector;
 	int fp_config_unread;		/* as fq_vector_unread */
-	int fp_odd;
 	unsigned int fp_cfg_cap;	/* where the PCI access capability is */
 	unsigned int fp_vendor_cap;	/* and the vendor data */
 	uint8_t fp_region_caps[FAKE_REGIONS];	/* and those of regions */

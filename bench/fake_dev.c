@@ -63,7 +63,6 @@ reset(struct fake_dev *fd)
 	fd->fd_status = 0;
 	fd->fd_accepted = 0;
 	fd->fd_refused = fd->fd_needs_told = fd->fd_changed = 0;
-	fd->fd_resets++;
 	fd->fd_pending_queues = 0;
 	fd->fd_pending_config = 0;
 	for (i = 0; i < fd->fd_nqueues; i++) {

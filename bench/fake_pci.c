@@ -551,7 +551,6 @@ fake_pci_odd(struct fake_pci *fp, unsigned int seed)
 		reg += caps[i].len;
 	}
 	fp->fp_barlen = 0x8000;
-	fp->fp_odd = 1;
 	set32(fp, 0x08, 0x02000000 | (1 + seed % 255));
 }
 

@@ -38,7 +38,6 @@ struct vdev_net {
 	unsigned int vn_wedged;		/* by a buffer too short */
 	unsigned int vn_gso;		/* of what was sent: to be cut */
 	unsigned int vn_maxpairs;	/* as configured */
-	int vn_refuse;			/* commands, from now on */
 	int vn_announce;		/* asked for, and not acknowledged */
 
 	/* what the driver has set */
@@ -81,7 +80,6 @@ struct vdev_blk {
 
 	/* looked at */
 	uint64_t vb_sectors;
-	unsigned int vb_reads, vb_writes, vb_flushes, vb_ranges;
 	uint8_t vb_data[VDEV_BLK_SECTORS * 512];
 	uint8_t vb_stable[VDEV_BLK_SECTORS * 512]; /* without power */
 	uint8_t vb_state[VDEV_BLK_SECTORS];
@@ -117,8 +115,6 @@ struct vdev_resource {
 
 struct vdev_gpu {
 	/* set by the test at any time */
-	int vg_no_blob;			/* refuses to make any */
-	int vg_no_blob_scanout;		/* or to show one */
 
 	struct vdev_resource vg_res[VDEV_MAXRES];
 	struct {
@@ -132,9 +128,6 @@ struct vdev_gpu {
 	} vg_heads[VDEV_HEADS];
 	uint32_t vg_contexts[VDEV_CONTEXTS];
 	uint64_t vg_timelines[VDEV_CONTEXTS][PV_GPU_MAXRINGS];
-	uint32_t vg_flushed[4];
-	unsigned int vg_flushes, vg_commands, vg_transfers;
-	unsigned int vg_streams;
 	uint8_t vg_stream[256];		/* the last that was submitted */
 	uint64_t vg_streamlen;
 	uint64_t vg_visible;		/* the host visible region */

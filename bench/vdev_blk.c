@@ -409,7 +409,6 @@ do_read(struct vdev *vd, const struct vdev_blk_late *bl)
 		fake_chain_write(&bl->bl_fc, (size_t)i * SECTOR, buf,
 		    SECTOR);
 	}
-	vd->vd_blk.vb_reads++;
 	return S_OK;
 }
 
@@ -427,7 +426,6 @@ do_write(struct vdev *vd, const struct vdev_blk_late *bl)
 		store(vd, bl->bl_sector + i, buf, 0);
 	}
 	vd->vd_blk.vb_completed++;
-	vd->vd_blk.vb_writes++;
 	return S_OK;
 }
 
@@ -441,7 +439,6 @@ do_flush(struct vdev *vd, const struct vdev_blk_late *bl)
 	if (vd->vd_blk.vb_fail_flush)
 		return S_IOERR;
 	flush(vd, bl->bl_completed);
-	vd->vd_blk.vb_flushes++;
 	return S_OK;
 }
 
@@ -538,7 +535,6 @@ do_ranges(struct vdev *vd, const struct vdev_blk_late *bl)
 		status = do_range(vd, rr, range);
 	}
 	vd->vd_blk.vb_completed++;
-	vd->vd_blk.vb_ranges++;
 	return status;
 }
 

@@ -346,7 +346,6 @@ transfer(struct vdev *vd, const uint32_t *p)
 
 	if (vr == NULL)
 		return ERR_RESOURCE;
-	vd->vd_gpu.vg_transfers++;
 	last = off + 4ull * ((uint64_t)(p[3] - 1) * vr->vr_w + p[2]);
 	if (!inside(vr, p) || last > backed(vr) || last < off) {
 		strict_broken(STRICT_GPU_TRANSFER, "%u, %u + %u, %u at %llu",
@@ -387,8 +386,6 @@ scanout(struct vdev *vd, const uint32_t *p, int blob)
 	vr = named(vd, p[5]);
 	if (vr == NULL)
 		return ERR_RESOURCE;
-	if (blob && vd->vd_gpu.vg_no_blob_scanout)
-		return ERR_UNSPEC;
 	if (blob) {
 		if (vr->vr_kind != VDEV_BLOB || !is_format(p[8]) ||
 		    p[10] < 4 * p[6] || p[6] > 16384 || p[7] > 16384 ||
@@ -439,8 +436,6 @@ flush(struct vdev *vd, const uint32_t *p)
 	}
 	if (vr->vr_kind == VDEV_BLOB)
 		look(vr, p);
-	memcpy(vd->vd_gpu.vg_flushed, p, 16);
-	vd->vd_gpu.vg_flushes++;
 	return OK_NODATA;
 }
 
@@ -489,7 +484,7 @@ create_blob(struct vdev *vd, const struct fake_chain *fc, const uint32_t *p)
 		    p[3]);
 		return ERR_PARAMETER;
 	}
-	if (vr == NULL || vd->vd_gpu.vg_no_blob)
+	if (vr == NULL)
 		return 0x1201;
 	if (p[3] != 0 && !take_entries(fc, vr, 56, p[3]))
 		return ERR_UNSPEC;
@@ -627,7 +622,6 @@ submit(struct vdev *vd, const struct fake_chain *fc, const uint32_t *p)
 		    "%llu", p[0], (unsigned long long)fc->fc_outlen);
 		return ERR_PARAMETER;
 	}
-	vg->vg_streams++;
 	vg->vg_streamlen = p[0];
 	memset(vg->vg_stream, 0, sizeof(vg->vg_stream));
 	fake_chain_read(fc, 32, vg->vg_stream, p[0] < sizeof(vg->vg_stream) ?
@@ -844,7 +838,6 @@ gpu_take(struct vdev *vd, unsigned int queue, struct fake_chain *fc)
 	uint32_t type, len = HDRLEN, p[18];
 
 	memset(answer, 0, sizeof(answer));
-	vd->vd_gpu.vg_commands++;
 	fake_chain_read(fc, 0, request, sizeof(request));
 	type = (uint32_t)wire_get(request, 4);
 	memcpy(p, request + HDRLEN, sizeof(p));

@@ -724,7 +724,7 @@ take_command(struct vdev *vd, struct fake_chain *fc)
 	or.data = bytes + 2;
 	or.len = len - 2;
 	or.room = (size_t)fc->fc_inlen - 1;
-	if (co != NULL && !vd->vd_net.vn_refuse)
+	if (co != NULL)
 		n = co->fn(vd, &or, co->command);
 	if (n >= 0)
 		ack = 0;

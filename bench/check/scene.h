@@ -50,7 +50,6 @@ struct scene {
 	int sc_attached;		/* the transport */
 	unsigned int sc_broken, sc_changed;
 	unsigned int sc_notes[16];	/* callbacks, by queue */
-	const char *sc_where;
 	char sc_why[512];
 	jmp_buf sc_jmp;
 };

@@ -35,7 +35,6 @@ struct virtio_dev {
 	bool		vg_attached;	/* a driver runs it */
 	bool		vg_busy;	/* is being attached or detached */
 	int		vg_error;	/* why not: errno; ENODEV: no driver for it */
-	uint64_t	vg_attach_ns;	/* when the driver had it, since the start */
 	uint64_t	vg_polled;	/* found something by polling, not by interrupt */
 	bool		vg_nopoll;	/* a test has its interrupts elsewhere */
 	volatile bool	vg_changed;	/* set by callbacks */

@@ -116,7 +116,6 @@ net_alloc(size_t size)
 		list_insert(order, block + order_size(order));
 	}
 	arena.a_map[index_of(block)] = (uint8_t)(MAP_USED | want);
-	arena.a_counters.ac_allocs++;
 	arena.a_counters.ac_used += order_size(want);
 	if (arena.a_counters.ac_used > arena.a_counters.ac_peak)
 		arena.a_counters.ac_peak = arena.a_counters.ac_used;
@@ -163,7 +162,6 @@ net_free(void *p)
 		net_assert_failed(__LINE__);
 	order = arena.a_map[index_of(block)] & MAP_ORDER;
 	arena.a_map[index_of(block)] = 0;
-	arena.a_counters.ac_frees++;
 	arena.a_counters.ac_used -= order_size(order);
 	while ((buddy = buddy_of(block, order)) != NULL &&
 	    arena.a_map[index_of(buddy)] == (MAP_FREE | order)) {

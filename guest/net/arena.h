@@ -22,8 +22,6 @@
 #define ARENA_UNIT	(128u * 1024)
 
 struct arena_counters {
-	uint64_t	ac_allocs;
-	uint64_t	ac_frees;
 	uint64_t	ac_failed;
 	size_t		ac_used;	/* bytes, rounded up to blocks */
 	size_t		ac_peak;

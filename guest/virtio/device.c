@@ -208,7 +208,6 @@ dev_attach(struct virtio_dev *vg)
 		return error;
 	}
 	vg->vg_attached = true;
-	vg->vg_attach_ns = uptime_ns();
 	return 0;
 }
 
