@@ -184,6 +184,7 @@ static int
 set_pairs(struct net_if *ifp, char **argv)
 {
 	const struct pv_net_info *ni = pv_net_info(&ifp->if_net);
+	const unsigned int before = ni->ni_pairs;
 	unsigned long long n;
 	int error;
 
@@ -194,6 +195,10 @@ set_pairs(struct net_if *ifp, char **argv)
 	settle_pairs(ifp, (unsigned int)n);
 	error = n == ni->ni_pairs ? 0 :
 	    pv_net_set_pairs(&ifp->if_net, (unsigned int)n);
+	/* With MQ the device spreads as it likes then. */
+	if (error == 0 && n != before &&
+	    pv_virtio_has(ifp->if_dev, PV_NET_F_MQ))
+		ifp->if_rss = NULL;
 	ifp->if_sendpairs = ni->ni_pairs;
 	return failed(ifp, "pairs", error);
 }
@@ -214,6 +219,10 @@ set_rx_offload(struct net_if *ifp, char **argv)
 		mask = on ? has & csum : has;
 	if (on && mask == 0)
 		return failed(ifp, argv[0], ENOTSUP);
+	if (on && ((now | mask) & csum) == 0) {
+		tty_printf("%s: %s: needs rxcsum\n", ifp->if_name, argv[0]);
+		return EINVAL;
+	}
 	return failed(ifp, argv[0], pv_net_set_offloads(&ifp->if_net,
 	    on ? now | mask : now & ~mask));
 }

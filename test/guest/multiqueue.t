@@ -56,13 +56,13 @@ def frames(g):
         g.command("ifconfig net0 stats"))]
 
 
-def guest(smp, queues, append=""):
+def guest(smp, queues, append="", more=""):
     make_tap(1500, queues)
     return Guest(append=f"net={GUEST}/24,{HOST} {append}", smp=smp, devices=[
         ["-netdev", f"tap,id=n0,ifname={NAME},script=no,downscript=no,"
          f"queues={queues}"],
         ["-device", "virtio-net-pci,netdev=n0,romfile=,mq=on,"
-         f"vectors={2 * queues + 2}"]])
+         f"vectors={2 * queues + 2}{more}"]])
 
 
 def on_processors():
@@ -107,9 +107,33 @@ def on_one_processor():
         tap.ok(both_ways(g, 7) and both_ways(g, 8), "keep every byte")
 
 
+def settings():
+    """What ifconfig sets that a device with one pair has not, and shows."""
+    def on():
+        return re.search(r"\ton:(.*)\n", g.command("ifconfig net0"))[1].split()
+
+    with guest(2, 2, more=",rss=on,hash=on") as g:
+        g.prompt()
+        tap.equal(on(), ["allmulti", "txcsum", "rxcsum", "lro"],
+                  "offloads are on, and shown")
+        g.command("ifconfig net0 rss tcp")
+        tap.ok("\trss tcp\n" in g.command("ifconfig net0"), "a spread is shown")
+        g.command("ifconfig net0 pairs 1")
+        tap.ok("\trss" not in g.command("ifconfig net0"),
+               "which another number of pairs ends")
+        g.command("ifconfig net0 txcsum off rxcsum off")
+        tap.equal(on(), ["allmulti"], "offloads are off, and not shown")
+        answer = g.command("ifconfig net0 lro on")
+        tap.ok("lro: needs rxcsum" in answer, "none without what it needs",
+               answer)
+        answer = g.command("ifconfig net0 rxcsum on lro on")
+        tap.equal(on(), ["allmulti", "rxcsum", "lro"], "and with it")
+        tap.ok(both_ways(g, 3), "a connection each way keeps every byte")
+
+
 def main():
     enter_namespace()
-    for work in (on_processors, on_one_processor):
+    for work in (on_processors, on_one_processor, settings):
         try:
             work()
         except (Failure, OSError) as failure:
