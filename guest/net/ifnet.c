@@ -163,7 +163,8 @@ static const struct pv_net_callbacks if_callbacks = {
 
 /*
  * What lwIP computes and checks itself. Only TCP is left to the device: what
- * else we send is small or may be fragmented. So may be TCP once the MTU was
+ * else we send is small or may be fragmented; DHCP servers that read raw frames
+ * drop what has no checksum yet. TCP too may be fragmented once the MTU was
  * lowered beneath connections.
  */
 void
