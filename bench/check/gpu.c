@@ -507,8 +507,8 @@ scene_gpu(struct scene *sc)
 out:
 	error = pv_gpu_detach(&gpu);
 	if (error == EBUSY) {
-		pv_gpu_revoked(&gpu, pv_gpu_mmap(&gpu, 0, PROT_READ) ==
-		    (paddr_t)-1 ? generation : generation);
+		MUST(sc, pv_gpu_mmap(&gpu, 0, PROT_READ) == (paddr_t)-1);
+		pv_gpu_revoked(&gpu, generation);
 		error = pv_gpu_detach(&gpu);
 	}
 	if (error == ETIMEDOUT)

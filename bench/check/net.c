@@ -419,6 +419,7 @@ static void
 reset_under_load(struct scene *sc, int asked)
 {
 	unsigned int i;
+	int error;
 
 	sc->sc_vd.vd_hold = 1;
 	for (i = 0; i < 16; i++)
@@ -430,12 +431,12 @@ reset_under_load(struct scene *sc, int asked)
 		WANT(sc, sc->sc_broken == 1);
 		MUST(sc, send_one(sc, 60, 0) == EIO);
 	}
-	i = (unsigned int)pv_net_stop(&net);
+	error = pv_net_stop(&net);
 	drain(sc);
 	all_back(sc);
 	sc->sc_vd.vd_hold = 0;
 	sc->sc_broken = 0;
-	WANT(sc, i == 0);
+	WANT(sc, error == 0);
 	WANT(sc, pv_net_start(&net) == 0);
 	answered(sc);
 	WANT(sc, post_all(sc) == 0);
@@ -495,6 +496,8 @@ oversized(struct scene *sc)
 	unsigned int mtu = pv_net_mtu(&net), before = oversize;
 	size_t len = 14 + mtu + 300;
 
+	if (!vdev_has(&sc->sc_vd, Q_OVERSIZE))
+		return;
 	build(f, len, 1, 0);
 	WANT(sc, vdev_net_deliver(&sc->sc_vd, f, len, 0));
 	scene_poll(sc);
@@ -769,6 +772,42 @@ modes(struct scene *sc)
 out:	;
 }
 
+static void
+stopped_under_load(struct scene *sc)
+{
+	reset_under_load(sc, 0);
+}
+
+static void
+asks_under_load(struct scene *sc)
+{
+	if (vdev_has(&sc->sc_vd, Q_NEEDS_RESET))
+		reset_under_load(sc, 1);
+}
+
+/* All that a driver can do, while the device is there; then it has frames. */
+static void
+play(struct scene *sc)
+{
+	static void (*const acts[])(struct scene *) = {
+		offloads, modes, fewer_pairs, mtu_changes, link_changes,
+		announces, set_all, ask_all, oversized, reset_queue,
+		stopped_under_load, is_set, asks_under_load
+	};
+	unsigned int i;
+
+	traffic(sc, 5, 60, 14 + pv_net_mtu(&net));
+	for (i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+		if (!scene_gone(sc))
+			acts[i](sc);
+	if (scene_gone(sc))
+		return;
+	sc->sc_vd.vd_hold = 1;
+	for (i = 0; i < 8; i++)
+		WANT(sc, send_one(sc, 100, 0) == 0);
+out:	;
+}
+
 void
 scene_net(struct scene *sc)
 {
@@ -798,38 +837,7 @@ scene_net(struct scene *sc)
 	WANT(sc, post_all(sc) == 0);
 	if (!scene_gone(sc))
 		vdev_net_filled(&sc->sc_vd);
-	traffic(sc, 5, 60, 14 + pv_net_mtu(&net));
-	if (!scene_gone(sc))
-		offloads(sc);
-	if (!scene_gone(sc))
-		modes(sc);
-	if (!scene_gone(sc))
-		fewer_pairs(sc);
-	if (!scene_gone(sc))
-		mtu_changes(sc);
-	if (!scene_gone(sc))
-		link_changes(sc);
-	if (!scene_gone(sc))
-		announces(sc);
-	if (!scene_gone(sc))
-		set_all(sc);
-	if (!scene_gone(sc))
-		ask_all(sc);
-	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_OVERSIZE))
-		oversized(sc);
-	if (!scene_gone(sc))
-		reset_queue(sc);
-	if (!scene_gone(sc))
-		reset_under_load(sc, 0);
-	if (!scene_gone(sc))
-		is_set(sc);
-	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_NEEDS_RESET))
-		reset_under_load(sc, 1);
-	if (scene_gone(sc))
-		goto out;
-	sc->sc_vd.vd_hold = 1;
-	for (i = 0; i < 8; i++)
-		WANT(sc, send_one(sc, 100, 0) == 0);
+	play(sc);
 out:
 	error = pv_net_stop(&net);
 	MUST(sc, error == 0 || scene_gone(sc));
