@@ -41,7 +41,8 @@ struct fbcon {
 static struct {
 	uint16_t x, y;
 	uint8_t	 moved;
-	uint8_t	 shown;			/* the device has its image */
+	uint8_t	 shown;			/* the device has its image, */
+	unsigned int head;		/* on this head */
 } pointer;
 
 static struct fbcon fbcons[FBCON_HEADS];
@@ -202,8 +203,10 @@ fbcon_poll(struct console *con)
 	pv_gpu_geometry(fc->fc_gpu, &gg);
 	(void)pv_gpu_cursor_move(fc->fc_gpu, fc->fc_head,
 	    pointer.x * gg.gg_width >> 16, pointer.y * gg.gg_height >> 16);
-	if (!pointer.shown)
-		pointer.shown = pointer_show(fc->fc_gpu, fc->fc_head) == 0;
+	if (pointer.shown && pointer.head == fc->fc_head)
+		return;
+	pointer.shown = pointer_show(fc->fc_gpu, fc->fc_head) == 0;
+	pointer.head = fc->fc_head;
 }
 
 void
