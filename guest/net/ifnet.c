@@ -379,6 +379,7 @@ if_recover(struct net_if *ifp)
 	klog(LOG_WARN, "%s: %s: reset", ifp->if_name, why ? why : "broken");
 	ifp->if_broken = false;
 	ifp->if_counters.ic_resets++;
+	ifp->if_reset_ns = uptime_ns();
 	if (if_end(ifp) != 0)
 		klog(LOG_ERR, "%s: does not confirm the reset: given up",
 		    ifp->if_name);

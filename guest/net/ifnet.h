@@ -31,6 +31,7 @@
 #define IF_MAXPAIRS	8
 #define IF_REMOTE_TX	128		/* frames on their way to another CPU */
 #define IF_HUNG_NS	(5 * 1000000000ull)	/* without a frame sent */
+#define IF_CALM_NS	(1 * 1000000000ull)	/* after a reset: then a frame counts */
 
 struct event;
 struct rxpool;
@@ -131,7 +132,9 @@ struct net_if {
 	const char *volatile if_why;
 	unsigned int	if_wantmtu;	/* what DHCP asks for, or 0 */
 	uint32_t	if_announced;	/* the address that was told last */
-	unsigned int	if_failures;	/* resets without a frame in between */
+	unsigned int	if_failures;	/* resets without a frame in between that
+					 * came in a quiet moment */
+	uint64_t	if_reset_ns;	/* when the last one was */
 	struct if_counters if_counters;
 };
 

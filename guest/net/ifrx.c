@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Receiving: from the driver's buffers to lwIP, which gives them back. */
+#include "ktime.h"
+
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/ip6.h"
@@ -128,7 +130,8 @@ rx_end(struct if_pair *ip)
 		pbuf_free(p);
 	if (ip->ip_bad && !unwanted)
 		ifp->if_counters.ic_rx_dropped++;
-	else
+	else if (ifp->if_failures != 0 &&
+	    uptime_ns() - ifp->if_reset_ns > IF_CALM_NS)
 		ifp->if_failures = 0;
 }
 

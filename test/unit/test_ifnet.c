@@ -613,6 +613,38 @@ device_that_breaks_again_and_again_is_left(void **state)
 	down();
 }
 
+/* A frame after each reset does not help it, unless it has run for a while. */
+static void
+a_frame_between_breaks_does_not_count(void **state)
+{
+	uint8_t *f = echo_frame(100);
+	unsigned int i;
+
+	(void)state;
+	up();
+	for (i = 0; i < 20; i++) {
+		dev.cb.nc_broken(dev.arg, "test");
+		if_service(ifp);
+		assert_true(ifp->if_running);
+		now_ms += 1100;
+		dev_input(f, 114, 0);
+		if_poll(ifp);
+	}
+	for (i = 0; i < 20 && ifp->if_running; i++) {
+		dev.cb.nc_broken(dev.arg, "test");
+		if_service(ifp);
+		if (!ifp->if_running)
+			break;
+		now_ms += 100;
+		dev_input(f, 114, i % 2 ? 0 : PV_NET_RX_ERROR);
+		if_poll(ifp);
+	}
+	assert_false(ifp->if_running);
+	assert_int_equal(i, 5);
+	free(f);
+	down();
+}
+
 static void
 longer_buffers_need_a_restart(void **state)
 {
@@ -943,6 +975,7 @@ main(void)
 		T(tcp_checksum_is_left_to_the_device),
 		T(broken_device_gives_everything_back),
 		T(device_that_breaks_again_and_again_is_left),
+		T(a_frame_between_breaks_does_not_count),
 		T(longer_buffers_need_a_restart),
 		T(another_cpu_serves_its_pair),
 		T(another_cpu_lets_go),
