@@ -103,6 +103,7 @@ note_progress(void *arg)
 static struct pv_gpu_callbacks callbacks;
 static struct pv_bus_dma_tag tag;
 static int syncs_left;			/* -1: nobody counts them */
+static unsigned int nposts;
 
 /* The device */
 
@@ -296,6 +297,7 @@ sync_and_break(bus_dma_tag_t t, bus_dmamap_t map, bus_addr_t off,
 {
 	(void)t;
 	bus_dmamap_sync(&port_dma_tag, map, off, len, ops);
+	nposts += ops == BUS_DMASYNC_POSTWRITE;
 	if (syncs_left > 0 && --syncs_left == 0)
 		pv_virtio_break(&rig.rg_dev, "by another thread");
 }
@@ -857,6 +859,7 @@ flips(void **state)
 	    { 0, 49, 1, 1 }, { 64, 0, 1, 1 }, { 1, 0, UINT32_MAX, 1 },
 	    { 0, 1, 1, UINT32_MAX }, { 1, 0, 64, 1 }, { 0, 1, 1, 48 } };
 	static const struct pv_gpu_rect last_pixel = { 63, 47, 1, 1 };
+	static const struct pv_gpu_rect all = { 0, 0, 64, 48 };
 	struct pv_gpu_fb *own, *fb;
 	unsigned int i, doorbells;
 	uint64_t fence;
@@ -893,6 +896,7 @@ flips(void **state)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(pv_gpu_show(&gpu, 0, fb, &bad[i], NULL),
 		    EINVAL);
+	assert_int_equal(pv_gpu_show(&gpu, 0, fb, &all, &fence), 0);
 	assert_int_equal(pv_gpu_show(&gpu, 0, fb, &last_pixel, &fence), 0);
 	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
 	/* The driver's own is not the port's to destroy. */
@@ -1913,6 +1917,14 @@ heads_that_a_device_no_longer_has(void **state)
 	attach();
 	assert_int_equal(pv_gpu_head_edid(&gpu, 1, &p), 128);
 	assert_non_null(p);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	rig_put32(&rig, 8, 1);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(pv_gpu_head_edid(&gpu, 1, &p), 0);
+	assert_null(p);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	rig_put32(&rig, 8, 3);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
 	assert_int_equal(pv_gpu_show(&gpu, 2, shown(1), NULL, NULL), 0);
 	assert_int_equal(pv_gpu_stop(&gpu), 0);
 	rig_put32(&rig, 8, 2);
@@ -2344,6 +2356,7 @@ commands_of_jobs_are_as_many_as_their_slots(void **state)
 
 	(void)state;
 	rig.rg_queues[CONTROLQ].rq_max = 256;
+	rig.rg_offered |= PV_F_BIT(PV_F_INDIRECT_DESC);
 	attach();
 	mute = 1;
 	for (i = 0; i < 16 && error == 0; i++) {
@@ -2510,6 +2523,10 @@ present_two(struct pv_gpu_fb *fb)
 	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
 	pv_gpu_damage(&gpu, shown(0), 300, 300, 5, 5);
 	error = pv_gpu_present(&gpu, shown(0), &fence);
+	/* What was taken went to the ring whole. */
+	if (error == 0)
+		assert_int_equal(pv_virtq_outstanding(
+		    rig.rg_dev.vd_queues[CONTROLQ]), count(0x10c) ? 2 : 4);
 	if (error)
 		return error;
 	pv_gpu_damage(&gpu, fb, 0, 0, 5, 5);
@@ -2572,6 +2589,103 @@ a_move_for_a_head_that_is_gone(void **state)
 	assert_int_equal(count(0x301), 1);
 	assert_int_equal(last(0x301)->w[0], 0);
 	detach();
+}
+
+static uint64_t answer_at;
+
+static void
+answer_late(void *unused)
+{
+	(void)unused;
+	if (port.po_now_ns >= answer_at && nkept > 0)
+		give_kept(0);
+}
+
+/* What the host does in a tenth of a millisecond is not waited for for two. */
+static void
+quick_answers_are_looked_for_often(void **state)
+{
+	uint64_t then;
+
+	(void)state;
+	attach_3d(0);
+	mute = 1;
+	then = port.po_now_ns;
+	answer_at = then + 100000;
+	port.po_tick = answer_late;
+	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
+	assert_true(port.po_now_ns - then < 110000);
+	port.po_tick = NULL;
+	detach_3d();
+}
+
+/* Where nobody is told of progress, no interrupt is asked for. */
+static void
+nobody_is_interrupted_for_nothing(void **state)
+{
+	unsigned int told;
+	uint8_t flags[2];
+
+	for (told = 0; told < 2; told++) {
+		setup(state);
+		if (told)
+			callbacks.gc_progress = note_progress;
+		attach();
+		assert_int_equal(pv_gpu_poll(&gpu), 0);
+		assert_int_equal(port_dma_read(rig.rg_queues[CONTROLQ]
+		    .rq_place.qp_driver, flags, 2), 0);
+		assert_int_equal(flags[0], !told);
+		detach();
+	}
+}
+
+/* Without a word that the device lets go of it, nothing is taken back. */
+static void
+a_stop_that_is_not_confirmed_takes_nothing(void **state)
+{
+	(void)state;
+	port.po_shadow = 1;
+	syncs_left = 0;
+	attach();
+	mute = 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), NULL), 0);
+	nposts = 0;
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_gpu_stop(&gpu), ETIMEDOUT);
+	assert_int_equal(nposts, 0);
+	rig.rg_stuck = 0;
+	detach();
+}
+
+/* As a stream's length is told in 32 bits. */
+static void
+streams_that_are_too_long(void **state)
+{
+	struct pv_piece pieces[2];
+	uint64_t fence;
+	bus_size_t len = 0x80000000u, was;
+
+	(void)state;
+	if (getenv("PARAVANE_BENCH") != NULL)
+		return;			/* which knows what is in the map */
+	attach_3d(0);
+	was = buf->pb_map->dm_mapsize;
+	buf->pb_map->dm_mapsize = len;
+	buf->pb_map->dm_segs[0].ds_len = len;
+	mute = 1;
+	pieces[0] = pieces[1] = piece(0, len);
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, pieces, 2, &fence),
+	    EINVAL);
+	assert_int_equal(nkept, 0);
+	pieces[1].pc_len--;
+	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, -1, pieces, 2, &fence),
+	    0);
+	assert_int_equal(seen[0].w[0], UINT32_MAX);
+	detach();
+	buf->pb_map->dm_mapsize = was;
+	buf->pb_map->dm_segs[0].ds_len = was;
+	port_buf_free(buf);
 }
 
 static void
@@ -2687,6 +2801,10 @@ main(void)
 		T(memory_has_as_many_segments_as_a_list),
 		T(a_device_broken_at_any_moment),
 		T(a_move_for_a_head_that_is_gone),
+		T(quick_answers_are_looked_for_often),
+		T(nobody_is_interrupted_for_nothing),
+		T(a_stop_that_is_not_confirmed_takes_nothing),
+		T(streams_that_are_too_long),
 		T(blobs_that_are_none),
 	};
 

@@ -1474,13 +1474,18 @@ what_is_read_together_is_not_read_alone(void **state)
 static void
 no_pairs_are_one(void **state)
 {
+	struct port_buf *pb = port_buf_new(200);
+
 	(void)state;
 	rig_put16(&rig, 8, 3);
 	ctrlq = 6;
 	assert_int_equal(attach(CTRL | BIT(RSS), BIT(RSS), 0), 0);
 	assert_true(accepted(BIT(RSS)));
 	assert_int_equal(pv_net_info(&net)->ni_pairs, 1);
+	assert_int_equal(send_on(0, pb, 60, (struct pv_net_tx){
+	    .tx_flags = 0 }), 0);
 	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
 }
 
 static void
@@ -1549,6 +1554,7 @@ a_mode_that_was_not_set_is_not_sent(void **state)
 
 	(void)state;
 	up(CTRL, 0);
+	assert_null(pv_net_ring_counters(&net, 2));	/* the control queue */
 	refuse_class = 1;
 	assert_int_equal(pv_net_set_macs(&net, uni, 1, NULL, 0), 0);
 	assert_int_equal(ncmds, 1);
@@ -1666,6 +1672,23 @@ a_device_that_comes_back_with_less(void **state)
 	assert_memory_equal(p, "\4\1\1\0\0\0\3\0\0\0\0\0\1\0", 14);
 	assert_int_equal(pv_net_detach(&net), 0);
 	assert_int_equal(port_check(), 0);
+}
+
+static void
+pairs_refused_leave_a_table_of_one(void **state)
+{
+	const uint8_t *p = NULL;
+	unsigned int i;
+
+	(void)state;
+	up_with_a_table(4);
+	refuse_class = 4;
+	restart();
+	assert_int_equal(commands(4, 1, &p), 2);
+	assert_int_equal(p[8 + 0], 0);
+	for (i = 0; i < 128; i++)
+		assert_int_equal(p[10 + 2 * i], 0);
+	assert_int_equal(pv_net_detach(&net), 0);
 }
 
 /* What was set is kept for when it has them again. */
@@ -1798,6 +1821,32 @@ deliver_in(const char *hdr, const uint32_t *lens, unsigned int n,
 	return done;
 }
 
+/* An allocation that fails alone, and is not needed, is not missed. */
+static void
+attach_without_some_memory_receives(void **state)
+{
+	static const uint32_t two[2] = { 1000, 300 };
+	struct pv_net_rx rx[64];
+	int left, n;
+
+	(void)state;
+	for (n = 0, left = -1; left < 0; n++) {
+		setup(state);
+		port.po_fail_one = 1;
+		port.po_fail_after = n;
+		if (attach(BIT(MRG_RXBUF), 0, 1) == 0) {
+			left = port.po_fail_after;
+			port.po_fail_after = -1;
+			assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\2",
+			    two, 2, rx), 2);
+			assert_int_equal(pv_net_detach(&net), 0);
+		}
+		port.po_fail_after = -1;
+		assert_int_equal(port_check(), 0);
+		assert_true(n < 200);
+	}
+}
+
 static void
 what_was_several_has_a_length(void **state)
 {
@@ -1823,7 +1872,11 @@ a_buffer_without_a_header_is_an_error_at_once(void **state)
 {
 	static const uint32_t two[2] = { 1000, 300 }, least[2] = { 26, 300 };
 	const uint32_t less = 11;
+	struct port_buf *pb = port_buf_new(2000);
+	struct pv_net_rxbuf rb;
 	struct pv_net_rx rx[64];
+	struct rig_chain rc;
+	unsigned int done;
 
 	(void)state;
 	up(BIT(MRG_RXBUF), 0);
@@ -1836,7 +1889,19 @@ a_buffer_without_a_header_is_an_error_at_once(void **state)
 	assert_int_equal(rx[0].rx_flags & PV_NET_RX_ERROR, 0);
 	assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\0", &less, 1, rx), 1);
 	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	/* Nor does it wait for the next one. */
+	rb = (struct pv_net_rxbuf){ { pb->pb_map, 0, 2000 }, pb->pb_va, pb };
+	assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), 0);
+	assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), 0);
+	assert_int_equal(rig_take(&rig, 0, &rc), 1);
+	rig_give(&rig, 0, rc.rc_head, less);
+	assert_int_equal(pv_net_receive(&net, 0, rx, 64, &done), 0);
+	assert_int_equal(done, 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_ptr_equal(pv_net_drain_rx(&net, 0), pb);
 	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
 }
 
 static void
@@ -2013,6 +2078,7 @@ main(void)
 		T(hostile_configuration_is_read_bit_by_bit),
 		T(all_that_was_sent_is_reclaimed),
 		T(frames_of_pieces),
+		T(attach_without_some_memory_receives),
 		T(what_was_several_has_a_length),
 		T(a_buffer_without_a_header_is_an_error_at_once),
 		T(the_shortest_frame_with_a_word_in_its_header),
@@ -2029,6 +2095,7 @@ main(void)
 		T(limits_of_a_table),
 		T(a_device_that_comes_back_with_less),
 		T(a_device_that_comes_back_without),
+		T(pairs_refused_leave_a_table_of_one),
 		T(pairs_that_go_are_not_sent_on),
 	};
 

@@ -132,6 +132,49 @@ test_regions_are_found_beyond_32_bits(void **state)
 }
 
 static void
+test_region_0_is_one_too(void **state)
+{
+	(void)state;
+	begin_regions();
+	region(0, SHMBAR, 4096, 4096);
+	assert_int_equal(regions(1), 1);
+}
+
+/* More of them than a list has room for, each within the one before. */
+static void
+test_regions_without_end_are_so_many(void **state)
+{
+	struct pv_shm shm;
+	unsigned int i, at;
+
+	(void)state;
+	begin_regions();
+	at = region(7, SHMBAR, 0, 4096);
+	for (i = 0; i < 2 * PV_PCI_MAXREGIONS; i++) {
+		fp->fp_conf[at + 1] = (uint8_t)(at + 4);
+		at += 4;
+		set32(at, 0x08100009);
+	}
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), ENXIO);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+/* At the end of the configuration space, which is not read beyond. */
+static void
+test_a_short_capability_is_not_read_beyond(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	begin_regions();
+	at = region(7, SHMBAR, 0, 4096);
+	fp->fp_conf[at + 1] = 0xf0;
+	set32(0xf0, 0x08100009);
+	assert_int_equal(regions(2), 1u << 7);
+}
+
+static void
 test_a_region_that_can_not_be_is_passed_over(void **state)
 {
 	static const struct {
@@ -1356,6 +1399,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ids_name_the_type),
 		cmocka_unit_test(test_regions_are_found_beyond_32_bits),
+		cmocka_unit_test(test_region_0_is_one_too),
+		cmocka_unit_test(test_regions_without_end_are_so_many),
+		cmocka_unit_test(test_a_short_capability_is_not_read_beyond),
 		cmocka_unit_test(test_a_region_that_can_not_be_is_passed_over),
 		cmocka_unit_test(test_the_first_region_of_an_id_is_taken),
 		cmocka_unit_test(test_regions_meet_nothing_else),
