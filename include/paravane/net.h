@@ -357,8 +357,8 @@ void *pv_net_drain_rx(struct pv_net *, unsigned int queue);
  * Negotiates anew: header length, MTU, buffer length and the number of pairs
  * may be others. The current MTU is kept if it still fits, and all else that
  * was set is set again. Errors: as pv_net_attach; EBUSY it runs, or the drains
- * are not complete; EIO if the reset was never confirmed. On error the device
- * stays stopped. Context: thread.
+ * are not complete; EIO if the reset was never confirmed, or what was set took
+ * more than ten seconds. On error the device stays stopped. Context: thread.
  */
 int pv_net_start(struct pv_net *);
 

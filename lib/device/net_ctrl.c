@@ -7,11 +7,19 @@
 #include "net_var.h"
 
 #define NET_CTRL_TIMEOUT_NS	1000000000ULL
+#define NET_RESTORE_TIMEOUT_NS	10000000000ULL	/* all commands of a start */
 
 #define ALL_MODES	(PV_NET_MODE_PROMISC | PV_NET_MODE_ALLMULTI |	\
 			PV_NET_MODE_ALLUNI | PV_NET_MODE_NOMULTI |	\
 			PV_NET_MODE_NOUNI | PV_NET_MODE_NOBCAST)
 #define BASIC_MODES	(PV_NET_MODE_PROMISC | PV_NET_MODE_ALLMULTI)
+
+/* Some thousand commands, each just in time, would keep a start for hours. */
+static int
+ctrl_is_late(const struct pv_net_ctrl *nc)
+{
+	return nc->nc_until_ns != 0 && pv_kern_uptime_ns() >= nc->nc_until_ns;
+}
 
 /* Hand the command over and wait for it, with a bound. */
 static int
@@ -24,7 +32,7 @@ ctrl_wait(struct pv_net *sc, uint32_t *len)
 	pv_virtq_publish(sc->sc_ctrlq);
 	pv_dev_wait_begin(&wait, NET_CTRL_TIMEOUT_NS);
 	while ((error = pv_virtq_dequeue(sc->sc_ctrlq, &used)) == EAGAIN) {
-		if (pv_dev_wait(&wait)) {
+		if (pv_dev_wait(&wait) || ctrl_is_late(sc->sc_ctrl)) {
 			pv_virtio_break(sc->sc_dev, "control queue: no answer");
 			return ETIMEDOUT;
 		}
@@ -709,6 +717,7 @@ net_ctrl_restore(struct pv_net *sc)
 	nc->nc_stats = 0;
 	if (!net_has(sc, PV_NET_F_CTRL_VQ))
 		return;
+	nc->nc_until_ns = pv_kern_uptime_ns() + NET_RESTORE_TIMEOUT_NS;
 	if (nc->nc_pairs != 0)
 		pairs = net_least(nc->nc_pairs, pairs);
 	rss_fit(sc, pairs);
@@ -732,4 +741,5 @@ net_ctrl_restore(struct pv_net *sc)
 	    net_has(sc, PV_NET_F_HASH_REPORT)))
 		ctrl_send_rss(sc, sc->sc_npairs);
 	restore_coalescing(sc);
+	nc->nc_until_ns = 0;
 }

@@ -112,6 +112,7 @@ struct pv_net_ctrl {
 	struct pv_net_coalescing nc_coals[NET_NCOALS];
 	uint64_t nc_stats;		/* types that the device has; 0: not
 					 * asked yet */
+	uint64_t nc_until_ns;		/* when a start ends at last; or 0 */
 };
 
 #define NET_SET_MAC		0x01

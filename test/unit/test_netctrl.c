@@ -102,6 +102,14 @@ notified(struct rig *rg, unsigned int queue)
 	}
 }
 
+/* More commands than are kept. */
+static void
+notified_often(struct rig *rg, unsigned int queue)
+{
+	notified(rg, queue);
+	ncmds = 0;
+}
+
 static int
 setup(void **state)
 {
@@ -1020,6 +1028,57 @@ vlans_are_filtered(void **state)
 	setup(state);
 	up(CTRL | BIT(CTRL_VLAN), 0);
 	assert_int_equal(pv_net_set_vlan(&net, 1, 1), ENOTSUP);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static uint64_t asked_ns;		/* 0: it has no command */
+
+/* It answers a command when most of what there is of time for one has passed. */
+static void
+answer_late(void *arg)
+{
+	(void)arg;
+	port.po_now_ns += 50000000;
+	if (asked_ns == 0 || port.po_now_ns - asked_ns < 900000000)
+		return;
+	asked_ns = 0;
+	notified_often(&rig, ctrlq);
+}
+
+static void
+not_now(struct rig *rg, unsigned int queue)
+{
+	(void)rg;
+	(void)queue;
+	asked_ns = port.po_now_ns;
+}
+
+static void
+a_start_has_a_bound_whatever_was_set(void **state)
+{
+	unsigned int id;
+	uint64_t began;
+
+	(void)state;
+	up(CTRL | BIT(CTRL_VLAN), BIT(CTRL_VLAN));
+	for (id = 0; id < 4096; id++, ncmds = 0)
+		assert_int_equal(pv_net_set_vlan(&net, id, 1), 0);
+	assert_int_equal(pv_net_stop(&net), 0);
+	rig.rg_notify = not_now;
+	port.po_tick = answer_late;
+	began = port.po_now_ns;
+	assert_int_equal(pv_net_start(&net), EIO);
+	assert_in_range(port.po_now_ns - began, 9000000000, 12000000000);
+	/* One that is quick takes all of it. */
+	rig.rg_notify = notified_often;
+	port.po_tick = NULL;
+	assert_int_equal(pv_net_start(&net), 0);
+	/* Later each has its own bound again. */
+	rig.rg_notify = not_now;
+	port.po_tick = answer_late;
+	port.po_now_ns += 20000000000;
+	assert_int_equal(pv_net_set_vlan(&net, 1, 0), 0);
+	port.po_tick = NULL;
 	assert_int_equal(pv_net_detach(&net), 0);
 }
 
@@ -2065,6 +2124,7 @@ main(void)
 		T(tables_of_addresses),
 		T(tables_that_are_too_long),
 		T(vlans_are_filtered),
+		T(a_start_has_a_bound_whatever_was_set),
 		T(offloads_are_turned_off_and_on),
 		T(announcements_are_asked_for_and_acknowledged),
 		T(speeds),
