@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The libraries that come as source packages, compiled with the kernel's flags: picolibc (strings,
-# integer-only formatted output and input, number conversion, sorting), libfdt, lwIP, FatFs. Their
+# integer-only formatted output and input, number conversion), libfdt, lwIP, FatFs. Their
 # warnings are theirs. They are archives: only what is called is linked.
 
 EXTFLAGS = $(filter-out -O2,$(KCFLAGS)) -w
@@ -24,11 +24,10 @@ PICO_STRING := memchr memcmp memset memmem memrchr mempcpy rawmemchr stpcpy stpn
 PICO_CTYPE := ctype_ isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace \
 	isupper isxdigit tolower toupper
 PICO_STDLIB := abs labs llabs atoi atol rand_r itoa utoa
-PICO_SEARCH := bsearch qsort
 PICO_STDIO := vfiprintf vfiscanf snprintf vsnprintf sscanf vsscanf filestrget filestrput strtol \
 	strtoul strtoll strtoull fputc fgetc ungetc matchcaseprefix
 PICO_SRC := $(wildcard $(PICO_STRING:%=$(PICO)/string/%.c) $(PICO_CTYPE:%=$(PICO)/ctype/%.c) \
-	$(PICO_STDLIB:%=$(PICO)/stdlib/%.c) $(PICO_SEARCH:%=$(PICO)/search/%.c) $(PICO_STDIO:%=$(PICO)/tinystdio/%.c) \
+	$(PICO_STDLIB:%=$(PICO)/stdlib/%.c) $(PICO_STDIO:%=$(PICO)/tinystdio/%.c) \
 	$(PICO)/errno/errno.c $(PICO)/machine/aarch64/memcpy.S $(PICO)/machine/aarch64/memmove.S)
 PICO_OBJ := $(patsubst $(PICO)/%,$(G)/picolibc/%.o,$(PICO_SRC))
 # Formatting is integer-only, and skips an argument that would be a double as if it were a long.

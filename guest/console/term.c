@@ -58,14 +58,14 @@ font_glyph(const struct term_font *font, uint32_t code, uint16_t *glyph)
 		unsigned int mid = lo + (hi - lo) / 2;
 		const struct term_map *m = &font->tf_map[mid];
 
-		if (m->tm_code == code) {
-			*glyph = m->tm_glyph;
+		if (code < m->tm_code)
+			hi = mid;
+		else if (code - m->tm_code >= m->tm_n)
+			lo = mid + 1;
+		else {
+			*glyph = (uint16_t)(m->tm_glyph + code - m->tm_code);
 			return *glyph < font->tf_nglyphs;
 		}
-		if (m->tm_code < code)
-			lo = mid + 1;
-		else
-			hi = mid;
 	}
 	return 0;
 }
@@ -966,6 +966,16 @@ term_redraw(struct term *t)
 
 	for (i = 0; i < n; i++)
 		t->t_shown[i].tc_flags = TERM_UNKNOWN;
+}
+
+void
+term_blank(struct term *t)
+{
+	const struct term_cell c = { t->t_blank, TERM_FG | TERM_BG << 4, 0 };
+	uint32_t word;
+
+	memcpy(&word, &c, sizeof(word));
+	fill_words(t->t_shown, shown_at(t, t->t_rows), word);
 }
 
 /*

@@ -32,9 +32,11 @@ struct term_font {
 	const struct term_map	*tf_map;	/* sorted by tm_code */
 };
 
+/* Characters that follow one another, as their glyphs do. */
 struct term_map {
-	uint16_t	tm_code;	/* a Unicode code point below U+10000 */
+	uint16_t	tm_code;	/* the first, below U+10000 */
 	uint16_t	tm_glyph;
+	uint16_t	tm_n;
 };
 
 /* The one in the image: tool/font makes it of a font of the Linux console. */
@@ -129,6 +131,13 @@ void	term_write(struct term *, const char *, size_t);
  * The next term_render() draws every cell and the margin.
  */
 void	term_redraw(struct term *);
+
+/*
+ * term_blank - the pixels are all of colour 0
+ *
+ * The next term_render() draws what is to be seen on that.
+ */
+void	term_blank(struct term *);
 
 /*
  * term_render - draw the cells that changed

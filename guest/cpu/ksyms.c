@@ -8,20 +8,19 @@
 /* tool/symbols tells the form. */
 extern const uint64_t symbols_base;
 extern const uint32_t symbols_count;
-extern const uint8_t symbols_token[][2], symbols_list[];
+extern const uint8_t symbols_token[256][2], symbols_list[];
 extern char _text_code_end[];
 
-#define TOKEN		128	/* the first */
 #define TOKEN_DEPTH	16	/* of tokens within tokens; more is a wrong table */
 
 static size_t
 put_letter(char *name, size_t at, size_t len, uint8_t c, int depth)
 {
-	if (c >= TOKEN && depth < TOKEN_DEPTH) {
-		at = put_letter(name, at, len, symbols_token[c - TOKEN][0],
-		    depth + 1);
-		return put_letter(name, at, len, symbols_token[c - TOKEN][1],
-		    depth + 1);
+	const uint8_t *token = symbols_token[c];
+
+	if (token[0] != 0 && depth < TOKEN_DEPTH) {
+		at = put_letter(name, at, len, token[0], depth + 1);
+		return put_letter(name, at, len, token[1], depth + 1);
 	}
 	if (at + 1 < len)
 		name[at++] = (char)c;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "console.h"
@@ -31,24 +30,20 @@ command_find(const char *name)
 	return NULL;
 }
 
-static int
-by_name(const void *a, const void *b)
-{
-	const struct command *const *ca = a, *const *cb = b;
-
-	return strcmp((*ca)->cmd_name, (*cb)->cmd_name);
-}
-
 static void
 help_all(void)
 {
 	const struct command *sorted[COMMANDS_MAX];
-	size_t n = (size_t)(__stop_set_command - __start_set_command), i;
+	size_t n = (size_t)(__stop_set_command - __start_set_command), i, j;
 
 	if (n > COMMANDS_MAX)
 		n = COMMANDS_MAX;
-	memcpy(sorted, __start_set_command, n * sizeof(sorted[0]));
-	qsort(sorted, n, sizeof(sorted[0]), by_name);
+	for (i = 0; i < n; i++) {
+		for (j = i; j > 0 && strcmp(sorted[j - 1]->cmd_name,
+		    __start_set_command[i]->cmd_name) > 0; j--)
+			sorted[j] = sorted[j - 1];
+		sorted[j] = __start_set_command[i];
+	}
 	for (i = 0; i < n; i++)
 		tty_printf("  %-10s %s\n", sorted[i]->cmd_name,
 		    sorted[i]->cmd_summary);

@@ -17,8 +17,9 @@ import tap
 
 
 def version1():
-    """256 glyphs of 8x2; 'A' and U+0391 are 65, 'a' is 97."""
-    tables = {65: b"\x41\0\x91\3", 97: b"\x61\0\xfe\xff\x62\0\1\3"}
+    """256 glyphs of 8x2; 'A' and U+0391 are 65, 'B' is 66, 'a' is 64."""
+    tables = {65: b"\x41\0\x91\3", 66: b"\x42\0",
+              64: b"\x61\0\xfe\xff\x62\0\1\3"}
     bits = b"".join(bytes([n, 255 - n]) for n in range(256))
     return b"\x36\4\2\2" + bits + b"".join(
         tables.get(n, b"") + b"\xff\xff" for n in range(256))
@@ -32,7 +33,8 @@ def version2():
 
 
 def font(data, tmp):
-    """Measures, glyphs' bytes, and (code, glyph) in order; None: refused."""
+    """Measures, glyphs' bytes, and (code, glyph, how many) in order; None:
+    refused."""
     path = os.path.join(tmp, "font")
     with open(path, "wb") as f:
         f.write(data)
@@ -43,17 +45,17 @@ def font(data, tmp):
             not made.stdout else made
     parts = [[int(n) for n in re.findall(r"\b\d+\b", part)]
              for part in re.findall(r"= \{\n(.*?)\};", made.stdout, re.S)]
-    bits, pairs, measures = parts
-    return measures, bytes(bits), list(zip(pairs[::2], pairs[1::2]))
+    bits, runs, measures = parts
+    return measures, bytes(bits), list(zip(runs[::3], runs[1::3], runs[2::3]))
 
 
 with tempfile.TemporaryDirectory() as tmp:
     data = version1()
-    tap.equal(font(data, tmp), ([8, 2, 256, 3], data[4:4 + 512], [
-        (0x41, 65), (0x61, 97), (0x391, 65)]), "version 1; no sequences")
-    tap.equal(font(version2(), tmp), ([12, 3, 3, 3], bytes(range(18)), [
-        (0x61, 0), (0x62, 1), (0x20ac, 1)]),
-        "version 2; nothing above U+FFFF")
+    tap.equal(font(data, tmp), ([8, 2, 3, 3], bytes(
+        [65, 190, 66, 189, 64, 191]), [(0x41, 0, 2), (0x61, 2, 1),
+        (0x391, 0, 1)]), "version 1; by code, no sequences")
+    tap.equal(font(version2(), tmp), ([12, 3, 2, 2], bytes(range(12)), [
+        (0x61, 0, 2), (0x20ac, 1, 1)]), "version 2; nothing above U+FFFF")
     for name, whole in (("version 1", version1()), ("version 2", version2())):
         cuts = [0, 1, 3, 4, 31, 33, len(whole) // 2, len(whole) - 1]
         tap.equal([font(whole[:n], tmp) for n in cuts], [None] * len(cuts),

@@ -60,9 +60,9 @@ def table(nm, tmp):
     count, = struct.unpack_from("<I", data, at["symbols_count"])
 
     def letters(c):
-        if c < 128:
+        pair = at["symbols_token"] + 2 * c
+        if not data[pair]:
             return chr(c)
-        pair = at["symbols_token"] + 2 * (c - 128)
         return letters(data[pair]) + letters(data[pair + 1])
 
     here, found, address = at["symbols_list"], [], base

@@ -48,6 +48,7 @@ setup(void **state)
 	for (i = 0; i < 128; i++) {
 		map[i].tm_code = (uint16_t)i;
 		map[i].tm_glyph = (uint16_t)i;
+		map[i].tm_n = 1;
 	}
 	term_init(&term, &font, cells, COLS, ROWS, 1);
 	memset(&history, 0, sizeof(history));

@@ -45,6 +45,7 @@ font_init(void)
 		memset(&bits[i * 4], (int)i, 4);
 		map[i].tm_code = (uint16_t)(i < GLYPHS - 1 ? ' ' + i : 0xfffd);
 		map[i].tm_glyph = (uint16_t)i;
+		map[i].tm_n = 1;
 	}
 }
 
