@@ -231,7 +231,7 @@ console_input(struct console *con, const void *buf, size_t len)
 }
 
 /* `console=` names one of ours; other names are other systems' words. */
-static int
+int
 console_wanted(const char *name)
 {
 	static const char *const known[] = { "pl011", "fb", "virtio" };

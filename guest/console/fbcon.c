@@ -35,6 +35,7 @@ struct fbcon {
 	uint64_t	 fc_drawn;		/* when, since the start */
 	int		 fc_panicked;
 	int		 fc_painted;		/* has drawn, and said so */
+	int		 fc_whole;		/* the device has nothing yet */
 };
 
 /* Where a pointer is, in parts of 65536 of the display. */
@@ -47,6 +48,7 @@ static struct {
 
 static struct fbcon fbcons[FBCON_HEADS];
 static int fbcon_hidden;
+
 /* Fit the terminal to a framebuffer. */
 static int
 fbcon_layout(struct fbcon *fc, const struct pv_gpu_geometry *gg)
@@ -162,6 +164,9 @@ fbcon_flush(struct console *con)
 	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0)
 		return;
 	fc->fc_drawn = uptime_ns();
+	if (fc->fc_whole)
+		fbcon_damage(fc, 0, 0, gg.gg_width, gg.gg_height);
+	fc->fc_whole = 0;
 	fbcon_present(fc, fb);
 	if (fc->fc_painted || panicking())
 		return;
@@ -238,7 +243,8 @@ fbcon_close(struct fbcon *fc)
 }
 
 static int
-fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb)
+fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb,
+    int blank)
 {
 	struct fbcon *fc = fbcon_find(NULL, 0);
 	struct pv_gpu_geometry gg;
@@ -250,6 +256,9 @@ fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb)
 	error = fbcon_layout(fc, &gg);
 	if (error != 0)
 		return error;
+	if (blank && fc->fc_mem != NULL)
+		term_blank(&fc->fc_term);
+	fc->fc_whole = blank;
 	fc->fc_gpu = gpu;
 	fc->fc_head = head;
 	fc->fc_con.con_name = "fb";
@@ -262,7 +271,7 @@ fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb)
 
 /* A console for each head that shows something, and for no other. */
 static int
-fbcon_follow(struct pv_gpu *gpu)
+fbcon_follow(struct pv_gpu *gpu, int blank)
 {
 	unsigned int head;
 	struct pv_gpu_fb *fb;
@@ -275,7 +284,7 @@ fbcon_follow(struct pv_gpu *gpu)
 		if (fb == NULL && fc != NULL)
 			fbcon_close(fc);
 		else if (fb != NULL && fc == NULL && error == 0)
-			error = fbcon_open(gpu, head, fb);
+			error = fbcon_open(gpu, head, fb, blank);
 	}
 	return error;
 }
@@ -301,17 +310,32 @@ fbcon_close_all(const struct pv_gpu *gpu)
 			fbcon_close(fc);
 }
 
-int
-fbcon_attach(struct pv_gpu *gpu)
+static int
+fbcon_taken(void)
 {
-	struct fbcon *fc;
-	int error;
+	const struct fbcon *fc;
 
 	for (fc = fbcons; fc < fbcons + FBCON_HEADS; fc++)
 		if (fc->fc_gpu != NULL)
-			return EBUSY;
+			return 1;
+	return 0;
+}
+
+uint32_t
+fbcon_colour(void)
+{
+	return fbcon_taken() || !console_wanted("fb") ? 0 : term_colour(0);
+}
+
+int
+fbcon_attach(struct pv_gpu *gpu, int blank)
+{
+	int error;
+
+	if (fbcon_taken())
+		return EBUSY;
 	console_lock();
-	error = fbcon_follow(gpu);
+	error = fbcon_follow(gpu, blank);
 	if (error != 0)
 		fbcon_close_all(gpu);
 	console_unlock();
@@ -336,7 +360,7 @@ fbcon_changed(struct pv_gpu *gpu)
 {
 	console_lock();
 	if (fbcon_has(gpu))
-		(void)fbcon_follow(gpu);
+		(void)fbcon_follow(gpu, 0);
 	console_unlock();
 	console_kick();
 }

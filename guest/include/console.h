@@ -46,6 +46,11 @@ struct console {
 #define CONSOLE_POLL_NS	20000000ULL
 
 /*
+ * console_wanted - whether `console=` leaves one of this name in use
+ */
+int	console_wanted(const char *name);
+
+/*
  * console_register - add a console
  *
  * What was said before, as far as it is still in the ring, is the first thing
@@ -101,7 +106,11 @@ struct pv_gpu;
  * thread.
  *
  * fbcon_attach		A text console on each head of a display, which is
- *			running. Errors: ENOMEM, EBUSY another one has it.
+ *			running. blank: its pixels are fbcon_colour, and the
+ *			device has none of them. Errors: ENOMEM, EBUSY another
+ *			one has it.
+ * fbcon_colour		What the pixels of a display that it will draw on are to
+ *			be; 0: it would have no console.
  * fbcon_changed	A call of pv_gpu_changed returned 1: heads may have
  *			come and gone.
  * fbcon_hide		Leave the pixels alone, or show the text again.
@@ -118,7 +127,8 @@ struct pv_gpu;
  * and from a panic.
  */
 #define FBCON_HEADS	4	/* of a display that are driven */
-int	fbcon_attach(struct pv_gpu *);
+int	fbcon_attach(struct pv_gpu *, int blank);
+uint32_t fbcon_colour(void);
 void	fbcon_changed(struct pv_gpu *);
 void	fbcon_hide(struct pv_gpu *, int hide);
 void	fbcon_repaint(struct pv_gpu *);

@@ -173,6 +173,8 @@ dev_add(struct virtio_dev *vg)
 		vg->vg_listed = true;
 	}
 	vg->vg_error = virtio_attach(vg);
+	/* What it has made ready begins, before the next one. */
+	thread_yield();
 }
 
 static void

@@ -91,10 +91,12 @@ gpu_attach(struct virtio_dev *vg)
 	params.gp_maxseg = cmdline_get_number("segsize", 0) &
 	    ~(uint64_t)PAGE_MASK;
 	params.gp_heads = FBCON_HEADS;
+	params.gp_colour = fbcon_colour();
+	params.gp_drawn = params.gp_colour != 0;
 	error = pv_gpu_attach(gpu, &vg->vg_virtio, &cb, vg, &params);
 	if (error != 0)
 		return error;
-	error = fbcon_attach(gpu);
+	error = fbcon_attach(gpu, params.gp_drawn);
 	if (error != 0)
 		klog(LOG_DEBUG, "%s: no text console, error %d", vg->vg_name,
 		    error);
@@ -110,7 +112,7 @@ gpu_succeed(void)
 
 	if (vg == NULL)
 		return;
-	(void)fbcon_attach(&vg->vg_driver.vd_gpu);
+	(void)fbcon_attach(&vg->vg_driver.vd_gpu, 0);
 	user_display_attach(&vg->vg_driver.vd_gpu);
 }
 

@@ -7,13 +7,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cpu.h"
 #include "intr.h"
 #include "kmem.h"
 #include "ktime.h"
 #include "log.h"
 #include "thread.h"
 
-/* Below this, giving the processor away costs more than it gains. */
+/* Below this, sleep costs more than it gains; who is ready may run. */
 #define PAUSE_SPIN_US	10
 
 void *
@@ -44,10 +45,14 @@ pv_kern_delay_us(unsigned int us)
 void
 pv_kern_pause_us(unsigned int us)
 {
-	if (panicking() || intr_context() || us < PAUSE_SPIN_US)
+	if (panicking() || intr_context() || cpu_id() != 0)
 		delay_us(us);
-	else
+	else if (us >= PAUSE_SPIN_US)
 		thread_sleep(us * NS_PER_US);
+	else {
+		thread_yield();
+		delay_us(us);
+	}
 }
 
 void

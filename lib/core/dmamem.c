@@ -38,7 +38,7 @@ dmamem_load(struct pv_dmamem *dm, bus_size_t maxseg)
 }
 
 int
-pv_dmamem_alloc(struct pv_dmamem *dm, bus_dma_tag_t tag, bus_size_t size,
+pv_dmamem_alloc_raw(struct pv_dmamem *dm, bus_dma_tag_t tag, bus_size_t size,
     bus_size_t align, unsigned int nsegs, bus_size_t maxseg, int flags)
 {
 	struct pv_dmamem new;
@@ -61,7 +61,6 @@ pv_dmamem_alloc(struct pv_dmamem *dm, bus_dma_tag_t tag, bus_size_t size,
 	error = dmamem_map(&new, flags);
 	if (error)
 		goto mem;
-	memset(new.dm_kva, 0, (size_t)size);
 	error = dmamem_load(&new, maxseg);
 	if (error)
 		goto map;
@@ -74,6 +73,18 @@ mem:
 	bus_dmamem_free(tag, new.dm_mem, new.dm_nmem);
 list:
 	pv_kern_free(new.dm_mem, listlen);
+	return error;
+}
+
+int
+pv_dmamem_alloc(struct pv_dmamem *dm, bus_dma_tag_t tag, bus_size_t size,
+    bus_size_t align, unsigned int nsegs, bus_size_t maxseg, int flags)
+{
+	int error;
+
+	error = pv_dmamem_alloc_raw(dm, tag, size, align, nsegs, maxseg, flags);
+	if (error == 0)
+		memset(dm->dm_kva, 0, (size_t)size);
 	return error;
 }
 

@@ -36,8 +36,12 @@ struct pv_dmamem {
  *
  * Errors: ENOMEM, or what bus_dma(9) gave. Then *dm is as before. The bytes
  * have not been synced. Context: thread.
+ *
+ * pv_dmamem_alloc_raw leaves in it what was there, for the caller to fill.
  */
 int pv_dmamem_alloc(struct pv_dmamem *, bus_dma_tag_t, bus_size_t size,
+    bus_size_t align, unsigned int nsegs, bus_size_t maxseg, int flags);
+int pv_dmamem_alloc_raw(struct pv_dmamem *, bus_dma_tag_t, bus_size_t size,
     bus_size_t align, unsigned int nsegs, bus_size_t maxseg, int flags);
 
 /* Give it back; of a zeroed struct, nothing. Context: thread. */

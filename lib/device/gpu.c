@@ -189,7 +189,10 @@ gpu_whole(const struct pv_gpu_fb *fb)
 	return (struct pv_gpu_rect){ 0, 0, fb->fb_width, fb->fb_height };
 }
 
-/* Show the whole of a framebuffer that the device knows. */
+/*
+ * Show the whole of a framebuffer that the device knows. What the port is about
+ * to draw is not sent twice; a blob is not sent at all, but may be refused.
+ */
 static int
 gpu_show_whole(struct pv_gpu *sc, unsigned int i, struct pv_gpu_fb *fb)
 {
@@ -198,7 +201,7 @@ gpu_show_whole(struct pv_gpu *sc, unsigned int i, struct pv_gpu_fb *fb)
 	int error;
 
 	error = gpu_set_scanout(sc, i, fb, &whole);
-	if (error == 0)
+	if (error == 0 && (!sc->sc_params.gp_drawn || fb->fb_blob))
 		error = gpu_flush_whole(sc, fb);
 	if (error)
 		return error;
@@ -271,7 +274,8 @@ gpu_replace(struct pv_gpu *sc, unsigned int i, uint32_t width, uint32_t height)
 	struct pv_gpu_fb *fb, *old = head->gh_own;
 	int error;
 
-	error = fb_alloc(sc, width, height, PV_GPU_B8G8R8X8, &fb);
+	error = fb_alloc(sc, width, height, PV_GPU_B8G8R8X8,
+	    sc->sc_params.gp_colour, &fb);
 	if (error)
 		return error;
 	error = gpu_make_and_show(sc, i, fb);

@@ -129,7 +129,7 @@ gpu_cursor_image(struct pv_gpu *sc)
 	if (sc->sc_cursor != NULL)
 		return 0;
 	error = fb_alloc(sc, PV_GPU_CURSOR_SIZE, PV_GPU_CURSOR_SIZE,
-	    PV_GPU_B8G8R8A8, &fb);
+	    PV_GPU_B8G8R8A8, 0, &fb);
 	if (error)
 		return error;
 	fb->fb_copied = 1;

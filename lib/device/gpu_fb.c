@@ -49,12 +49,24 @@ fb_alloc_memory(struct pv_gpu *sc, struct pv_gpu_fb *fb)
 
 	most = pages < GPU_MAXENTRIES ? (unsigned int)pages : GPU_MAXENTRIES;
 	for (n = 1;; n = n < most / 8 ? n * 8 : most) {
-		error = pv_dmamem_alloc(&fb->fb_dma, sc->sc_dev->vd_dmat,
-		    pages * PAGE_SIZE, PAGE_SIZE, n, sc->sc_params.gp_maxseg,
-		    0);
+		error = pv_dmamem_alloc_raw(&fb->fb_dma,
+		    sc->sc_dev->vd_dmat, pages * PAGE_SIZE, PAGE_SIZE, n,
+		    sc->sc_params.gp_maxseg, 0);
 		if (error == 0 || n == most)
 			return error;
 	}
+}
+
+/* Whole pages, so also in fours. */
+static void
+fb_fill(struct pv_gpu_fb *fb, uint32_t pixel)
+{
+	uint64_t *p = fb->fb_dma.dm_kva;
+	uint64_t *end = p + fb->fb_dma.dm_size / sizeof(*p);
+	uint64_t two = (uint64_t)pixel << 32 | pixel;
+
+	for (; p < end; p += 4)
+		p[0] = p[1] = p[2] = p[3] = two;
 }
 
 /* lost: the device may still reach its memory. */
@@ -68,7 +80,7 @@ fb_free(struct pv_gpu_fb *fb, bool lost)
 
 int
 fb_alloc(struct pv_gpu *sc, uint32_t width, uint32_t height,
-    enum pv_gpu_format format, struct pv_gpu_fb **fbp)
+    enum pv_gpu_format format, uint32_t pixel, struct pv_gpu_fb **fbp)
 {
 	struct pv_gpu_fb *fb;
 	int error;
@@ -86,6 +98,7 @@ fb_alloc(struct pv_gpu *sc, uint32_t width, uint32_t height,
 		fb_free(fb, false);
 		return error;
 	}
+	fb_fill(fb, pixel);
 	fb->fb_generation = ++sc->sc_generation;
 	fb->fb_next = sc->sc_fbs;
 	sc->sc_fbs = fb;
@@ -267,7 +280,7 @@ pv_gpu_fb_create(struct pv_gpu *sc, uint32_t width, uint32_t height,
 		return error;
 	if (!gpu_size_valid(width, height) || !gpu_format_valid(format))
 		return EINVAL;
-	error = fb_alloc(sc, width, height, format, &fb);
+	error = fb_alloc(sc, width, height, format, 0, &fb);
 	if (error)
 		return error;
 	fb->fb_port = 1;

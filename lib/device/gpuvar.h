@@ -184,7 +184,7 @@ void gpu_jobs_stopped(struct pv_gpu *, int confirmed);
 
 int gpu_size_valid(uint32_t width, uint32_t height);
 int fb_alloc(struct pv_gpu *, uint32_t width, uint32_t height,
-    enum pv_gpu_format, struct pv_gpu_fb **);
+    enum pv_gpu_format, uint32_t pixel, struct pv_gpu_fb **);
 
 /* Make it known to the device, with its memory. */
 int gpu_make(struct pv_gpu *, struct pv_gpu_fb *);

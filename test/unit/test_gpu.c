@@ -836,6 +836,52 @@ refusal_while_attaching(void **state)
 	detach();
 }
 
+static void
+all_are(uint32_t colour)
+{
+	struct pv_gpu_geometry gg = geometry();
+	const uint32_t *p = pv_gpu_kva(&gpu);
+	size_t i;
+
+	for (i = 0; i < gg.gg_len / 4; i++)
+		assert_int_equal(p[i], colour);
+}
+
+/* The console paints the whole of it at once: twice was two milliseconds. */
+static void
+a_frame_that_the_port_draws_is_not_sent_before(void **state)
+{
+	static const struct pv_gpu_params params = {
+		.gp_drawn = 1,
+		.gp_colour = 0xff102030,
+	};
+	struct pv_gpu_params sent = params;
+
+	(void)state;
+	assert_int_equal(attach_with(&params), 0);
+	/* Display, create, attach, scanout. */
+	assert_int_equal(ncommands, 4);
+	assert_int_equal(scanout_resource, 1);
+	all_are(0xff102030);
+	draws_and_shows(3);
+	set_mode(0, 800, 600, 1);
+	nflushed = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(nflushed, 0);
+	all_are(0xff102030);
+	draws_and_shows(4);
+	/* After a reset it is what was drawn. */
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	compare(0, 0, 800, 600);
+	detach();
+	sent.gp_drawn = 0;
+	assert_int_equal(attach_with(&sent), 0);
+	compare(0, 0, 800, 600);
+	all_are(0xff102030);
+	detach();
+}
+
 static int
 attach_with_edid(void)
 {
@@ -1718,6 +1764,7 @@ main(void)
 		T(hostile_used_length),
 		T(refusal_is_an_error_and_no_more),
 		T(refusal_while_attaching),
+		T(a_frame_that_the_port_draws_is_not_sent_before),
 		T(attach_fails_cleanly_wherever_memory_ends),
 		T(edid_is_read),
 		T(edid_is_not_offered),
