@@ -21,6 +21,7 @@
  * netmem=BYTES		memory for packets
  * netpairs=N		pairs of queues to take of a network device
  * netdeny=MASK		feature bits that network devices are to leave
+ * netreset=queue	one that sends nothing is reset alone, if it can be
  * diskcache=BYTES	memory for blocks of disks
  * disktimeout=SECONDS	a disk that does not answer for so long is reset
  * diskdeny=MASK	feature bits that block devices are to leave

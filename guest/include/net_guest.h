@@ -24,6 +24,7 @@
  * netpairs=N		pairs of queues to take of a device (default: one for
  *			each CPU, at most 8)
  * netdeny=MASK		feature bits that network devices are to leave
+ * netreset=queue	a transmit queue that hangs is reset alone, if it can be
  */
 #ifndef NET_GUEST_H
 #define NET_GUEST_H

@@ -414,7 +414,7 @@ run(struct bench *nb, bool sending)
 	if (error == 0 || error == ENOMEM)
 		send_free(nb);
 	else
-		if_hung(nb->nb_if);
+		if_hung(&nb->nb_if->if_pair[nb->nb_queue]);
 	if_return(nb->nb_if);
 	return error;
 }

@@ -77,11 +77,12 @@ show_counters(struct net_if *ifp)
 	    (unsigned long long)ic->ic_tx_dropped,
 	    (unsigned long long)ic->ic_tx_full,
 	    (unsigned long long)ic->ic_tx_copied);
-	if (ic->ic_resets != 0)
+	if (ic->ic_resets + ic->ic_queues != 0)
 		tty_printf("\t%llu resets, %llu of them as it sent nothing "
-		    "more; %llu frames sent again\n",
+		    "more, %llu of a queue alone; %llu frames sent again\n",
 		    (unsigned long long)ic->ic_resets,
 		    (unsigned long long)ic->ic_hung,
+		    (unsigned long long)ic->ic_queues,
 		    (unsigned long long)ic->ic_tx_again);
 	if (ic->ic_announced != 0)
 		tty_printf("\tannounced %llu times at the host's asking\n",

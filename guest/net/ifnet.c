@@ -148,10 +148,11 @@ if_note_broken(void *arg, const char *why)
 }
 
 void
-if_hung(struct net_if *ifp)
+if_hung(struct if_pair *ip)
 {
-	ifp->if_counters.ic_hung++;
-	if_note_broken(ifp, "sends nothing any more");
+	ip->ip_hung = true;
+	ip->ip_if->if_hung = true;
+	net_kick();
 }
 
 static const struct pv_net_callbacks if_callbacks = {
@@ -394,6 +395,65 @@ if_recover(struct net_if *ifp)
 	if_link_changed(ifp);
 }
 
+/*
+ * The queue alone, where that is wished and the device has RING_RESET. What it
+ * had waits in if_again; after an error all of the device is to be reset. QEMU
+ * (7.2) ends in an assertion where its back end takes nothing and the queue has
+ * more than the frame that it waits with.
+ */
+static int
+pair_reset_tx(struct if_pair *ip)
+{
+	struct pv_net *net = &ip->ip_if->if_net;
+	int error;
+
+	if (!cmdline_is("netreset", "queue"))
+		return ENOTSUP;
+	ip->ip_reset_ns = uptime_ns();
+	error = ifremote_stop(ip);
+	if (error == 0)
+		error = pv_net_reset_tx(net, ip->ip_queue);
+	if (error)
+		return error;
+	iftx_drain(ip, false);
+	error = pv_net_resume_tx(net, ip->ip_queue);
+	if (error)
+		return error;
+	ip->ip_txintr = false;
+	ifremote_free(ip);
+	(void)ifremote_start(ip);
+	ip->ip_if->if_counters.ic_queues++;
+	klog(LOG_WARN, "%s: queue %u sends nothing any more: reset alone",
+	    ip->ip_if->if_name, ip->ip_queue);
+	return 0;
+}
+
+static bool
+pair_hangs_again(const struct if_pair *ip)
+{
+	return ip->ip_reset_ns != 0 &&
+	    uptime_ns() - ip->ip_reset_ns < IF_AGAIN_NS;
+}
+
+static void
+if_unhang(struct net_if *ifp)
+{
+	struct if_pair *ip;
+
+	ifp->if_hung = false;
+	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++) {
+		if (!ip->ip_hung)
+			continue;
+		ip->ip_hung = false;
+		if (!pair_hangs_again(ip) && pair_reset_tx(ip) == 0)
+			continue;
+		ifp->if_counters.ic_hung++;
+		if_note_broken(ifp, "sends nothing any more");
+		return;		/* it sends again what was queued */
+	}
+	iftx_again(ifp);
+}
+
 static void
 if_changed(struct net_if *ifp)
 {
@@ -427,7 +487,7 @@ if_watch(struct net_if *ifp)
 			task_signal(&ip->ip_remote->rm_task);
 		} else if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) >
 		    IF_HUNG_NS)
-			if_hung(ifp);
+			if_hung(ip);
 	}
 }
 
@@ -438,6 +498,8 @@ if_service(struct net_if *ifp)
 	if (ifp->if_busy)
 		return;
 	ifp->if_busy = true;
+	if (ifp->if_hung && ifp->if_running && !ifp->if_broken)
+		if_unhang(ifp);
 	if (ifp->if_broken && ifp->if_running)
 		if_recover(ifp);
 	if (ifp->if_changed) {

@@ -32,6 +32,7 @@
 #define IF_REMOTE_TX	128		/* frames on their way to another CPU */
 #define IF_HUNG_NS	(5 * 1000000000ull)	/* without a frame sent */
 #define IF_CALM_NS	(1 * 1000000000ull)	/* after a reset: then a frame counts */
+#define IF_AGAIN_NS	(2 * IF_HUNG_NS)	/* one that hangs again by then */
 
 struct event;
 struct rxpool;
@@ -75,6 +76,8 @@ struct if_pair {
 	unsigned int	ip_ntx;
 	unsigned int	ip_outstanding;	/* frames that are not back yet */
 	bool		ip_txintr;	/* asked for, because the ring was full */
+	volatile bool	ip_hung;	/* set by the queue's owner */
+	uint64_t	ip_reset_ns;	/* when its queue was reset */
 	/* the frame that is coming in */
 	struct pbuf	*ip_head;
 	unsigned int	ip_flags;
@@ -91,6 +94,7 @@ struct if_counters {
 	uint64_t	ic_tx_again;	/* queued at a reset, sent after it */
 	uint64_t	ic_resets;	/* after a violation of the device's */
 	uint64_t	ic_hung;	/* of those: it had ceased to send */
+	uint64_t	ic_queues;	/* of one queue that had, alone */
 	uint64_t	ic_announced;	/* our addresses, since it asked */
 };
 
@@ -129,6 +133,7 @@ struct net_if {
 	struct event	*if_borrowed;	/* by a bench, and whom to wake then */
 	volatile bool	if_changed;	/* set in interrupt context */
 	volatile bool	if_broken;
+	volatile bool	if_hung;	/* a pair's ip_hung is set */
 	const char *volatile if_why;
 	unsigned int	if_wantmtu;	/* what DHCP asks for, or 0 */
 	uint32_t	if_announced;	/* the address that was told last */
@@ -164,8 +169,9 @@ void	if_flush(struct net_if *);
 bool	if_intr(struct net_if *, bool on);
 
 /*
- * if_service - what can't be done in interrupt context: link changes, and a
- * device that broke, which is reset and brought up anew. Threads only.
+ * if_service - what can't be done in interrupt context: link changes, a queue
+ * that hangs, which is reset alone if it can be, and a device that broke, which
+ * is reset and brought up anew. Threads only.
  */
 void	if_service(struct net_if *);
 
@@ -188,13 +194,13 @@ void	if_unclaim(struct net_if *);
 int	if_set_mtu(struct net_if *, unsigned int mtu);
 
 /*
- * if_watch - look for a transmit queue that hangs: then the device is reset.
- * For a timer.
+ * if_watch - look for transmit queues that hang, and have them reset. For a
+ * timer.
  */
 void	if_watch(struct net_if *);
 
-/* if_hung - a queue of it hangs: reset it; from the queue's owner */
-void	if_hung(struct net_if *);
+/* if_hung - a pair's transmit queue hangs: reset it; from the queue's owner */
+void	if_hung(struct if_pair *);
 
 /*
  * if_renegotiate - bring the device up with what if_deny, if_want and

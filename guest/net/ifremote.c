@@ -139,7 +139,7 @@ run(void *arg)
 	if (rm->rm_watched) {
 		rm->rm_watched = false;
 		if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) > IF_HUNG_NS)
-			if_hung(ifp);
+			if_hung(ip);
 	}
 	if (received || sent || more) {
 		rm->rm_quiet_at = 0;

@@ -348,6 +348,13 @@ tx_keep(struct net_if *ifp, struct pbuf *p, bool lost)
 		ifp->if_again[ifp->if_nagain++] = p;
 }
 
+/* A bench's frame, which it has given up: its cookie is a number. */
+static bool
+of_bench(const void *cookie)
+{
+	return (uintptr_t)cookie < PAGE_SIZE;
+}
+
 static void
 drain_remote(struct if_pair *ip, bool lost)
 {
@@ -357,7 +364,8 @@ drain_remote(struct if_pair *ip, bool lost)
 
 	reclaim_remote(ip);
 	while ((tf = pv_net_drain_tx(&ip->ip_if->if_net, ip->ip_queue)) != NULL)
-		tx_keep(ip->ip_if, tf->tf_pbuf, lost);
+		if (!of_bench(tf))
+			tx_keep(ip->ip_if, tf->tf_pbuf, lost);
 	for (i = 0; i < rm->rm_nbatch; i++)
 		tx_keep(ip->ip_if, rm->rm_batch[i]->tf_pbuf, false);
 	while ((tf = spsc_get(&rm->rm_out)) != NULL)
@@ -377,8 +385,8 @@ iftx_drain(struct if_pair *ip, bool lost)
 		return;
 	}
 	while ((p = pv_net_drain_tx(&ip->ip_if->if_net, ip->ip_queue)) != NULL) {
-		if ((uintptr_t)p < PAGE_SIZE)
-			continue;	/* a bench's, which has given it up */
+		if (of_bench(p))
+			continue;
 		ip->ip_outstanding--;
 		tx_keep(ip->ip_if, p, lost);
 	}

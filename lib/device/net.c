@@ -884,6 +884,7 @@ pv_net_resume_tx(struct pv_net *sc, unsigned int queue)
 	if (error)
 		return error;
 	tq->tq_stopped = 0;
+	tq->tq_since_ns = 0;	/* nothing of it waits */
 	pv_virtq_intr_disable(tq->tq_vq);
 	net_ctrl_requeue(sc, PV_NET_TXQ(queue));
 	return 0;

@@ -1439,6 +1439,9 @@ a_queue_that_hangs_is_taken_back(void **state)
 	assert_int_equal(pv_net_set_coalescing(&net, PV_NET_TXQ(0), &co), 0);
 	keeps = 1;
 	assert_int_equal(send_on(0, pb, 60, plain), 0);
+	pv_net_stalled_ns(&net, 0);
+	port.po_now_ns += 7000;
+	assert_true(pv_net_stalled_ns(&net, 0) >= 7000);
 	assert_null(pv_net_drain_tx(&net, 0));
 	assert_int_equal(pv_net_reset_tx(&net, 1), EINVAL);
 	assert_int_equal(pv_net_reset_tx(&net, 0), 0);
@@ -1451,9 +1454,13 @@ a_queue_that_hangs_is_taken_back(void **state)
 	assert_int_equal(pv_net_resume_tx(&net, 0), 0);
 	is_command(0, "\6\2\1\0\0\0\1\0\0\0\2\0\0\0", 14);
 	assert_int_equal(pv_net_resume_tx(&net, 0), EINVAL);
-	keeps = 0;
+	/* What is sent now has not waited yet. */
 	assert_int_equal(send_on(0, pb, 60, plain), 0);
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	port.po_now_ns += 3000;
+	assert_in_range(pv_net_stalled_ns(&net, 0), 3000, 6000);
 	assert_int_equal(pv_net_stop(&net), 0);
+	assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
 	assert_int_equal(pv_net_reset_tx(&net, 0), ENETDOWN);
 	assert_int_equal(pv_net_resume_tx(&net, 0), ENETDOWN);
 	assert_int_equal(pv_net_detach(&net), 0);
