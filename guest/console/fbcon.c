@@ -234,6 +234,17 @@ fbcon_find(const struct pv_gpu *gpu, unsigned int head)
 	return NULL;
 }
 
+static int
+fbcon_has(const struct pv_gpu *gpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < FBCON_HEADS; i++)
+		if (fbcons[i].fc_gpu == gpu)
+			return 1;
+	return 0;
+}
+
 static void
 fbcon_close(struct fbcon *fc)
 {
@@ -259,6 +270,8 @@ fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb,
 	if (blank && fc->fc_mem != NULL)
 		term_blank(&fc->fc_term);
 	fc->fc_whole = blank;
+	/* Only the first head of a display is told of. */
+	fc->fc_painted = fbcon_has(gpu);
 	fc->fc_gpu = gpu;
 	fc->fc_head = head;
 	fc->fc_con.con_name = "fb";
@@ -287,17 +300,6 @@ fbcon_follow(struct pv_gpu *gpu, int blank)
 			error = fbcon_open(gpu, head, fb, blank);
 	}
 	return error;
-}
-
-static int
-fbcon_has(const struct pv_gpu *gpu)
-{
-	unsigned int i;
-
-	for (i = 0; i < FBCON_HEADS; i++)
-		if (fbcons[i].fc_gpu == gpu)
-			return 1;
-	return 0;
 }
 
 static void
