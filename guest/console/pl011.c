@@ -85,15 +85,24 @@ pl011_output(struct console *con, const char *s, size_t len)
 	return n;
 }
 
+/* What there is, FIFO_DEPTH at most. */
+static size_t
+pl011_take(unsigned char *buf)
+{
+	size_t n = 0;
+
+	while (n < FIFO_DEPTH && !(pl011_read(UARTFR) & FR_RXFE))
+		buf[n++] = (unsigned char)pl011_read(UARTDR);
+	return n;
+}
+
 static void
 pl011_poll(struct console *con)
 {
 	unsigned char buf[FIFO_DEPTH];
 	uint64_t saved = intr_disable();
-	size_t n = 0;
+	size_t n = pl011_take(buf);
 
-	while (n < sizeof(buf) && !(pl011_read(UARTFR) & FR_RXFE))
-		buf[n++] = (unsigned char)pl011_read(UARTDR);
 	if (n > 0)
 		console_input(con, buf, n);
 	intr_restore(saved);
@@ -119,27 +128,35 @@ static int
 pl011_attach(void)
 {
 	const struct machine_uart *uart = &machine.m_uart;
+	unsigned char early[FIFO_DEPTH];
 	uint32_t value;
+	size_t n;
 
 	if (uart->mu_base == 0 || uart->mu_size < PAGE_SIZE)
 		return ENXIO;
 	pl011_regs = vm_map_device(uart->mu_base, PAGE_SIZE);
 	if (pl011_regs == NULL)
 		return ENXIO;
-	/* Whether anything is there is the machine's word only. */
-	if (vm_probe_read((volatile uint32_t *)pl011_regs, &value) != 0) {
+	/* Whether anything is there is the machine's word only. Not the data
+	 * register: that would take what was typed already. */
+	if (vm_probe_read((volatile uint32_t *)((volatile char *)pl011_regs +
+	    UARTFR), &value) != 0) {
 		vm_unmap_device(pl011_regs, PAGE_SIZE);
 		pl011_regs = NULL;
 		return ENXIO;
 	}
 	pl011_write(UARTIMSC, 0);
 	pl011_write(UARTICR, INT_ALL);
-	/* The line register may only be written while the UART is off. */
+	/* The line register may only be written while the UART is off. The
+	 * FIFO begins empty: what was typed is taken out before. */
+	n = pl011_take(early);
 	if (!(pl011_read(UARTCR) & CR_UARTEN))
 		pl011_write(UARTLCR_H, LCRH_8BIT | LCRH_FEN);
 	pl011_depth = pl011_read(UARTLCR_H) & LCRH_FEN ? FIFO_DEPTH : 1;
 	pl011_write(UARTCR, pl011_read(UARTCR) | CR_UARTEN | CR_TXE | CR_RXE);
 	console_register(&pl011_console);
+	if (n > 0)
+		console_input(&pl011_console, early, n);
 	return 0;
 }
 

@@ -137,6 +137,13 @@ def pasted_text_arrives_whole():
             g.expect(f"^pasted {i}$")
 
 
+def typed_before_the_prompt():
+    """What is piped in while the machine starts is a command, all of it."""
+    with Guest() as g:
+        g.send("echo early\r")
+        g.expect("^early$", 60)
+
+
 def garbage_input():
     rng = random.Random(20260101)
     with Guest(append="test") as g:
@@ -181,6 +188,7 @@ for which, want in [("pl011", ["pl011"]), ("virtio", ["virtio"]),
     check(f"console={which}", picked, which, want)
 check("more consoles than there is room for", more_than_there_is_room_for)
 check("text that is pasted", pasted_text_arrives_whole)
+check("text that is typed before there is a prompt", typed_before_the_prompt)
 check("garbage that is typed", garbage_input)
 check("a message while a line is typed", message_beside_the_editor)
 check("display and serial console", display_after_all)
