@@ -702,6 +702,30 @@ a_ring_asks_for_coherent_memory(void **state)
 	assert_true(mapped_flags & BUS_DMA_COHERENT);
 }
 
+/* A bus that had coherent memory while it was negotiated, and now has none. */
+static int
+map_without(bus_dma_tag_t t, bus_dma_segment_t *segs, int nsegs, size_t size,
+    void **kvap, int flags)
+{
+	(void)t;
+	if (flags & BUS_DMA_COHERENT)
+		return ENOTSUP;
+	return bus_dmamem_map(&port_dma_tag, segs, nsegs, size, kvap, flags);
+}
+
+static void
+a_packed_ring_is_not_made_without_coherent_memory(void **state)
+{
+	(void)state;
+	rig.rg_offered |= PV_F_BIT(PV_F_RING_PACKED);
+	negotiate();
+	if (!pv_virtio_has(dev, PV_F_RING_PACKED))
+		return;
+	tag.dt_dmamem_map = map_without;
+	assert_int_equal(pv_virtq_alloc(dev, 0, &params, &queues[0]), ENOTSUP);
+	queues[0] = NULL;
+}
+
 /* Chains */
 
 static void
@@ -911,6 +935,7 @@ main(void)
 		T(no_reset_no_restart),
 		T(each_allocation_is_looked_at),
 		T(a_ring_asks_for_coherent_memory),
+		T(a_packed_ring_is_not_made_without_coherent_memory),
 		T(a_chain_is_no_longer_than_its_queue),
 		T(a_table_has_at_most_1024_entries),
 		T(tables_are_for_chains_of_two_and_more),

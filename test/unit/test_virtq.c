@@ -1658,14 +1658,15 @@ test_packed_an_event_within_the_batch_rings(void **state)
 
 	(void)state;
 	for (first = 0; first < 2 * QSIZE; first++)
-		for (at = 0; at < 6; at++) {
+		for (at = 0; at < 7; at++) {
 			begin_kind(STAND_PCI);
 			for (i = 0; i < first; i++) {
 				post_and_publish(0);
 				device_fills('e', 1);
 				assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
 			}
-			pos = first + at;
+			/* The last is of the one that was shown before. */
+			pos = at < 6 ? first + at : first + 2 * QSIZE - 1;
 			wire_put(b, 2, pos % QSIZE |
 			    (pos / QSIZE % 2 == 0 ? 0x8000u : 0));
 			wire_put(b + 2, 2, 2);
@@ -1755,6 +1756,79 @@ test_in_order_a_batch_is_one_entry(void **state)
 		assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
 		assert_false(pv_virtq_pending(vq));
 		assert_int_equal(pv_virtq_room(vq), QSIZE);
+	}
+	finish();
+}
+
+/* As many as there is room for, whatever the device used at once. */
+static void
+test_in_order_a_batch_is_taken_in_parts(void **state)
+{
+	struct pv_piece pc[3];
+	struct pv_used us[QSIZE];
+	unsigned int i, n, k, most, round, odd;
+
+	(void)state;
+	for (odd = 0; odd < 7; odd++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_batch = 6;
+		begin();
+		for (round = 0; round < 12; round++) {
+			most = 1 + round % 5;
+			/* One of them is of several pieces. */
+			for (i = 0; i < 6; i++) {
+				pc[0] = pc[1] = pc[2] = piece(i, 0, 8);
+				assert_int_equal(pv_virtq_enqueue(vq, pc, 0,
+				    i == odd ? 3 : 1, bufs[i]), 0);
+			}
+			pv_virtq_publish(vq);
+			for (i = 0; i < 6; i++)
+				device_fills('b', i == odd ? 24 : i == 5 ? 5 :
+				    8);
+			for (i = 0; i < 6; i += n) {
+				assert_int_equal(pv_virtq_dequeue_batch(vq, us,
+				    most, &n), 0);
+				assert_true(n > 0 && n <= most);
+				for (k = 0; k < n; k++) {
+					assert_ptr_equal(us[k].us_cookie,
+					    bufs[i + k]);
+					assert_int_equal(us[k].us_len,
+					    i + k == odd ? 24 : i + k == 5 ?
+					    5 : 8);
+				}
+			}
+			assert_int_equal(pv_virtq_dequeue_batch(vq, us, most,
+			    &n), EAGAIN);
+			assert_int_equal(pv_virtq_room(vq), QSIZE);
+		}
+		finish();
+	}
+}
+
+/* What the lap before left in the ring is no word of those within a batch. */
+static void
+test_in_order_a_batch_after_single_ones(void **state)
+{
+	struct pv_used us;
+	unsigned int i, round;
+
+	(void)state;
+	prepare(STAND_PCI);
+	begin();
+	for (round = 0; round < 6; round++) {
+		stand.st_fd.fd_batch = round % 2 * QSIZE;
+		for (i = 0; i < QSIZE; i++)
+			post(i);
+		pv_virtq_publish(vq);
+		for (i = 0; i < QSIZE; i++)
+			device_fills('s', round % 2 && i + 1 < QSIZE ? BUFLEN :
+			    5);
+		for (i = 0; i < QSIZE; i++) {
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+			assert_ptr_equal(us.us_cookie, bufs[i]);
+			assert_int_equal(us.us_len,
+			    round % 2 && i + 1 < QSIZE ? BUFLEN : 5);
+		}
 	}
 	finish();
 }
@@ -1879,30 +1953,36 @@ test_a_batch_of_one_map_lies_where_it_is(void **state)
 	struct pv_piece pcs[QSIZE];
 	void *cookies[QSIZE];
 	struct pv_used us[QSIZE];
-	unsigned int i, n;
+	unsigned int i, k, n;
 
 	(void)state;
-	begin_kind(STAND_PCI);
-	big = port_buf_new(QSIZE * BUFLEN);
-	for (i = 0; i < QSIZE; i++) {
-		pcs[i] = (struct pv_piece){ big->pb_map, i * BUFLEN, BUFLEN };
-		cookies[i] = bufs[i];
+	/* In one segment, and in one each. */
+	for (k = 0; k < 2; k++) {
+		begin_kind(STAND_PCI);
+		port.po_segsize = k * BUFLEN;
+		big = port_buf_new(QSIZE * BUFLEN);
+		for (i = 0; i < QSIZE; i++) {
+			pcs[i] = (struct pv_piece){ big->pb_map, i * BUFLEN,
+			    BUFLEN };
+			cookies[i] = bufs[i];
+		}
+		assert_int_equal(pv_virtq_enqueue_batch(vq, pcs, cookies,
+		    QSIZE, 1, &n), 0);
+		assert_int_equal(n, QSIZE);
+		pv_virtq_publish(vq);
+		for (i = 0; i < QSIZE; i++)
+			device_fills((char)('a' + i), BUFLEN);
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us, QSIZE, &n), 0);
+		assert_int_equal(n, QSIZE);
+		for (i = 0; i < QSIZE; i++) {
+			assert_ptr_equal(us[i].us_cookie, bufs[i]);
+			assert_int_equal(big->pb_va[i * BUFLEN], 'a' + i);
+			assert_int_equal(big->pb_va[(i + 1) * BUFLEN - 1],
+			    'a' + i);
+		}
+		port_buf_free(big);
+		finish();
 	}
-	assert_int_equal(pv_virtq_enqueue_batch(vq, pcs, cookies, QSIZE, 1, &n),
-	    0);
-	assert_int_equal(n, QSIZE);
-	pv_virtq_publish(vq);
-	for (i = 0; i < QSIZE; i++)
-		device_fills((char)('a' + i), BUFLEN);
-	assert_int_equal(pv_virtq_dequeue_batch(vq, us, QSIZE, &n), 0);
-	assert_int_equal(n, QSIZE);
-	for (i = 0; i < QSIZE; i++) {
-		assert_ptr_equal(us[i].us_cookie, bufs[i]);
-		assert_int_equal(big->pb_va[i * BUFLEN], 'a' + i);
-		assert_int_equal(big->pb_va[(i + 1) * BUFLEN - 1], 'a' + i);
-	}
-	port_buf_free(big);
-	finish();
 }
 
 static void
@@ -2036,6 +2116,133 @@ test_moderation_follows_what_comes(void **state)
 	finish();
 }
 
+/* Wherever in the ring the last of them lies. */
+static void
+test_an_interrupt_comes_after_so_many(void **state)
+{
+	struct pv_used us;
+	unsigned int first, i;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (first = 0; first < 4 * QSIZE; first++) {
+		for (i = 0; i < 3; i++)
+			post(i);
+		pv_virtq_publish(vq);
+		assert_int_equal(pv_virtq_intr_delay(vq, 3), 0);
+		for (i = 0; i < 3; i++) {
+			ninterrupts = 0;
+			device_fills('d', 1);
+			assert_int_equal(ninterrupts, i == 2);
+		}
+		for (i = 0; i < 3; i++)
+			assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	}
+	finish();
+}
+
+/* A quarter of what is there is left for the device to go on with. */
+static void
+test_moderation_leaves_the_device_something(void **state)
+{
+	static const unsigned int delays[] = { 1, 2, 4, 6 };
+	unsigned int i, n;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	for (i = 0; i < QSIZE; i++)
+		post(i);
+	pv_virtq_publish(vq);
+	for (i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+		assert_int_equal(pv_virtq_moderate(vq, 100), 0);
+		for (n = 1; n <= delays[i]; n++) {
+			ninterrupts = 0;
+			device_fills('t', 1);
+			assert_int_equal(ninterrupts, n == delays[i]);
+		}
+		for (n = 0; n < delays[i]; n++)
+			turn_around();
+		pv_virtq_publish(vq);
+	}
+	finish();
+}
+
+/* A descriptor's length has 32 bits. */
+static void
+test_a_piece_of_4_gib_is_refused(void **state)
+{
+	struct pv_piece pc;
+	bus_size_t was;
+	unsigned int n;
+	void *cookie;
+
+	(void)state;
+	if (getenv("PARAVANE_BENCH") != NULL)
+		return;			/* which knows what is in the map */
+	begin_kind(STAND_PCI);
+	was = bufs[0]->pb_map->dm_mapsize;
+	bufs[0]->pb_map->dm_mapsize = 1ull << 33;
+	bufs[0]->pb_map->dm_segs[0].ds_len = 1ull << 33;
+	pc = piece(0, 0, 1ull << 32);
+	cookie = bufs[0];
+	assert_int_equal(pv_virtq_enqueue(vq, &pc, 0, 1, bufs[0]), EINVAL);
+	assert_int_equal(pv_virtq_enqueue_batch(vq, &pc, &cookie, 1, 1, &n),
+	    EINVAL);
+	assert_int_equal(n, 0);
+	bufs[0]->pb_map->dm_mapsize = was;
+	bufs[0]->pb_map->dm_segs[0].ds_len = was;
+	finish();
+}
+
+static void
+test_a_batch_of_a_broken_device_is_none(void **state)
+{
+	struct pv_used us[QSIZE];
+	unsigned int n = 7;
+
+	(void)state;
+	begin_kind(STAND_PCI);
+	post(0);
+	post_and_publish(1);
+	device_fills('b', 1);
+	device_fills('b', 1);
+	pv_virtio_break(&stand.st_dev, "by another thread");
+	assert_int_equal(pv_virtq_dequeue_batch(vq, us, QSIZE, &n), EIO);
+	assert_int_equal(n, 0);
+	finish();
+}
+
+/* A device may say another size at each time that it is asked. */
+static void
+test_sizes_after_a_reset_are_judged(void **state)
+{
+	static const struct {
+		unsigned int max, size;
+		int error;
+	} cases[] = { { 0, 4, EINVAL }, { 65535, 4, EINVAL },
+	    { 32769, 4, EINVAL }, { 32768, 4, 0 }, { QSIZE, 32769, EINVAL },
+	    { QSIZE, 32768, 0 } };
+	unsigned int i;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_features |= PV_F_BIT(PV_F_RING_RESET);
+	begin();
+	assert_int_equal(pv_virtq_reset(vq), 0);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		stand.st_fd.fd_queues[0].fq_max = cases[i].max;
+		stand.st_fd.fd_queues[0].fq_size = cases[i].max;
+		assert_int_equal(pv_virtq_resize(vq, cases[i].size),
+		    cases[i].error);
+	}
+	/* It runs, so that it is not restarted, but enabled again; once. */
+	assert_int_equal(pv_virtq_restart(vq), EBUSY);
+	assert_int_equal(pv_virtq_reenable(vq), 0);
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	assert_int_equal(pv_virtq_reenable(vq), EBUSY);
+	finish();
+}
+
 static int
 ring_split(void **state)
 {
@@ -2103,6 +2310,11 @@ static const struct CMUnitTest all[] = {
 	T(test_a_smaller_queue_does_not_restart),
 	T(test_batches_go_as_far_as_they_can),
 	T(test_a_batch_of_one_map_lies_where_it_is),
+	T(test_moderation_leaves_the_device_something),
+	T(test_an_interrupt_comes_after_so_many),
+	T(test_a_piece_of_4_gib_is_refused),
+	T(test_a_batch_of_a_broken_device_is_none),
+	T(test_sizes_after_a_reset_are_judged),
 	T(test_one_queue_is_reset_and_resized),
 	T(test_a_reset_of_a_queue_that_never_ends),
 	T(test_moderation_follows_what_comes),
@@ -2147,6 +2359,8 @@ static const struct CMUnitTest packed[] = {
 
 static const struct CMUnitTest in_order[] = {
 	T(test_in_order_a_batch_is_one_entry),
+	T(test_in_order_a_batch_after_single_ones),
+	T(test_in_order_a_batch_is_taken_in_parts),
 	T(test_in_order_without_tables_descriptors_follow),
 };
 

@@ -6,6 +6,7 @@
  */
 #include <stdarg.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -86,12 +87,44 @@ post(unsigned int n, unsigned int pieces, int in)
 		assert_int_equal(rig_take(&rig, 0, &chains[i]), 1);
 }
 
+/* The two ways to take a used buffer have each its own short way. */
+static bool by_batches;
+
+static int
+one_at_a_time(void **state)
+{
+	(void)state;
+	by_batches = false;
+	return 0;
+}
+
+static int
+several_at_a_time(void **state)
+{
+	(void)state;
+	by_batches = true;
+	return 0;
+}
+
+static int
+take(struct pv_used *us)
+{
+	unsigned int n;
+	int error;
+
+	if (!by_batches)
+		return pv_virtq_dequeue(vq, us);
+	error = pv_virtq_dequeue_batch(vq, us, 1, &n);
+	assert_int_equal(n, error == 0);
+	return error;
+}
+
 static void
 comes(unsigned int i, uint32_t len)
 {
 	struct pv_used us;
 
-	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(take(&us), 0);
 	assert_ptr_equal(us.us_cookie, &cookies[i]);
 	assert_int_equal(us.us_len, len);
 }
@@ -101,10 +134,10 @@ breaks(const char *why)
 {
 	struct pv_used us;
 
-	assert_int_equal(pv_virtq_dequeue(vq, &us), EIO);
+	assert_int_equal(take(&us), EIO);
 	assert_non_null(pv_virtio_broken(&rig.rg_dev));
 	assert_string_equal(pv_virtio_broken(&rig.rg_dev), why);
-	assert_int_equal(pv_virtq_dequeue(vq, &us), EIO);
+	assert_int_equal(take(&us), EIO);
 	assert_int_equal(pv_virtq_enqueue(vq, &(struct pv_piece){ buf->pb_map,
 	    0, 1 }, 1, 0, &cookies[0]), EIO);
 	end();
@@ -115,7 +148,7 @@ nothing_comes(void)
 {
 	struct pv_used us;
 
-	assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+	assert_int_equal(take(&us), EAGAIN);
 	assert_null(pv_virtio_broken(&rig.rg_dev));
 }
 
@@ -373,7 +406,23 @@ wishes_that_there_are_not(void **state)
 	}
 }
 
-#define T(f)	cmocka_unit_test(f)
+/* One that names a descriptor where that was not negotiated is always rung. */
+static void
+wishes_that_were_not_agreed(void **state)
+{
+	static const uint8_t b[4] = { SIZE + 1, 0, 2, 0 };
+
+	(void)state;
+	begin(PACKED, PV_VIRTQ_REFUSE);
+	port_dma_write(rig.rg_queues[0].rq_place.qp_device, b, 4);
+	enqueue(0, 1, 1);
+	assert_int_equal(pv_virtq_publish(vq), 1);
+	end();
+}
+
+#define T(f)								\
+	cmocka_unit_test_setup(f, one_at_a_time),			\
+	{ "batches: " #f, f, several_at_a_time, NULL, NULL }
 
 int
 main(void)
@@ -393,6 +442,7 @@ main(void)
 		T(batch_beyond_its_index),
 		T(length_of_a_batch),
 		T(wishes_that_there_are_not),
+		T(wishes_that_were_not_agreed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
