@@ -55,8 +55,10 @@ struct bench {
 	uint64_t	nb_buffers;
 	uint64_t	nb_coalesced;
 	int		nb_error;
-	struct event	nb_event;
 };
+
+/* Of all benches: it outlives each of them. */
+static struct event bench_event;
 
 struct tally {
 	uint64_t	ta_doorbells;
@@ -348,7 +350,7 @@ receive(struct bench *nb)
 		} else if (now - quiet < LOOK_NS)
 			thread_yield();
 		else if (!receive_intr(nb, 1)) {
-			event_wait(&nb->nb_event, end - now < NS_PER_MS * 10 ?
+			event_wait(&bench_event, end - now < NS_PER_MS * 10 ?
 			    end - now : NS_PER_MS * 10);
 			(void)receive_intr(nb, 0);
 		}
@@ -406,7 +408,7 @@ on_if(struct bench *nb, bool sending)
 static int
 run(struct bench *nb, bool sending)
 {
-	int error = if_borrow(nb->nb_if, &nb->nb_event);
+	int error = if_borrow(nb->nb_if, &bench_event);
 
 	if (error)
 		return error;

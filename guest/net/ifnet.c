@@ -118,9 +118,11 @@ static void
 if_notify(void *arg, unsigned int queue)
 {
 	struct net_if *ifp = arg;
+	struct event *ev = __atomic_load_n(&ifp->if_borrowed,
+	    __ATOMIC_ACQUIRE);
 
-	if (ifp->if_borrowed != NULL)
-		event_signal(ifp->if_borrowed);
+	if (ev != NULL)
+		event_signal(ev);
 	else if (queue < ifp->if_npairs &&
 	    ifp->if_pair[queue].ip_remote != NULL)
 		task_signal(&ifp->if_pair[queue].ip_remote->rm_task);
@@ -536,6 +538,7 @@ if_borrow(struct net_if *ifp, struct event *ev)
 {
 	uint64_t end = uptime_ns() + BORROW_NS;
 	struct if_pair *ip;
+	int error = 0;
 
 	if (!if_claim(ifp))
 		return EBUSY;
@@ -552,11 +555,17 @@ if_borrow(struct net_if *ifp, struct event *ev)
 		if_poll(ifp);
 		thread_yield();
 	}
-	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++)
-		if (ifremote_stop(ip) == 0)
+	/* First: until a task has ended, handlers on its CPU may signal it. */
+	__atomic_store_n(&ifp->if_borrowed, ev, __ATOMIC_RELEASE);
+	for (ip = ifp->if_pair; error == 0 &&
+	    ip < ifp->if_pair + ifp->if_npairs; ip++) {
+		error = ifremote_stop(ip);
+		if (error == 0)
 			ifremote_free(ip);
-	ifp->if_borrowed = ev;
-	return 0;
+	}
+	if (error)
+		if_return(ifp);
+	return error;
 }
 
 void
@@ -564,9 +573,10 @@ if_return(struct net_if *ifp)
 {
 	struct if_pair *ip;
 
-	ifp->if_borrowed = NULL;
+	__atomic_store_n(&ifp->if_borrowed, NULL, __ATOMIC_RELEASE);
 	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++)
-		(void)ifremote_start(ip);
+		if (ip->ip_remote == NULL)
+			(void)ifremote_start(ip);
 	if_unclaim(ifp);
 }
 

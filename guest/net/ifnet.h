@@ -130,7 +130,8 @@ struct net_if {
 	bool		if_busy;	/* a thread stops, starts or commands it */
 	bool		if_starved;	/* lwIP was told that there is no room */
 	bool		if_awake;	/* the stack will look by itself */
-	struct event	*if_borrowed;	/* by a bench, and whom to wake then */
+	struct event	*if_borrowed;	/* by a bench, and whom to wake then; */
+					/* atomic: handlers look at it */
 	volatile bool	if_changed;	/* set in interrupt context */
 	volatile bool	if_broken;
 	volatile bool	if_hung;	/* a pair's ip_hung is set */
@@ -216,8 +217,10 @@ int	if_renegotiate(struct net_if *, uint64_t deny, uint64_t want);
  * if_borrow, if_return - the driver without the stack, for benches
  *
  * In between the stack neither sends nor receives; the caller alone calls the
- * driver, on any pair, and *ev is signalled instead of the stack's thread.
- * Errors: EBUSY; ENETDOWN; ETIMEDOUT what was being sent does not come back.
+ * driver, on any pair, and *ev is signalled instead of the stack's thread: it is
+ * never freed, as a handler on another CPU may signal it after if_return.
+ * Errors: EBUSY; ENETDOWN; ETIMEDOUT what was being sent does not come back, or a
+ * CPU does not let go of its pair.
  */
 int	if_borrow(struct net_if *, struct event *ev);
 void	if_return(struct net_if *);
