@@ -79,7 +79,10 @@ sys_gettime(void)
 	return (uint64_t)sys_call(SYS_gettime, 0, 0, 0, 0);
 }
 
-/* prog/lib: to the terminal, at most 255 bytes a call */
+/*
+ * prog/lib: to the terminal, at most 256 bytes a call. Of printf's words it has
+ * %s, and %d, %u and %x, each of which may have ll.
+ */
 void	print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A whole number, or fallback if there is none. */
