@@ -301,6 +301,25 @@ test_without_the_size_of_a_bar_there_is_no_region(void **state)
 	assert_int_equal(stand_finish(&stand), 0);
 }
 
+/* A port's own, that knows of none. */
+static void
+test_a_transport_may_have_no_regions(void **state)
+{
+	struct pv_transport_ops ops = pv_pci_transport;
+	struct pv_shm shm = { 1, 2, 3 };
+
+	(void)state;
+	begin_regions();
+	region(1, SHMBAR, 0, 4096);
+	assert_int_equal(attach(), 0);
+	ops.to_shm = NULL;
+	assert_int_equal(pv_virtio_init(dev, &ops, pp, pp->pp_type,
+	    &port_dma_tag, "fake0", NULL, NULL), 0);
+	assert_int_equal(pv_virtio_shm(dev, 1, &shm), ENOTSUP);
+	assert_true(shm.sh_bar == 0 && shm.sh_start == 0 && shm.sh_len == 0);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
 /* Identity */
 
 static void
@@ -1407,6 +1426,7 @@ main(void)
 		cmocka_unit_test(test_regions_meet_nothing_else),
 		cmocka_unit_test(test_regions_are_no_more_than_fit),
 		cmocka_unit_test(test_without_the_size_of_a_bar_there_is_no_region),
+		cmocka_unit_test(test_a_transport_may_have_no_regions),
 		cmocka_unit_test(
 		    test_a_transitional_function_is_driven_as_modern),
 		cmocka_unit_test(test_a_legacy_only_function_is_named),
