@@ -18,6 +18,7 @@
 #include "rig.h"
 
 #define SIZE	8u
+#define TRAMPLED	0x8000u		/* no head is as high */
 #define NBUFS	12
 #define NCOOKIES 32
 #define MAXPIECES 4
@@ -61,6 +62,8 @@ struct model {
 	uint16_t posted, published, taken, seen;
 	uint16_t device_used;		/* where an honest device goes on */
 	int broken, scribbled, restarted;
+	uint16_t heads[SIZE];		/* what the driver wrote last, where the
+					 * device has trampled on it since */
 	int order[NCOOKIES];		/* enqueued, in order */
 	unsigned int norder;
 };
@@ -233,10 +236,25 @@ enqueue_result(unsigned int npieces, unsigned int segs, unsigned int *ndesc)
 	return *ndesc > r->m.nfree ? ENOBUFS : 0;
 }
 
+static uint16_t *
+avail_ring(void)
+{
+	return (uint16_t *)port_dma_kva(r->rig.rg_queues[0].rq_place.qp_driver,
+	    4 + 2 * SIZE) + 2;
+}
+
+/* An entry that is right already the driver does not write again. */
+static uint16_t
+avail_entry(unsigned int slot)
+{
+	uint16_t head = avail_ring()[slot];
+
+	return head & TRAMPLED ? r->m.heads[slot] : head;
+}
+
 static void
 driver_enqueue(void)
 {
-	const struct pv_queue_place *qp = &r->rig.rg_queues[0].rq_place;
 	struct pv_piece pcs[MAXPIECES];
 	unsigned int i, n = 1 + draw(MAXPIECES), nout = draw(n + 1), ndesc;
 	struct cookie *c = r->m.cookies;
@@ -256,8 +274,7 @@ driver_enqueue(void)
 	must(pv_virtq_enqueue(r->vq, pcs, nout, n - nout, c) == want);
 	if (want != 0)
 		return;
-	memcpy(&c->head, (char *)port_dma_kva(qp->qp_driver, 4 + 2 * SIZE) +
-	    4 + 2 * (r->m.posted % SIZE), 2);
+	c->head = avail_entry(r->m.posted % SIZE);
 	holds(RULE_PRIVATE, c->head < SIZE && r->m.owner[c->head] == 0);
 	r->m.owner[c->head] = (int)(c - r->m.cookies) + 1;
 	c->state = ENQUEUED;
@@ -435,11 +452,16 @@ static void
 device_tramples(void)
 {
 	const struct pv_queue_place *qp = &r->rig.rg_queues[0].rq_place;
+	unsigned int i;
 
 	if (r->cf->shadow)
 		return;
+	for (i = 0; i < SIZE; i++)
+		r->m.heads[i] = avail_entry(i);
 	scribble(port_dma_kva(qp->qp_desc, 16 * SIZE), 16 * SIZE);
 	scribble(port_dma_kva(qp->qp_driver, 4 + 2 * SIZE), 4 + 2 * SIZE);
+	for (i = 0; i < SIZE; i++)
+		avail_ring()[i] |= TRAMPLED;
 	r->m.scribbled = 1;
 }
 
