@@ -421,8 +421,9 @@ pair_reset_tx(struct if_pair *ip)
 	error = pv_net_resume_tx(net, ip->ip_queue);
 	if (error)
 		return error;
+	iftx_drain(ip, false);	/* what came while others ran */
 	ip->ip_txintr = false;
-	ifremote_free(ip);
+	/* In its memory: handlers on the task's CPU may still signal it. */
 	(void)ifremote_start(ip);
 	ip->ip_if->if_counters.ic_queues++;
 	klog(LOG_WARN, "%s: queue %u sends nothing any more: reset alone",

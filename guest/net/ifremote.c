@@ -169,27 +169,34 @@ power_of_two(unsigned int n)
 static int
 remote_alloc(struct if_pair *ip)
 {
-	unsigned int n = power_of_two(ip->ip_pool->rp_nslots), i;
+	unsigned int n = power_of_two(ip->ip_pool->rp_nslots);
 	struct if_remote *rm = kzalloc(sizeof(*rm));
-	void **slot;
 
 	if (rm == NULL)
 		return ENOMEM;
 	ip->ip_remote = rm;
-	slot = kmalloc(2 * (n + IF_REMOTE_TX) * sizeof(*slot));
-	rm->rm_slots = slot;
+	rm->rm_slots = kmalloc(2 * (n + IF_REMOTE_TX) * sizeof(*rm->rm_slots));
 	rm->rm_frames = kzalloc(IF_REMOTE_TX * sizeof(*rm->rm_frames));
-	if (slot == NULL || rm->rm_frames == NULL)
-		return ENOMEM;
+	return rm->rm_slots == NULL || rm->rm_frames == NULL ? ENOMEM : 0;
+}
+
+/* Empty, all frames free. */
+static void
+remote_init(struct if_pair *ip)
+{
+	unsigned int n = power_of_two(ip->ip_pool->rp_nslots), i;
+	struct if_remote *rm = ip->ip_remote;
+	void **slot = rm->rm_slots;
+
 	spsc_init(&rm->rm_received, slot, n);
 	spsc_init(&rm->rm_back, slot + n, n);
 	spsc_init(&rm->rm_out, slot + 2 * n, IF_REMOTE_TX);
 	spsc_init(&rm->rm_sent, slot + 2 * n + IF_REMOTE_TX, IF_REMOTE_TX);
+	rm->rm_free = NULL;
 	for (i = 0; i < IF_REMOTE_TX; i++) {
 		rm->rm_frames[i].tf_next = rm->rm_free;
 		rm->rm_free = &rm->rm_frames[i];
 	}
-	return 0;
 }
 
 void
@@ -213,8 +220,9 @@ ifremote_start(struct if_pair *ip)
 
 	if (cpu == 0)
 		return ENXIO;
-	error = remote_alloc(ip);
+	error = ip->ip_remote == NULL ? remote_alloc(ip) : 0;
 	if (error == 0) {
+		remote_init(ip);
 		ip->ip_remote->rm_task.tk_fn = run;
 		ip->ip_remote->rm_task.tk_arg = ip;
 		ip->ip_remote->rm_task.tk_cpu = cpu;

@@ -138,6 +138,15 @@ event_signal(struct event *ev)
 	kicks++;
 }
 
+static bool reset_queues;		/* netreset=queue */
+
+bool
+cmdline_is(const char *name, const char *value)
+{
+	return reset_queues && strcmp(name, "netreset") == 0 &&
+	    strcmp(value, "queue") == 0;
+}
+
 uint64_t
 cmdline_get_number(const char *name, uint64_t otherwise)
 {
@@ -212,7 +221,7 @@ static struct {
 	void *done[RING];
 	unsigned int ndone;
 	int running, stop_error, broken, mtu_busy, refuse;
-	int attached, detach_error;
+	int attached, detach_error, tx_stopped;
 	void (*commanded)(void);	/* a command is under way */
 	unsigned int queue;		/* of the pair that all this is */
 	unsigned int announced;
@@ -292,6 +301,29 @@ pv_net_start(struct pv_net *sc)
 		return EBUSY;
 	dev.running = 1;
 	return dev.refuse;
+}
+
+int
+pv_net_reset_tx(struct pv_net *sc, unsigned int queue)
+{
+	(void)sc;
+	assert_int_equal(queue, dev.queue);
+	dev.tx_stopped = 1;
+	if (dev.commanded != NULL)
+		dev.commanded();
+	return 0;
+}
+
+int
+pv_net_resume_tx(struct pv_net *sc, unsigned int queue)
+{
+	(void)sc;
+	assert_int_equal(queue, dev.queue);
+	assert_int_equal(dev.nsent + dev.ndone, 0);
+	if (dev.commanded != NULL)
+		dev.commanded();
+	dev.tx_stopped = 0;
+	return 0;
 }
 
 int

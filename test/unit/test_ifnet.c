@@ -771,6 +771,66 @@ another_cpu_lets_go(void **state)
 	cpus = 1;
 }
 
+static struct pbuf *meanwhile;
+
+static void
+send_meanwhile(void)
+{
+	assert_int_equal(ifp->if_netif.linkoutput(&ifp->if_netif, meanwhile),
+	    ERR_OK);
+}
+
+/* What is sent while the reset is awaited is sent after it, too. */
+static void
+a_hung_queue_of_another_cpu_is_reset_alone(void **state)
+{
+	uint8_t *u = ipv4_frame(100, 17);
+	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 114, PBUF_RAM);
+	unsigned int i;
+
+	(void)state;
+	cpus = 2;
+	reset_queues = true;
+	dev.info.ni_maxpairs = 2;
+	up();
+	while (other_runs())
+		now_ms++;
+	dev.queue = 1;
+	dev.info.ni_pairs = ifp->if_sendpairs = 2;
+	for (i = 0; (tx_flow(u, 114) * 0x9e3779b1u) >> 31 == 0; i++)
+		u[34] = (uint8_t)i;
+	pbuf_take(p, u, 114);
+	ifp->if_netif.linkoutput(&ifp->if_netif, p);
+	if_flush(ifp);
+	other_runs();
+	assert_int_equal(dev.nsent, 1);
+	dev.stalled_ns = IF_HUNG_NS + 1;
+	if_watch(ifp);
+	other_runs();
+	dev.stalled_ns = 0;
+	meanwhile = p;
+	dev.commanded = send_meanwhile;
+	if_service(ifp);
+	dev.commanded = NULL;
+	assert_int_equal(ifp->if_counters.ic_resets, 0);
+	assert_int_equal(ifp->if_counters.ic_queues, 1);
+	assert_int_equal(ifp->if_counters.ic_tx_again, 3);
+	if_flush(ifp);
+	other_runs();
+	assert_int_equal(dev.nsent, 3);
+	dev_complete();
+	task_signal(other_task);
+	other_runs();
+	if_poll(ifp);
+	assert_int_equal(if_outstanding(ifp), 0);
+	assert_int_equal(p->ref, 1);
+	pbuf_free(p);
+	free(u);
+	down();
+	reset_queues = false;
+	cpus = 1;
+}
+
 /* Without a CPU for it the stack's serves the pair. */
 static void
 a_pair_without_a_cpu_is_served(void **state)
@@ -979,6 +1039,7 @@ main(void)
 		T(longer_buffers_need_a_restart),
 		T(another_cpu_serves_its_pair),
 		T(another_cpu_lets_go),
+		T(a_hung_queue_of_another_cpu_is_reset_alone),
 		T(a_pair_without_a_cpu_is_served),
 		T(queued_frames_are_sent_after_a_reset),
 		T(a_queue_that_hangs_is_reset),
