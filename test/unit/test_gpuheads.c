@@ -2688,6 +2688,25 @@ streams_that_are_too_long(void **state)
 	port_buf_free(buf);
 }
 
+/* A blob's frame is empty, but a host may refuse to show it. */
+static void
+what_the_port_will_draw_is_not_sent(void **state)
+{
+	unsigned int blob;
+
+	for (blob = 0; blob < 2; blob++) {
+		setup(state);
+		params.gp_drawn = 1;
+		port.po_shadow = 1;
+		if (blob)
+			rig.rg_offered |= G(RESOURCE_BLOB);
+		assert_int_equal(try_attach(), 0);
+		assert_int_equal(count(0x104), blob);
+		assert_int_equal(count(0x105), 0);
+		detach();
+	}
+}
+
 static void
 blobs_that_are_none(void **state)
 {
@@ -2805,6 +2824,7 @@ main(void)
 		T(nobody_is_interrupted_for_nothing),
 		T(a_stop_that_is_not_confirmed_takes_nothing),
 		T(streams_that_are_too_long),
+		T(what_the_port_will_draw_is_not_sent),
 		T(blobs_that_are_none),
 	};
 

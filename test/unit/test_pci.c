@@ -144,7 +144,6 @@ test_region_0_is_one_too(void **state)
 static void
 test_regions_without_end_are_so_many(void **state)
 {
-	struct pv_shm shm;
 	unsigned int i, at;
 
 	(void)state;
@@ -155,9 +154,7 @@ test_regions_without_end_are_so_many(void **state)
 		at += 4;
 		set32(at, 0x08100009);
 	}
-	assert_int_equal(stand_attach(&stand), 0);
-	assert_int_equal(pv_virtio_shm(dev, 1, &shm), ENXIO);
-	assert_int_equal(stand_finish(&stand), 0);
+	assert_int_equal(regions(PV_PCI_MAXREGIONS), 1u << 7);
 }
 
 /* At the end of the configuration space, which is not read beyond. */

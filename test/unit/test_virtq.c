@@ -2122,6 +2122,7 @@ test_an_interrupt_comes_after_so_many(void **state)
 {
 	struct pv_used us;
 	unsigned int first, i;
+	uint8_t b[2];
 
 	(void)state;
 	begin_kind(STAND_PCI);
@@ -2130,6 +2131,10 @@ test_an_interrupt_comes_after_so_many(void **state)
 			post(i);
 		pv_virtq_publish(vq);
 		assert_int_equal(pv_virtq_intr_delay(vq, 3), 0);
+		if (kind_of_ring & PV_F_BIT(PV_F_RING_PACKED)) {
+			port_dma_read(stand.st_fd.fd_queues[0].fq_driver, b, 2);
+			assert_true((wire_get(b, 2) & 0x7fff) < QSIZE);
+		}
 		for (i = 0; i < 3; i++) {
 			ninterrupts = 0;
 			device_fills('d', 1);
@@ -2171,10 +2176,10 @@ test_moderation_leaves_the_device_something(void **state)
 static void
 test_a_piece_of_4_gib_is_refused(void **state)
 {
-	struct pv_piece pc;
+	struct pv_piece pc, pcs[2];
 	bus_size_t was;
 	unsigned int n;
-	void *cookie;
+	void *cookie, *cookies[2];
 
 	(void)state;
 	if (getenv("PARAVANE_BENCH") != NULL)
@@ -2189,6 +2194,14 @@ test_a_piece_of_4_gib_is_refused(void **state)
 	assert_int_equal(pv_virtq_enqueue_batch(vq, &pc, &cookie, 1, 1, &n),
 	    EINVAL);
 	assert_int_equal(n, 0);
+	assert_int_equal(pv_virtq_enqueue(vq, &pc, 1, 0, bufs[0]), EINVAL);
+	/* Nor where the one before it was in the same segment. */
+	pcs[0] = piece(0, 0, 16);
+	pcs[1] = pc;
+	cookies[0] = cookies[1] = bufs[0];
+	assert_int_equal(pv_virtq_enqueue_batch(vq, pcs, cookies, 2, 1, &n),
+	    EINVAL);
+	assert_int_equal(n, 1);
 	bufs[0]->pb_map->dm_mapsize = was;
 	bufs[0]->pb_map->dm_segs[0].ds_len = was;
 	finish();

@@ -28,6 +28,38 @@ static struct port_buf *buf;
 static int cookies[SIZE];
 static struct rig_chain chains[SIZE];
 
+/* The two ways to take a used buffer have each its own short way. */
+static bool by_batches;
+static uint64_t also;			/* features */
+
+static int
+one_at_a_time(void **state)
+{
+	(void)state;
+	by_batches = false;
+	also = 0;
+	return 0;
+}
+
+static int
+several_at_a_time(void **state)
+{
+	(void)state;
+	by_batches = true;
+	also = 0;
+	return 0;
+}
+
+/* And those of chains that are never long. */
+static int
+several_with_tables(void **state)
+{
+	(void)state;
+	by_batches = true;
+	also = PV_F_BIT(PV_F_INDIRECT_DESC);
+	return 0;
+}
+
 static void
 begin(uint64_t features, enum pv_virtq_policy policy)
 {
@@ -39,7 +71,7 @@ begin(uint64_t features, enum pv_virtq_policy policy)
 
 	port_reset();
 	rig_new(&rig, PV_TYPE_ENTROPY);
-	rig.rg_offered |= features;
+	rig.rg_offered |= features | also;
 	assert_int_equal(pv_virtio_negotiate(rig_init(&rig), &none, NULL), 0);
 	assert_true(pv_virtio_has(&rig.rg_dev, PV_F_RING_PACKED) ==
 	    ((features & PACKED) != 0));
@@ -85,25 +117,6 @@ post(unsigned int n, unsigned int pieces, int in)
 	pv_virtq_publish(vq);
 	for (i = 0; i < n; i++)
 		assert_int_equal(rig_take(&rig, 0, &chains[i]), 1);
-}
-
-/* The two ways to take a used buffer have each its own short way. */
-static bool by_batches;
-
-static int
-one_at_a_time(void **state)
-{
-	(void)state;
-	by_batches = false;
-	return 0;
-}
-
-static int
-several_at_a_time(void **state)
-{
-	(void)state;
-	by_batches = true;
-	return 0;
 }
 
 static int
@@ -422,7 +435,8 @@ wishes_that_were_not_agreed(void **state)
 
 #define T(f)								\
 	cmocka_unit_test_setup(f, one_at_a_time),			\
-	{ "batches: " #f, f, several_at_a_time, NULL, NULL }
+	{ "batches: " #f, f, several_at_a_time, NULL, NULL },		\
+	{ "tables: " #f, f, several_with_tables, NULL, NULL }
 
 int
 main(void)
