@@ -140,7 +140,7 @@ test_region_0_is_one_too(void **state)
 	assert_int_equal(regions(1), 1);
 }
 
-/* More of them than a list has room for, each within the one before. */
+/* More of them than a list has room for, each within the one before it. */
 static void
 test_regions_without_end_are_so_many(void **state)
 {
@@ -154,7 +154,7 @@ test_regions_without_end_are_so_many(void **state)
 		at += 4;
 		set32(at, 0x08100009);
 	}
-	assert_int_equal(regions(PV_PCI_MAXREGIONS), 1u << 7);
+	assert_int_equal(regions(PV_PCI_MAXREGIONS), 0);
 }
 
 /* At the end of the configuration space, which is not read beyond. */
