@@ -363,12 +363,14 @@ pv_net_stalled_ns(struct pv_net *sc, unsigned int queue)
 		return 0;
 	tq = &sc->sc_pairs[queue].np_tx;
 	used = pv_virtq_counters(tq->tq_vq)->qc_used;
-	if (used != tq->tq_used || tq->tq_since_ns == 0 ||
-	    pv_virtq_outstanding(tq->tq_vq) == 0 ||
+	if (pv_virtq_outstanding(tq->tq_vq) == 0 ||
 	    pv_virtq_pending(tq->tq_vq)) {
+		tq->tq_since_ns = 0;
+		return 0;
+	}
+	if (used != tq->tq_used || tq->tq_since_ns == 0) {
 		tq->tq_used = used;
 		tq->tq_since_ns = now;
-		return 0;
 	}
 	return now - tq->tq_since_ns;
 }
