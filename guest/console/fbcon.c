@@ -35,7 +35,6 @@ struct fbcon {
 	uint64_t	 fc_drawn;		/* when, since the start */
 	int		 fc_panicked;
 	int		 fc_painted;		/* has drawn, and said so */
-	int		 fc_whole;		/* the device has nothing yet */
 };
 
 /* Where a pointer is, in parts of 65536 of the display. */
@@ -164,9 +163,6 @@ fbcon_flush(struct console *con)
 	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0)
 		return;
 	fc->fc_drawn = uptime_ns();
-	if (fc->fc_whole)
-		fbcon_damage(fc, 0, 0, gg.gg_width, gg.gg_height);
-	fc->fc_whole = 0;
 	fbcon_present(fc, fb);
 	if (fc->fc_painted || panicking())
 		return;
@@ -269,7 +265,6 @@ fbcon_open(struct pv_gpu *gpu, unsigned int head, struct pv_gpu_fb *fb,
 		return error;
 	if (blank && fc->fc_mem != NULL)
 		term_blank(&fc->fc_term);
-	fc->fc_whole = blank;
 	/* Only the first head of a display is told of. */
 	fc->fc_painted = fbcon_has(gpu);
 	fc->fc_gpu = gpu;

@@ -106,9 +106,8 @@ struct pv_gpu;
  * thread.
  *
  * fbcon_attach		A text console on each head of a display, which is
- *			running. blank: its pixels are fbcon_colour, and the
- *			device has none of them. Errors: ENOMEM, EBUSY another
- *			one has it.
+ *			running. blank: its pixels are fbcon_colour, all sent.
+ *			Errors: ENOMEM, EBUSY another one has it.
  * fbcon_colour		What the pixels of a display that it will draw on are to
  *			be; 0: it would have no console.
  * fbcon_changed	A call of pv_gpu_changed returned 1: heads may have

@@ -92,11 +92,11 @@ gpu_attach(struct virtio_dev *vg)
 	    ~(uint64_t)PAGE_MASK;
 	params.gp_heads = FBCON_HEADS;
 	params.gp_colour = fbcon_colour();
-	params.gp_drawn = params.gp_colour != 0;
+	params.gp_nowait = 1;
 	error = pv_gpu_attach(gpu, &vg->vg_virtio, &cb, vg, &params);
 	if (error != 0)
 		return error;
-	error = fbcon_attach(gpu, params.gp_drawn);
+	error = fbcon_attach(gpu, params.gp_colour != 0);
 	if (error != 0)
 		klog(LOG_DEBUG, "%s: no text console, error %d", vg->vg_name,
 		    error);

@@ -105,11 +105,9 @@ struct pv_gpu_params {
 	uint64_t gp_deny;		/* features to leave, as a mask */
 	unsigned int gp_heads;		/* to drive at most; 0: 1 */
 	int gp_3d;			/* take VIRGL and CONTEXT_INIT */
-	int gp_drawn;			/* the port draws each new framebuffer
-					 * of a head whole and flushes it: no
-					 * blank frame is sent before */
-	uint32_t gp_colour;		/* all pixels of those until then; 0:
-					 * all bytes 0 */
+	int gp_nowait;			/* a head's new framebuffer is sent, and
+					 * not waited for */
+	uint32_t gp_colour;		/* all its pixels then; 0: all bytes 0 */
 };
 
 struct pv_gpu_geometry {
@@ -222,9 +220,9 @@ struct pv_gpu {
  * As pv_net_attach. Asks for the displays, takes the first enabled one (if none
  * is, scanout 0 at gp_width x gp_height, and waits for a change), and with
  * gp_heads the next ones; allocates for each a framebuffer (in segments, of
- * gp_colour), creates the resource, attaches the backing, sets the scanout and,
- * unless gp_drawn, flushes it. Commands are waited for, each at most five
- * seconds. Errors: those of negotiation and queues; ENOMEM; ETIMEDOUT; EIO the
+ * gp_colour), creates the resource, attaches the backing, sets the scanout and
+ * flushes it. Commands are waited for (but for the last with gp_nowait), each at
+ * most five seconds. Errors: those of negotiation and queues; ENOMEM; ETIMEDOUT; EIO the
  * device answered with an error (the log names the command and the error) or
  * broke.
  * On error nothing stays allocated. Context: thread.

@@ -190,8 +190,8 @@ gpu_whole(const struct pv_gpu_fb *fb)
 }
 
 /*
- * Show the whole of a framebuffer that the device knows. What the port is about
- * to draw is not sent twice; a blob is not sent at all, but may be refused.
+ * Show the whole of a framebuffer that the device knows. A blob may be refused,
+ * so that is waited for.
  */
 static int
 gpu_show_whole(struct pv_gpu *sc, unsigned int i, struct pv_gpu_fb *fb)
@@ -201,8 +201,9 @@ gpu_show_whole(struct pv_gpu *sc, unsigned int i, struct pv_gpu_fb *fb)
 	int error;
 
 	error = gpu_set_scanout(sc, i, fb, &whole);
-	if (error == 0 && (!sc->sc_params.gp_drawn || fb->fb_blob))
-		error = gpu_flush_whole(sc, fb);
+	if (error == 0)
+		error = gpu_flush_whole(sc, fb,
+		    !sc->sc_params.gp_nowait || fb->fb_blob);
 	if (error)
 		return error;
 	head->gh_shown = fb;
@@ -326,7 +327,7 @@ gpu_suspend(struct pv_gpu *sc, struct pv_gpu_head *head)
 	if (head->gh_enabled)
 		head->gh_seen = 1;
 	return was && !head->gh_suspended ?
-	    gpu_flush_whole(sc, head->gh_shown) : 0;
+	    gpu_flush_whole(sc, head->gh_shown, 1) : 0;
 }
 
 /* What a head that is to be driven needs. 1: a new generation; or -error. */
@@ -428,7 +429,7 @@ gpu_restore_heads(struct pv_gpu *sc)
 			continue;
 		error = gpu_set_scanout(sc, i, head->gh_shown, &head->gh_rect);
 		if (error == 0)
-			error = gpu_flush_whole(sc, head->gh_shown);
+			error = gpu_flush_whole(sc, head->gh_shown, 1);
 	}
 	if (error == 0)
 		gpu_cursor_restore(sc);

@@ -310,29 +310,42 @@ gpu_flush_begin(struct pv_gpu *sc, const struct pv_gpu_rect *rect,
 	return gpu_present(sc, fb, gpu_seen(sc, fb), fence);
 }
 
-/* Wait for room, and for the end; what was under way before is none of ours. */
+/* Wait for room. */
+static int
+gpu_present_wait(struct pv_gpu *sc, struct pv_gpu_fb *fb, int seen,
+    uint64_t *fence)
+{
+	int error;
+
+	while ((error = gpu_present(sc, fb, seen, fence)) == EBUSY) {
+		error = gpu_wait_jobs(sc);
+		if (error)
+			return error;
+	}
+	return error;
+}
+
+/* And for the end; what was under way before is none of ours. */
 static int
 gpu_flush_wait(struct pv_gpu *sc, struct pv_gpu_fb *fb, int seen)
 {
 	uint64_t fence;
 	int error;
 
-	while ((error = gpu_present(sc, fb, seen, &fence)) == EBUSY) {
-		error = gpu_wait_jobs(sc);
-		if (error)
-			return error;
-	}
+	error = gpu_present_wait(sc, fb, seen, &fence);
 	return error ? error : pv_gpu_fence_wait(sc, fence);
 }
 
 int
-gpu_flush_whole(struct pv_gpu *sc, struct pv_gpu_fb *fb)
+gpu_flush_whole(struct pv_gpu *sc, struct pv_gpu_fb *fb, int wait)
 {
 	const struct pv_gpu_rect whole = { 0, 0, fb->fb_width, fb->fb_height };
+	uint64_t fence;
 
 	fb->fb_damage.gd_n = 1;
 	fb->fb_damage.gd_rects[0] = whole;
-	return gpu_flush_wait(sc, fb, 1);
+	return wait ? gpu_flush_wait(sc, fb, 1) :
+	    gpu_present_wait(sc, fb, 1, &fence);
 }
 
 int

@@ -1021,6 +1021,8 @@ a_blob_is_shown_where_it_lies(void **state)
 
 	(void)state;
 	port.po_shadow = 1;
+	/* A blob's first flush is waited for all the same. */
+	params.gp_nowait = 1;
 	rig.rg_offered |= G(RESOURCE_BLOB);
 	assert_int_equal(try_attach(), 0);
 	pv_gpu_geometry(&gpu, &gg);
