@@ -2690,6 +2690,19 @@ streams_that_are_too_long(void **state)
 	port_buf_free(buf);
 }
 
+/* There is no list of memory that the device could be reading still. */
+static void
+hostile_silence_about_a_blob_without_memory(void **state)
+{
+	(void)state;
+	attach_3d(0);
+	mute = 1;
+	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &host_blob,
+	    NULL), ETIMEDOUT);
+	assert_int_equal(nbroken, 1);
+	detach_3d();
+}
+
 /* A blob's frame is empty, but a host may refuse to show it. */
 static void
 what_the_port_will_draw_is_not_sent(void **state)
@@ -2826,6 +2839,7 @@ main(void)
 		T(nobody_is_interrupted_for_nothing),
 		T(a_stop_that_is_not_confirmed_takes_nothing),
 		T(streams_that_are_too_long),
+		T(hostile_silence_about_a_blob_without_memory),
 		T(what_the_port_will_draw_is_not_sent),
 		T(blobs_that_are_none),
 	};

@@ -1956,6 +1956,11 @@ a_buffer_without_a_header_is_an_error_at_once(void **state)
 	assert_int_equal(rx[0].rx_flags & PV_NET_RX_ERROR, 0);
 	assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\0", &less, 1, rx), 1);
 	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
+	assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\1", two, 1, rx),
+	    1);
+	assert_int_equal(rx[0].rx_flags, 0);
+	assert_int_equal(deliver_in("\0\0\0\0\0\0\0\0\0\0\0", &less, 1, rx), 1);
+	assert_int_equal(rx[0].rx_flags, PV_NET_RX_ERROR);
 	/* Nor does it wait for the next one. */
 	rb = (struct pv_net_rxbuf){ { pb->pb_map, 0, 2000 }, pb->pb_va, pb };
 	assert_int_equal(pv_net_post(&net, 0, &rb, 1, &done), 0);
@@ -2073,6 +2078,21 @@ a_queue_that_goes_on_does_not_hang(void **state)
 	port_buf_free(pb[1]);
 }
 
+/* With as many pairs in use as before, of another number that there are. */
+static void
+a_control_queue_that_moves_is_found(void **state)
+{
+	(void)state;
+	up_pairs(BIT(MQ), 2, 3);
+	rig_put16(&rig, 8, 2);
+	ctrlq = 4;
+	restart();
+	assert_int_equal(ncmds, 1);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, 2);
+	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
 /* More than the driver takes from the ring at once. */
 static void
 all_that_was_sent_is_reclaimed(void **state)
@@ -2145,6 +2165,7 @@ main(void)
 		T(a_queue_that_hangs_is_taken_back),
 		T(hostile_configuration_is_read_bit_by_bit),
 		T(all_that_was_sent_is_reclaimed),
+		T(a_control_queue_that_moves_is_found),
 		T(frames_of_pieces),
 		T(attach_without_some_memory_receives),
 		T(what_was_several_has_a_length),

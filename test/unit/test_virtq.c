@@ -2242,6 +2242,7 @@ test_sizes_after_a_reset_are_judged(void **state)
 	stand.st_fd.fd_features |= PV_F_BIT(PV_F_RING_RESET);
 	begin();
 	assert_int_equal(pv_virtq_reset(vq), 0);
+	assert_int_equal(pv_virtq_publish(vq), 0);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		stand.st_fd.fd_queues[0].fq_max = cases[i].max;
 		stand.st_fd.fd_queues[0].fq_size = cases[i].max;
