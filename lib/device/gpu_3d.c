@@ -208,17 +208,19 @@ pv_gpu_resource_3d(struct pv_gpu *sc, struct pv_gpu_resource *gr,
 static int
 gpu_list_piece(const struct pv_piece *pc, uint8_t *entry, unsigned int *n)
 {
+	const bus_dma_segment_t *seg = pc->pc_map->dm_segs;
+	const bus_dma_segment_t *end = seg + pc->pc_map->dm_nsegs;
 	bus_size_t off = pc->pc_off, left = pc->pc_len, len;
-	bus_dma_segment_t *seg = pc->pc_map->dm_segs;
-	int i;
 
 	*n = 0;
-	for (i = 0; i < pc->pc_map->dm_nsegs && left > 0; i++, seg++) {
+	while (left > 0 && seg < end) {
 		if (off >= seg->ds_len) {
-			off -= seg->ds_len;
+			off -= (seg++)->ds_len;
 			continue;
 		}
 		len = seg->ds_len - off < left ? seg->ds_len - off : left;
+		if (len > GPU_ENTRY_MAX)
+			len = GPU_ENTRY_MAX;
 		if (entry != NULL) {
 			pv_dev_put64(entry + GPU_ENTRY_ADDR,
 			    seg->ds_addr + off);
@@ -226,7 +228,7 @@ gpu_list_piece(const struct pv_piece *pc, uint8_t *entry, unsigned int *n)
 			entry += GPU_ENTRYLEN;
 		}
 		left -= len;
-		off = 0;
+		off += len;
 		(*n)++;
 	}
 	return left == 0 && *n > 0 ? 0 : EINVAL;

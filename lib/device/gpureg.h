@@ -128,6 +128,7 @@
 #define GPU_ENTRY_ADDR		0	/* 64 */
 #define GPU_ENTRY_LENGTH	8	/* 32 */
 #define GPU_ENTRYLEN		16
+#define GPU_ENTRY_MAX		0xfffff000u	/* whole pages in 32 bits */
 
 /* GET_CAPSET_INFO, GET_CAPSET and their answers */
 #define GPU_CAPSET_INDEX	24	/* 32 */
