@@ -2682,8 +2682,10 @@ a_stop_that_is_not_confirmed_takes_nothing(void **state)
 	rig.rg_stuck = 1;
 	assert_int_equal(pv_gpu_stop(&gpu), ETIMEDOUT);
 	assert_int_equal(nposts, 0);
-	rig.rg_stuck = 0;
-	detach();
+	assert_int_equal(pv_gpu_detach(&gpu), ETIMEDOUT);
+	assert_int_equal(port_check_rules(), 0);
+	nkept = 0;
+	setup(state);
 }
 
 /* As a stream's length is told in 32 bits. */
