@@ -93,13 +93,20 @@ ring_desc_set(struct ring_desc *rd, uint64_t addr, uint32_t len,
 	    len);
 }
 
+/* mark: flags << 16 | id. */
+static inline void
+ring_packed_put(struct ring_desc *rd, uint64_t addr, uint32_t len,
+    uint32_t mark)
+{
+	rd->rd_addr = PV_LE64(addr);
+	rd->rd_rest = PV_LE64((uint64_t)mark << 32 | len);
+}
+
 static inline void
 ring_packed_set(struct ring_desc *rd, uint64_t addr, uint32_t len,
     unsigned int id, unsigned int flags)
 {
-	rd->rd_addr = PV_LE64(addr);
-	rd->rd_rest = PV_LE64((uint64_t)flags << 48 | (uint64_t)id << 32 |
-	    len);
+	ring_packed_put(rd, addr, len, flags << 16 | id);
 }
 
 /*

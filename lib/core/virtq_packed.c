@@ -110,34 +110,43 @@ enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
 	return 0;
 }
 
+/* in is known where this is compiled: once for each way. */
+ALWAYS_INLINE unsigned int
+put(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
+    unsigned int n, const unsigned int in)
+{
+	struct virtq_entry *const entries = vq->vq_entries;
+	struct ring_desc *desc = &vq->vq_desc[vq->vq_slot];
+	const uint16_t *id = &vq->vq_ids[vq->vq_slot];
+	const uint32_t flags = vq->vq_wrap | in * RING_DESC_F_WRITE;
+	const uint16_t *const end = id +
+	    virtq_fits(vq, n, virtq_room(vq), vq->vq_slot);
+	struct window w = { NULL, 0, 0, 0 };
+	uint32_t mark = head_flags(vq, flags) << 16;
+	uint32_t where = vq->vq_posted;
+
+	for (; id != end; id++, pc++, cookies++, desc++, where++) {
+		if (UNLIKELY(*cookies == NULL) ||
+		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
+			break;
+		ring_packed_put(desc, w.w_addr + pc->pc_off,
+		    (uint32_t)pc->pc_len, mark | *id);
+		virtq_entry_set(&entries[*id], *cookies, (uint32_t)pc->pc_len,
+		    in, where);
+		mark = flags << 16;
+	}
+	n = where - vq->vq_posted;
+	step(vq, &vq->vq_slot, &vq->vq_wrap, n);
+	vq->vq_room -= n;
+	vq->vq_posted = where;
+	return n;
+}
+
 static unsigned int
 run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, unsigned int in)
 {
-	struct virtq_entry *const entries = vq->vq_entries;
-	struct ring_desc *desc = &vq->vq_desc[vq->vq_slot];
-	const uint16_t *const ids = &vq->vq_ids[vq->vq_slot];
-	const unsigned int flags = vq->vq_wrap | in * RING_DESC_F_WRITE;
-	const uint32_t where = vq->vq_posted;
-	struct window w = { NULL, 0, 0, 0 };
-	unsigned int i, id, mark = head_flags(vq, flags);
-
-	n = virtq_fits(vq, n, virtq_room(vq), vq->vq_slot);
-	for (i = 0; i < n; i++, pc++, desc++) {
-		if (UNLIKELY(cookies[i] == NULL) ||
-		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
-			break;
-		id = ids[i];
-		ring_packed_set(desc, w.w_addr + pc->pc_off,
-		    (uint32_t)pc->pc_len, id, mark);
-		virtq_entry_set(&entries[id], cookies[i], (uint32_t)pc->pc_len,
-		    in, where + i);
-		mark = flags;
-	}
-	step(vq, &vq->vq_slot, &vq->vq_wrap, i);
-	vq->vq_room -= i;
-	vq->vq_posted = where + i;
-	return i;
+	return in ? put(vq, pc, cookies, n, 1) : put(vq, pc, cookies, n, 0);
 }
 
 /* One descriptor of the ring; the chain's head is held if nothing else is. */
@@ -367,7 +376,7 @@ batch_begin(struct pv_virtq *vq, struct told td)
 	error = used_check(vq, td.td_id, &len, td.td_flags);
 	if (error)
 		return error;
-	vq->vq_batch = vq->vq_entries[td.td_id].qe_where - vq->vq_used_idx + 1;
+	vq->vq_batch = td.td_id + 1;
 	vq->vq_batchlen = len;
 	return 0;
 }
@@ -385,7 +394,7 @@ take_in_order(struct pv_virtq *vq, struct told td, struct pv_used *us)
 		if (error)
 			return error;
 	}
-	len = --vq->vq_batch == 0 ? vq->vq_batchlen : virtq_inlen(vq, id);
+	len = virtq_batch_len(vq, id);
 	packed_release(vq, id);
 	virtq_finish(vq, id, len, us);
 	return 0;
@@ -441,29 +450,31 @@ take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, struct told *td,
 	const struct ring_packed *pd = desc_at(vq, slot);
 	uint16_t *const ids = &vq->vq_ids[slot];
 	struct virtq_entry *qe = &entries[slot];
-	unsigned int i;
+	unsigned int i, id = 0, flags = 0;
+	uint32_t len = 0;
 
 	for (i = 0; i < n; i++, us++, pd++, qe++) {
-		td->td_flags = ring_load16(&pd->pd_flags);
-		if ((td->td_flags & RING_DESC_F_BOTH) != wrap) {
+		flags = ring_load16(&pd->pd_flags);
+		if ((flags & RING_DESC_F_BOTH) != wrap) {
 			*error = EAGAIN;
 			break;
 		}
 		pv_barrier_consume(false);
-		td->td_id = ring_load16(&pd->pd_id);
-		td->td_len = ring_load32(&pd->pd_len);
-		if (ordered ? td->td_id != slot + i : td->td_id >= size)
+		id = ring_load16(&pd->pd_id);
+		len = ring_load32(&pd->pd_len);
+		if (ordered ? id != slot + i : id >= size)
 			break;
 		if (!ordered)
-			qe = &entries[td->td_id];
-		if (UNLIKELY(td->td_len >= qe->qe_limit))
+			qe = &entries[id];
+		if (UNLIKELY(len >= qe->qe_limit))
 			break;
 		us->us_cookie = qe->qe_cookie;
-		us->us_len = td->td_len;
+		us->us_len = len;
 		qe->qe_limit = 0;
 		if (!ordered)
-			ids[i] = (uint16_t)td->td_id;
+			ids[i] = (uint16_t)id;
 	}
+	*td = (struct told){ id, len, flags };
 	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, i);
 	virtq_used(vq, i);
 	return i;
@@ -522,21 +533,25 @@ take_ordered(struct pv_virtq *vq, struct pv_used *us)
 	return take_one(vq, us, true);
 }
 
-/* Up to n of a batch, but for its last, whose length the device has told. */
+/* Up to n of a batch. */
 static NOINLINE unsigned int
 take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
 {
+	const struct virtq_entry *last = &vq->vq_entries[vq->vq_batch - 1];
 	struct virtq_entry *qe = &vq->vq_entries[vq->vq_used_slot];
 	unsigned int i;
 
-	for (i = 0; i < n && i + 1 < vq->vq_batch && qe->qe_limit != 0; i++) {
+	for (i = 0; i < n && vq->vq_batch != 0 && qe->qe_limit != 0; i++) {
 		us->us_cookie = qe->qe_cookie;
 		us->us_len = qe->qe_limit - 1;
+		if (qe == last) {
+			us->us_len = vq->vq_batchlen;
+			vq->vq_batch = 0;
+		}
 		qe->qe_limit = 0;
 		us++;
 		qe++;
 	}
-	vq->vq_batch -= i;
 	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, i);
 	virtq_used(vq, i);
 	return i;
@@ -549,16 +564,21 @@ dequeue(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error,
 {
 	struct told td = { 0, 0, 0 };
 	unsigned int i = 0, got, most;
+	bool more;
 
 	if (UNLIKELY(virtq_is_dirty(vq)))
 		return dequeue_any(vq, us, n, error);
 	while (i < n) {
 		most = virtq_fits(vq, n - i, n - i, vq->vq_used_slot);
-		got = ordered && UNLIKELY(vq->vq_batch != 0) ?
-		    take_batch(vq, us + i, most) :
-		    take(vq, us + i, most, &td, error, ordered);
+		if (ordered && vq->vq_batch != 0) {
+			got = take_batch(vq, us + i, most);
+			more = got > 0;
+		} else {
+			got = take(vq, us + i, most, &td, error, ordered);
+			more = got == most;
+		}
 		i += got;
-		if (LIKELY(got == most))
+		if (LIKELY(more))
 			continue;
 		if (*error == 0)
 			*error = take_any(vq, td, us + i);

@@ -112,31 +112,40 @@ enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
 	return 0;
 }
 
+/* in is known where this is compiled: once for each way. */
+ALWAYS_INLINE unsigned int
+put(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
+    unsigned int n, const unsigned int in)
+{
+	struct ring_desc *const desc = vq->vq_desc;
+	struct virtq_entry *const entries = vq->vq_entries;
+	const unsigned int slot = vq->vq_posted & mask(vq);
+	const uint16_t *id = &vq->vq_ids[slot];
+	const uint16_t *const end = id +
+	    virtq_fits(vq, n, virtq_room(vq), slot);
+	struct window w = { NULL, 0, 0, 0 };
+	uint32_t where = vq->vq_posted;
+
+	for (; id != end; id++, pc++, cookies++, where++) {
+		if (UNLIKELY(*cookies == NULL) ||
+		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
+			break;
+		ring_desc_set(&desc[*id], w.w_addr + pc->pc_off,
+		    (uint32_t)pc->pc_len, in * RING_DESC_F_WRITE, 0);
+		virtq_entry_set(&entries[*id], *cookies, (uint32_t)pc->pc_len,
+		    in, where);
+	}
+	n = where - vq->vq_posted;
+	vq->vq_room -= n;
+	vq->vq_posted = where;
+	return n;
+}
+
 static unsigned int
 run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, unsigned int in)
 {
-	struct ring_desc *const desc = vq->vq_desc;
-	struct virtq_entry *const entries = vq->vq_entries;
-	const uint32_t where = vq->vq_posted;
-	const uint16_t *const ids = &vq->vq_ids[where & mask(vq)];
-	struct window w = { NULL, 0, 0, 0 };
-	unsigned int i, id;
-
-	n = virtq_fits(vq, n, virtq_room(vq), where & mask(vq));
-	for (i = 0; i < n; i++, pc++) {
-		if (UNLIKELY(cookies[i] == NULL) ||
-		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
-			break;
-		id = ids[i];
-		ring_desc_set(&desc[id], w.w_addr + pc->pc_off,
-		    (uint32_t)pc->pc_len, in * RING_DESC_F_WRITE, 0);
-		virtq_entry_set(&entries[id], cookies[i], (uint32_t)pc->pc_len,
-		    in, where + i);
-	}
-	vq->vq_posted = where + i;
-	vq->vq_room -= i;
-	return i;
+	return in ? put(vq, pc, cookies, n, 1) : put(vq, pc, cookies, n, 0);
 }
 
 static void
@@ -352,7 +361,7 @@ batch_begin(struct pv_virtq *vq, uint32_t id, uint32_t len)
 	ahead = (uint16_t)(vq->vq_entries[id].qe_where - vq->vq_used_idx);
 	if (ahead >= (uint16_t)(vq->vq_used_seen - vq->vq_used_idx))
 		return pv_virtio_break(vq->vq_dev, "used out of order");
-	vq->vq_batch = ahead + 1u;
+	vq->vq_batch = id + 1;
 	vq->vq_batchlen = len;
 	return 0;
 }
@@ -370,7 +379,7 @@ take_in_order(struct pv_virtq *vq, uint32_t id, uint32_t len,
 			return error;
 	}
 	id = vq->vq_ids[vq->vq_used_idx & mask(vq)];
-	len = --vq->vq_batch == 0 ? vq->vq_batchlen : virtq_inlen(vq, id);
+	len = virtq_batch_len(vq, id);
 	split_release(vq, id);
 	virtq_finish(vq, id, len, us);
 	return 0;
@@ -603,14 +612,10 @@ ordered_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 static NOINLINE unsigned int
 take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
 {
+	unsigned int most = (vq->vq_batch - 1 - vq->vq_used_idx) & mask(vq);
 	uint32_t id, len;
-	unsigned int got;
 
-	if (n > vq->vq_batch - 1)
-		n = vq->vq_batch - 1;
-	got = ordered_run(vq, us, n, &id, &len, false);
-	vq->vq_batch -= got;
-	return got;
+	return ordered_run(vq, us, n < most ? n : most, &id, &len, false);
 }
 
 static unsigned int

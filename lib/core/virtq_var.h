@@ -122,8 +122,8 @@ struct pv_virtq {
 	struct ring_used *vq_used;
 	uint32_t vq_used_idx;		/* chains that we took; split: the low
 					 * half is the next used entry */
-	uint32_t vq_batch;		/* IN_ORDER: chains left of it */
-	uint32_t vq_batchlen;		/* what its last chain's length is */
+	uint32_t vq_batch;		/* IN_ORDER: its last chain's id + 1 */
+	uint32_t vq_batchlen;		/* and that chain's length */
 	uint16_t vq_used_seen;		/* used index as last read and checked */
 	uint16_t vq_used_slot;		/* packed: where the next used is */
 	uint16_t vq_used_wrap;		/* RING_DESC_F_BOTH, or 0: its lap */
@@ -236,6 +236,16 @@ virtq_inlen(const struct pv_virtq *vq, unsigned int id)
 	uint32_t limit = vq->vq_entries[id].qe_limit;
 
 	return limit != 0 ? limit - 1 : virtq_saved(vq, id)->qs_inlen;
+}
+
+/* What the device wrote into the next chain of a batch, which its last ends. */
+static inline uint32_t
+virtq_batch_len(struct pv_virtq *vq, unsigned int id)
+{
+	if (id + 1 != vq->vq_batch)
+		return virtq_inlen(vq, id);
+	vq->vq_batch = 0;
+	return vq->vq_batchlen;
 }
 
 /*

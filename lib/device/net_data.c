@@ -230,7 +230,7 @@ net_tx_simple(const struct pv_net *sc, const struct pv_net_tx *tx,
 
 	if (tx->tx_npieces != 1 || !ALIGNED(hdr) || hdr == NULL ||
 	    pc->pc_len - PV_NET_ETHER_HDRLEN > sc->sc_mtu ||
-	    pc->pc_off < NET_HDRLEN || tx->tx_cookie == NULL)
+	    pc->pc_off < NET_HDRLEN)
 		return 0;
 	hdr = __builtin_assume_aligned(hdr, 4);
 	if (tx->tx_flags == 0)
@@ -644,30 +644,48 @@ net_rx_first(const struct pv_net *sc, struct net_rxq *rq,
 }
 
 /*
- * A frame of at most the MTU in one buffer, of which the header says nothing,
- * goes to rx. False: it is none such; *read is set if rq_hdr is its header.
+ * Up to n frames of at most the MTU in one buffer each, of which the header says
+ * nothing, go to rx: as far as there are such, and no other is in progress.
+ * *read is set if the next one's header is in rq_hdr.
  */
-static inline int
-net_rx_plain(struct pv_net *sc, struct net_rxq *rq, const struct pv_used *used,
-    struct pv_net_rx *rx, int *read)
+static unsigned int
+net_rx_plain(const struct pv_net *sc, struct net_rxq *rq,
+    const struct pv_used *used, unsigned int n, struct pv_net_rx *rx, int *read)
 {
-	struct net_slot *slot = used->us_cookie;
-	struct net_hdr *hd = &rq->rq_hdr;
+	const int merge = sc->sc_merge;
+	struct net_slot *slot;
+	const uint32_t *hdr;
+	uint32_t first, third;
+	uint64_t bytes = 0;
+	unsigned int i;
 
 	*read = 0;
 	if (rq->rq_nframe != 0 || rq->rq_skip != 0 ||
-	    sc->sc_hdrlen != NET_HDRLEN || !ALIGNED(slot->sl_va) ||
-	    used->us_len - (NET_HDRLEN + PV_NET_ETHER_HDRLEN) > sc->sc_mtu)
+	    sc->sc_hdrlen != NET_HDRLEN)
 		return 0;
-	net_rx_header(sc, slot->sl_va, hd);
-	*read = 1;
-	if ((hd->hd_word[0] & 0xffff) != 0 ||
-	    (sc->sc_merge && net_hdr_buffers(hd) != 1))
-		return 0;
-	net_rx_clear(rx, net_slot_put(rq, slot));
-	rx->rx_off = NET_HDRLEN;
-	rx->rx_len = used->us_len - NET_HDRLEN;
-	return 1;
+	for (i = 0; i < n; i++, used++, rx++) {
+		slot = used->us_cookie;
+		if (!ALIGNED(slot->sl_va) || used->us_len -
+		    (NET_HDRLEN + PV_NET_ETHER_HDRLEN) > sc->sc_mtu)
+			break;
+		hdr = __builtin_assume_aligned(slot->sl_va, 4);
+		first = ring_load32(hdr);
+		third = ring_load32(hdr + 2);
+		if ((first & 0xffff) != 0 ||
+		    (merge && third >> 16 != 1)) {
+			rq->rq_hdr = (struct net_hdr){ .hd_word = { first,
+			    ring_load32(hdr + 1), third } };
+			*read = 1;
+			break;
+		}
+		net_rx_clear(rx, net_slot_put(rq, slot));
+		rx->rx_off = NET_HDRLEN;
+		rx->rx_len = used->us_len - NET_HDRLEN;
+		bytes += rx->rx_len;
+	}
+	rq->rq_frames += i;
+	rq->rq_bytes += bytes;
+	return i;
 }
 
 /*
@@ -765,19 +783,19 @@ net_rx_run(struct pv_net *sc, struct net_rxq *rq, struct pv_net_rx *rx,
     unsigned int n, int *error)
 {
 	struct pv_used used[NET_BATCH];
-	unsigned int i, taken, given = 0;
-	uint64_t frames = 0, bytes = 0;
+	unsigned int i, got, taken, given = 0;
 	int read;
 
 	if (n > NET_BATCH)
 		n = NET_BATCH;
 	*error = pv_virtq_dequeue_batch(rq->rq_vq, used, n, &taken);
 	for (i = 0; i < taken; i++) {
-		if (net_rx_plain(sc, rq, &used[i], rx + given, &read)) {
-			bytes += rx[given++].rx_len;
-			frames++;
-			continue;
-		}
+		got = net_rx_plain(sc, rq, used + i, taken - i, rx + given,
+		    &read);
+		i += got;
+		given += got;
+		if (i == taken)
+			break;
 		given += net_rx_take(sc, rq, &used[i], taken - i - 1,
 		    rx + given, read);
 		if (net_rx_whole(rq)) {
@@ -786,8 +804,6 @@ net_rx_run(struct pv_net *sc, struct net_rxq *rq, struct pv_net_rx *rx,
 			given += n;
 		}
 	}
-	rq->rq_frames += frames;
-	rq->rq_bytes += bytes;
 	return given;
 }
 

@@ -26,9 +26,8 @@
 	PV_F_BIT(PV_NET_F_HOST_USO) | PV_F_BIT(PV_NET_F_MRG_RXBUF))
 
 struct buffer {
-	struct pv_piece bf_whole;
+	struct pv_net_rxbuf bf_rx;
 	struct pv_piece bf_frame;
-	uint8_t *bf_va;
 };
 
 static struct shmem memory;
@@ -38,24 +37,27 @@ static struct buffer buffers[BUFFERS];
 static struct buffer *spare[BUFFERS];
 static unsigned int nspare;
 static unsigned int length;
+static struct pv_net_tx sent[BURST];	/* what is the same in all stays */
 
+/* All lie in one map, as DPDK's in one area. */
 static const char *
 make_buffers(void)
 {
-	uint8_t *va = shmem_alloc(&memory, BUFFERS * BUFFER, 4096);
+	const bus_size_t len = BUFFERS * BUFFER;
+	uint8_t *va = shmem_alloc(&memory, len, 4096);
+	bus_dmamap_t map;
 	struct buffer *bf;
 
-	if (va == NULL)
+	if (va == NULL || bus_dmamap_create(&memory.sm_tag, len, 1, len, 0, 0,
+	    &map) != 0 || bus_dmamap_load(&memory.sm_tag, map, va, len, NULL,
+	    0) != 0)
 		return "no memory";
-	for (bf = buffers; bf < &buffers[BUFFERS]; bf++, va += BUFFER) {
-		bf->bf_va = va;
-		if (bus_dmamap_create(&memory.sm_tag, BUFFER, 1, BUFFER, 0, 0,
-		    &bf->bf_whole.pc_map) != 0 ||
-		    bus_dmamap_load(&memory.sm_tag, bf->bf_whole.pc_map, va,
-		    BUFFER, NULL, 0) != 0)
-			return "no map";
-		bf->bf_whole.pc_len = BUFFER;
-		bf->bf_frame.pc_map = bf->bf_whole.pc_map;
+	for (bf = buffers; bf < &buffers[BUFFERS]; bf++) {
+		bf->bf_rx.rb_va = va + (bf - buffers) * BUFFER;
+		bf->bf_rx.rb_cookie = bf;
+		bf->bf_rx.rb_piece = (struct pv_piece){ map,
+		    (bus_size_t)(bf - buffers) * BUFFER, BUFFER };
+		bf->bf_frame.pc_map = map;
 		spare[nspare++] = bf;
 	}
 	return NULL;
@@ -72,15 +74,23 @@ post(unsigned int n)
 		n = nspare;
 	if (n > BURST)
 		n = BURST;
-	for (i = 0; i < n; i++) {
-		struct buffer *bf = spare[nspare - 1 - i];
-
-		rb[i].rb_piece = bf->bf_whole;
-		rb[i].rb_va = bf->bf_va;
-		rb[i].rb_cookie = bf;
-	}
+	for (i = 0; i < n; i++)
+		rb[i] = spare[nspare - 1 - i]->bf_rx;
 	pv_net_post(&net, 0, rb, n, &taken);
 	nspare -= taken;
+}
+
+/* Nothing is merged: each frame begins behind the header. */
+static void
+prepare(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < BUFFERS; i++)
+		buffers[i].bf_frame.pc_off = buffers[i].bf_rx.rb_piece.pc_off +
+		    pv_net_hdrlen(&net);
+	for (i = 0; i < BURST; i++)
+		sent[i].tx_npieces = 1;
 }
 
 static const char *
@@ -123,6 +133,7 @@ ours_open(const struct front_params *fp)
 		return "packed rings are not negotiated";
 	if (fp->fp_in_order && !pv_virtio_has(&device, PV_F_IN_ORDER))
 		return "in order is not negotiated";
+	prepare();
 	pv_net_rx_intr(&net, 0, 0);
 	pv_net_tx_intr(&net, 0, 0);
 	for (i = 0; i < fp->fp_size; i += BURST)
@@ -139,66 +150,59 @@ reclaim(void)
 		nspare += n;
 }
 
+static inline void
+put_frame(struct pv_net_tx *tx, struct buffer *bf, unsigned int len)
+{
+	bf->bf_frame.pc_len = len;
+	tx->tx_pieces = &bf->bf_frame;
+	tx->tx_hdr = bf->bf_rx.rb_va;
+	tx->tx_cookie = bf;
+}
+
 /* What is not taken is spare. */
 static unsigned int
-transmit(const struct pv_net_tx *tx, unsigned int n)
+transmit(unsigned int n)
 {
 	unsigned int i, taken;
 
-	pv_net_transmit(&net, 0, tx, n, &taken);
+	pv_net_transmit(&net, 0, sent, n, &taken);
 	for (i = taken; i < n; i++)
-		spare[nspare++] = tx[i].tx_cookie;
+		spare[nspare++] = sent[i].tx_cookie;
 	return taken;
 }
 
 static unsigned int
 ours_send(unsigned int n)
 {
-	struct pv_net_tx tx[BURST];
-	unsigned int i, hdrlen = pv_net_hdrlen(&net);
+	unsigned int i;
 
 	reclaim();
-	memset(tx, 0, sizeof(tx));
 	if (n > nspare)
 		n = nspare;
 	for (i = 0; i < n; i++) {
 		struct buffer *bf = spare[--nspare];
 
-		bf->bf_frame.pc_off = hdrlen;
-		bf->bf_frame.pc_len = length;
-		memcpy(bf->bf_va + hdrlen,
+		memcpy((uint8_t *)bf->bf_rx.rb_va + pv_net_hdrlen(&net),
 		    "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
-		tx[i].tx_pieces = &bf->bf_frame;
-		tx[i].tx_npieces = 1;
-		tx[i].tx_hdr = bf->bf_va;
-		tx[i].tx_cookie = bf;
+		put_frame(&sent[i], bf, length);
 	}
-	return transmit(tx, n);
+	return transmit(n);
 }
 
 static unsigned int
 ours_round(void)
 {
-	static struct pv_net_tx tx[BURST];	/* the rest stays 0 */
 	struct pv_net_rx rx[BURST];
-	unsigned int i, n, hdrlen = pv_net_hdrlen(&net);
+	unsigned int i, n;
 
 	if (pv_net_receive(&net, 0, rx, BURST, &n) != 0)
 		errx(1, "%s", pv_virtio_broken(&device));
 	if (n == 0)
 		return 0;
-	for (i = 0; i < n; i++) {
-		struct buffer *bf = rx[i].rx_cookie;
-
-		bf->bf_frame.pc_off = rx[i].rx_off;
-		bf->bf_frame.pc_len = rx[i].rx_len;
-		tx[i].tx_pieces = &bf->bf_frame;
-		tx[i].tx_npieces = 1;
-		tx[i].tx_hdr = bf->bf_va + rx[i].rx_off - hdrlen;
-		tx[i].tx_cookie = bf;
-	}
+	for (i = 0; i < n; i++)
+		put_frame(&sent[i], rx[i].rx_cookie, rx[i].rx_len);
 	reclaim();
-	transmit(tx, n);
+	transmit(n);
 	post(n);
 	return n;
 }
