@@ -404,8 +404,11 @@ virtq_ring(struct pv_virtq *vq)
 void
 virtq_notify_again(struct pv_virtq *vq)
 {
-	if (vq->vq_published != 0)
-		virtq_notify(vq);
+	if (vq->vq_published == 0)
+		return;
+	/* What was enqueued since is there to be looked at too. */
+	pv_barrier_check(virtq_outer(vq));
+	virtq_notify(vq);
 }
 
 void
