@@ -18,10 +18,12 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "test", "support"))
 import tap
 
-TARGETS = ["ring", "packed", "config", "net", "gpu", "blk", "console", "entropy", "pci", "mmio"]
-PLANTED = ["used-id", "used-length", "used-index", "packed-id",
-           "packed-length", "packed-batch", "packed-event", "config-steady", "net-csum",
-           "net-removal", "gpu-width", "gpu-wait", "blk-cut", "blk-status"]
+TARGETS = ["ring", "packed", "config", "net", "gpu", "blk", "console",
+           "entropy", "pci", "mmio"]
+PLANTED = ["used-id", "used-length", "used-index", "ring-batch", "ring-order",
+           "packed-id", "packed-length", "packed-batch", "packed-event",
+           "config-steady", "net-csum", "net-removal", "gpu-width", "gpu-wait",
+           "blk-cut", "blk-status"]
 FROM_NOTHING = ["used-id", "used-length", "packed-batch"]
 
 

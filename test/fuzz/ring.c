@@ -23,7 +23,7 @@
 #define NCOOKIES 32
 #define MAXPIECES 4
 #define MAXSEGS	8
-#define NCONFIGS 6
+#define NCONFIGS 8
 #define NRINGS	(2 * NCONFIGS)	/* the second half is aged */
 #define AGE	(65536 - 5)	/* chains before the wrap comes in sight */
 #define DRIVERLEN (4 + 2 * SIZE + 2)
@@ -43,6 +43,10 @@ static const struct config {
 	    PV_VIRTQ_CLAMP },
 	{ 0, 1, 1, 0, PV_VIRTQ_DOUBT },
 	{ PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC), 1, 0, 100,
+	    PV_VIRTQ_REFUSE },
+	{ PV_F_BIT(PV_F_IN_ORDER) | PV_F_BIT(PV_F_EVENT_IDX), 0, 1, 100,
+	    PV_VIRTQ_CLAMP },
+	{ PV_F_BIT(PV_F_IN_ORDER) | PV_F_BIT(PV_F_INDIRECT_DESC), 0, 0, 100,
 	    PV_VIRTQ_REFUSE },
 };
 
@@ -64,8 +68,11 @@ struct model {
 	int broken, scribbled, restarted;
 	uint16_t heads[SIZE];		/* what the driver wrote last, where the
 					 * device has trampled on it since */
-	int order[NCOOKIES];		/* enqueued, in order */
-	unsigned int norder;
+	int order[NCOOKIES];		/* all that is enqueued, in order */
+	unsigned int norder, npublished;
+	unsigned int batch;		/* IN_ORDER: still to be taken of one */
+	uint32_t batchlen;
+	unsigned int nextdesc;		/* likewise: where a chain goes next */
 };
 
 static struct ring {
@@ -126,29 +133,58 @@ device_write16(unsigned int off, uint16_t v)
 	device_write(off, &v, sizeof(v));
 }
 
+static int
+in_order(void)
+{
+	return (r->cf->features & PV_F_BIT(PV_F_IN_ORDER)) != 0;
+}
+
+/* By one entry, n chains. */
 static void
-device_gives(uint32_t id, uint32_t len)
+device_gives(uint32_t id, uint32_t len, unsigned int n)
 {
 	uint32_t elem[2] = { id, len };
 
 	device_write(4 + 8 * (r->m.device_used % SIZE), elem, sizeof(elem));
-	device_write16(2, ++r->m.device_used);
+	r->m.device_used = (uint16_t)(r->m.device_used + n);
+	device_write16(2, r->m.device_used);
+}
+
+/* All up to any of those that are its own still. */
+static void
+device_is_orderly(void)
+{
+	unsigned int given = (uint16_t)(r->m.device_used - r->m.taken);
+	unsigned int n;
+	const struct cookie *c;
+
+	if (given >= r->m.npublished)
+		return;
+	n = 1 + draw(r->m.npublished - given);
+	c = &r->m.cookies[r->m.order[given + n - 1]];
+	device_gives(c->head, c->inlen == 0 ? 0 : draw(c->inlen + 1), n);
 }
 
 /* Any chain that is its own, with a length that it may have. */
 static void
 device_is_honest(void)
 {
-	unsigned int i, first = draw(SIZE);
+	unsigned int i, first;
 	const struct cookie *c;
 
+	if (in_order()) {
+		device_is_orderly();
+		return;
+	}
+	first = draw(SIZE);
 	for (i = 0; i < SIZE; i++) {
 		if (r->m.owner[(first + i) % SIZE] == 0)
 			continue;
 		c = &r->m.cookies[r->m.owner[(first + i) % SIZE] - 1];
 		if (c->state != OUTSTANDING)
 			continue;
-		device_gives(c->head, c->inlen == 0 ? 0 : draw(c->inlen + 1));
+		device_gives(c->head, c->inlen == 0 ? 0 : draw(c->inlen + 1),
+		    1);
 		return;
 	}
 }
@@ -161,7 +197,8 @@ device_step(void)
 
 	switch (draw(6)) {
 	case 0:
-		device_gives(draw(2) ? draw(SIZE + 1) : strange(), strange());
+		device_gives(draw(2) ? draw(SIZE + 1) : strange(), strange(),
+		    in_order() ? draw(SIZE + 2) : 1);
 		break;
 	case 1:
 		device_write16(2, (uint16_t)strange());
@@ -276,6 +313,8 @@ driver_enqueue(void)
 		return;
 	c->head = avail_entry(r->m.posted % SIZE);
 	holds(RULE_PRIVATE, c->head < SIZE && r->m.owner[c->head] == 0);
+	holds(RULE_PRIVATE, !in_order() || c->head == r->m.nextdesc % SIZE);
+	r->m.nextdesc += ndesc;
 	r->m.owner[c->head] = (int)(c - r->m.cookies) + 1;
 	c->state = ENQUEUED;
 	c->ndesc = ndesc;
@@ -315,13 +354,14 @@ driver_publish(void)
 			    (uint16_t)(r->m.posted - old);
 		else
 			want = (used16(0) & 1) == 0;
-		for (i = 0; i < r->m.norder; i++)
+		for (i = r->m.npublished; i < r->m.norder; i++)
 			r->m.cookies[r->m.order[i]].state = OUTSTANDING;
-		for (i = 0; i < r->m.norder && !r->m.scribbled && draw(2); i++)
+		i = r->m.npublished;
+		for (; i < r->m.norder && !r->m.scribbled && draw(2); i++)
 			look_at_chain(&r->m.cookies[r->m.order[i]]);
 		if (i < r->m.norder)
 			r->m.scribbled = 1;	/* it lost the thread */
-		r->m.norder = 0;
+		r->m.npublished = r->m.norder;
 	}
 	must(got == want);
 	must(r->rig.rg_queues[0].rq_notified == rung + (unsigned int)want);
@@ -346,6 +386,53 @@ right_entry(uint32_t *len)
 		*len = c->inlen;
 	}
 	return c;
+}
+
+/* Where in the order of those that are enqueued. */
+static unsigned int
+place_of(const struct cookie *c)
+{
+	unsigned int i;
+
+	for (i = 0; &r->m.cookies[r->m.order[i]] != c; i++)
+		must(i < r->m.norder);
+	return i;
+}
+
+/* What is right for the next chain, where one entry stands for several. */
+static struct cookie *
+right_in_order(uint32_t *len)
+{
+	struct cookie *c;
+	unsigned int ahead;
+
+	if (r->m.batch == 0) {
+		c = right_entry(&r->m.batchlen);
+		if (c == NULL)
+			return NULL;
+		ahead = place_of(c);
+		if (ahead >= (uint16_t)(r->m.seen - r->m.taken))
+			return NULL;
+		r->m.batch = ahead + 1;
+	}
+	c = &r->m.cookies[r->m.order[0]];
+	*len = --r->m.batch == 0 ? r->m.batchlen : c->inlen;
+	return c;
+}
+
+static void
+take_out(struct cookie *c)
+{
+	unsigned int i = place_of(c);
+
+	memmove(&r->m.order[i], &r->m.order[i + 1],
+	    (r->m.norder - i - 1) * sizeof(r->m.order[0]));
+	r->m.norder--;
+	r->m.npublished--;
+	r->m.owner[c->head] = 0;
+	r->m.nfree += c->ndesc;
+	r->m.taken++;
+	c->state = IDLE;
 }
 
 static void
@@ -374,7 +461,7 @@ driver_dequeue(void)
 		}
 		r->m.seen = idx;
 	}
-	c = right_entry(&len);
+	c = in_order() ? right_in_order(&len) : right_entry(&len);
 	if (c == NULL) {
 		holds(RULE_ID, got == EIO);
 		r->m.broken = 1;
@@ -383,10 +470,7 @@ driver_dequeue(void)
 	must(got == 0);
 	holds(RULE_ID, us.us_cookie == c);
 	holds(RULE_LENGTH, us.us_len == len);
-	r->m.owner[c->head] = 0;
-	r->m.nfree += c->ndesc;
-	c->state = IDLE;
-	r->m.taken++;
+	take_out(c);
 }
 
 static void
@@ -586,6 +670,7 @@ make(const struct config *cf)
 		r->rig.rg_offered = 0;
 	r->rig.rg_offered |= cf->features;
 	must(pv_virtio_negotiate(rig_init(&r->rig), &no_features, NULL) == 0);
+	must((pv_virtio_has(&r->rig.rg_dev, PV_F_IN_ORDER) != 0) == in_order());
 	must(pv_virtq_alloc(&r->rig.rg_dev, 0, &vp, &r->vq) == 0);
 	must(pv_virtio_start(&r->rig.rg_dev) == 0);
 	r->m.nfree = SIZE;
