@@ -36,9 +36,9 @@
 #include <paravane/virtq.h>
 
 #define PV_BLK_MINBLOCK		512u
-#define PV_BLK_MAXBLOCK		2097152u	/* larger ones are not believed */
-#define PV_BLK_IDLEN		20		/* of PV_BLK_GETID, no final 0 if
-						 * it is as long as that */
+#define PV_BLK_MAXBLOCK		2097152u	/* more is not believed */
+#define PV_BLK_IDLEN		20		/* of PV_BLK_GETID, no final 0
+						 * if it is as long as that */
 #define PV_BLK_LIFETIMELEN	6		/* of PV_BLK_GETLIFETIME */
 
 /* Feature bits, as bit numbers (Block Device / Feature bits). */
@@ -96,7 +96,8 @@ struct pv_blk_params {
  *			PV_BLK_UNMAP in br_flags the device may free its place
  * PV_BLK_SECURE_ERASE	discard, beyond recovery
  * PV_BLK_GETID		pieces hold PV_BLK_IDLEN bytes, for a name in ASCII; the
- *			caller has zeroed them. br_offset and br_len are not used
+ *			caller has zeroed them. br_offset and br_len are not
+ *			used
  * PV_BLK_GETLIFETIME	pieces hold PV_BLK_LIFETIMELEN bytes, for
  *			pv_blk_lifetime; likewise
  *
@@ -145,7 +146,7 @@ struct pv_blk_request {
 
 /* What is known of the disk. Lengths in bytes. */
 struct pv_blk_info {
-	uint64_t bi_capacity;		/* a multiple of bi_block, at most 2^63 */
+	uint64_t bi_capacity;		/* whole blocks, at most 2^63 */
 	uint32_t bi_block;		/* unit of requests: a power of two from
 					 * PV_BLK_MINBLOCK on */
 	uint32_t bi_physical;		/* block of the medium, at least that */
@@ -156,7 +157,7 @@ struct pv_blk_info {
 	unsigned int bi_size;		/* parts that a queue takes at once */
 	unsigned int bi_maxsegs;	/* of data, in one part */
 	uint32_t bi_maxseg;		/* the longest segment; 0: no limit */
-	uint64_t bi_max_discard;	/* in one part; 0: there is no discard */
+	uint64_t bi_max_discard;	/* in one part; 0: no discard */
 	uint64_t bi_discard_align;	/* good alignment of discards */
 	uint64_t bi_max_zeroes;		/* 0: there is no write zeroes */
 	uint64_t bi_max_erase;		/* 0: there is no secure erase */
@@ -181,9 +182,10 @@ struct pv_blk_counters {
 	uint64_t bc_flushes;		/* sent */
 	uint64_t bc_errors;		/* requests completed with one */
 	uint64_t bc_silent;		/* parts whose status was none: EIO */
-	uint64_t bc_short;		/* parts that were said to be shorter than
-					 * asked: the status counts, since hosts
-					 * are known that always say 1, or 0 */
+	uint64_t bc_short;		/* parts that were said to be shorter
+					 * than asked: the status counts, since
+					 * hosts are known that always say 1, or
+					 * 0 */
 };
 
 /* Configuration as the device has it; 0 where the feature is not offered. */
@@ -213,7 +215,7 @@ struct pv_blk {
 	unsigned int sc_nqueues;		/* allocated */
 	struct pv_blk_info sc_info;
 	struct pv_blk_limits sc_limits;		/* read before FEATURES_OK */
-	uint8_t sc_toggled;			/* the port has chosen a mode: */
+	uint8_t sc_toggled;			/* the port chose a mode: */
 	uint8_t sc_writeback;
 	uint8_t sc_cachemode;			/* as the device says */
 	uint8_t sc_running;
@@ -310,9 +312,9 @@ int pv_blk_complete(struct pv_blk *, unsigned int queue,
 /*
  * pv_blk_intr - bc_done of a queue
  *
- * after	0: not wanted, the port polls; it is a hint, some may still come.
- *		Else when so many more parts are done, or all that the device
- *		has: 1 is the next.
+ * after	0: not wanted, the port polls; it is a hint, some may still
+ *		come. Else when so many more parts are done, or all that the
+ *		device has: 1 is the next.
  *
  * Asks for one interrupt: a port that completes asks again at the end. Wanted
  * from the start. Returns nonzero if there already is something: complete
@@ -360,8 +362,8 @@ int pv_blk_set_writeback(struct pv_blk *, int on);
 
 /* What PV_BLK_GETLIFETIME brought, by the JEDEC's scales. */
 struct pv_blk_lifetime {
-	uint16_t bl_spare;	/* reserve blocks: 0 not known, 1 below 80% used,
-				 * 2 above, 3 above 90% */
+	uint16_t bl_spare;	/* reserve blocks: 0 not known, 1 below 80%
+				 * used, 2 above, 3 above 90% */
 	uint16_t bl_slc;	/* wear: 0 not known, 1 up to 10% .. 10, 11 past
 				 * its time */
 	uint16_t bl_mlc;

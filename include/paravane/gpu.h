@@ -97,11 +97,11 @@ struct pv_gpu_callbacks {
 };
 
 struct pv_gpu_params {
-	unsigned int gp_width;		/* if the display names no size, or to */
+	unsigned int gp_width;		/* if the display names none, or to */
 	unsigned int gp_height;		/* override it: pixels; 0: 1024 x 768 */
-	int gp_force;			/* take these whatever the display says */
-	bus_size_t gp_maxseg;		/* longest segment, at least PAGE_SIZE; 0:
-					 * no limit */
+	int gp_force;			/* whatever the display says */
+	bus_size_t gp_maxseg;		/* longest segment, at least PAGE_SIZE;
+					 * 0: no limit */
 	uint64_t gp_deny;		/* features to leave, as a mask */
 	unsigned int gp_heads;		/* to drive at most; 0: 1 */
 	int gp_3d;			/* take VIRGL and CONTEXT_INIT */
@@ -208,7 +208,7 @@ struct pv_gpu {
 	struct pv_shm sc_hostvisible;
 	uint8_t sc_running;
 	uint8_t sc_detached;
-	uint8_t sc_lost;			/* the last reset: unconfirmed */
+	uint8_t sc_lost;			/* last reset: unconfirmed */
 	uint8_t sc_noblob;			/* the device refused one */
 	struct pv_gpu_head sc_heads[PV_GPU_MAXSCANOUTS];
 	struct pv_gpu_counters sc_counters;

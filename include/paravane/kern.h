@@ -4,16 +4,18 @@
  *
  * Each port puts a <paravane_machdep.h> on the include path. It gives
  *
- *	types		uint8_t .. uint64_t, size_t, uintptr_t, off_t, paddr_t, bool
+ *	types		uint8_t .. uint64_t, size_t, uintptr_t, off_t, paddr_t,
+ *			bool
  *	errno values	EIO, ENOMEM, EINVAL, ENXIO, ENOTSUP, ETIMEDOUT, EBUSY,
  *			EAGAIN, ENOBUFS, EMSGSIZE, ENETDOWN, EFBIG, ERANGE,
  *			EROFS
  *	PAGE_SIZE	the smallest page that user space can map, in bytes; the
  *			library assumes no particular value
  *	PROT_READ, PROT_WRITE
- *	bus_dma(9)	the types, functions (or macros) and BUS_DMA_* flags with
- *			the BSD names and argument order; a kernel without them
- *			includes <paravane/bus_dma.h> from its machdep header
+ *	bus_dma(9)	the types, functions (or macros) and BUS_DMA_* flags
+ *			with the BSD names and argument order; a kernel without
+ *			them includes <paravane/bus_dma.h> from its machdep
+ *			header
  *	PV_DMAMAP_COHERENT(tag, map)
  *			true only if CPU and device are known to see the same
  *			bytes of what is loaded in map, without a bounce; 0 when
@@ -87,7 +89,8 @@ enum pv_log_level { PV_LOG_ERROR, PV_LOG_WARNING, PV_LOG_INFO, PV_LOG_DEBUG };
  *
  * who		the device's name as given at attach, such as "net0"
  * fmt		a printf format of this subset: %s %c %d %u %x %lu %lx %llu
- *		%llx %%, with an optional 0 flag and width. No newline at the end.
+ *		%llx %%, with an optional 0 flag and width. No newline at the
+ *		end.
  *
  * Context: any. The library bounds how often it repeats a message that a device
  * can provoke.

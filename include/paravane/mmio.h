@@ -25,8 +25,8 @@ struct pv_mmio_ops {
 };
 
 /*
- * The transport's state. The port allocates it; all members are private, but for
- * mm_type, which is for pv_virtio_init.
+ * The transport's state. The port allocates it; all members are private, but
+ * for mm_type, which is for pv_virtio_init.
  */
 struct pv_mmio {
 	const struct pv_mmio_ops *mm_ops;	/* set by port at attach */

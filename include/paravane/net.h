@@ -24,9 +24,10 @@
  * are taken only together with GUEST_TSO4 and GUEST_TSO6.
  *
  * What the port sets (address, filters, VLANs, pairs, hashes, coalescing,
- * offloads) stays set over a restart. On a stopped device it is only noted. What
- * the device refuses is not set, and what was set before stays; but filters
- * (pv_net_set_rxmode, pv_net_set_macs) are asked for again at each start.
+ * offloads) stays set over a restart. On a stopped device it is only noted.
+ * What the device refuses is not set, and what was set before stays; but
+ * filters (pv_net_set_rxmode, pv_net_set_macs) are asked for again at each
+ * start.
  *
  * MTU. The device's value (VIRTIO_NET_F_MTU) is the hard MTU and becomes the
  * current one. Below 68 the bit is not accepted, and both are as if it had not
@@ -193,7 +194,7 @@ struct pv_net_rxbuf {
 /* A received buffer. A frame is one, or with PV_NET_RX_MORE several. */
 struct pv_net_rx {
 	void *rx_cookie;
-	uint32_t rx_off;		/* where the data begins in the buffer */
+	uint32_t rx_off;		/* of the data, in the buffer */
 	uint32_t rx_len;		/* bytes of data in this buffer */
 	/* Of the frame; on its first buffer, but for MORE. Else 0. */
 	uint16_t rx_flags;		/* PV_NET_RX_* */
@@ -203,7 +204,7 @@ struct pv_net_rx {
 					 * frames that this one was made of */
 	uint16_t rx_hdr_len;		/* likewise, a hint: length of the
 					 * headers; 0: not known */
-	uint16_t rx_hash_type;		/* PV_NET_HASH_*; only with HASH_REPORT */
+	uint16_t rx_hash_type;		/* PV_NET_HASH_*; HASH_REPORT only */
 	uint32_t rx_hash;
 };
 
@@ -264,7 +265,7 @@ struct pv_net_info {
 	unsigned int ni_table;		/* entries of an indirection table; 0:
 					 * there is none */
 	unsigned int ni_key;		/* bytes of a hash key */
-	unsigned int ni_rxmode;		/* as the device has it: PV_NET_MODE_* */
+	unsigned int ni_rxmode;		/* the device's: PV_NET_MODE_* */
 	uint64_t ni_ctrl_errors;	/* commands that the device refused */
 	uint64_t ni_link_changes;
 	uint64_t ni_announces;		/* that the device asked for */
@@ -304,7 +305,7 @@ struct pv_net {
 	struct pv_net_params sc_params;
 	struct pv_virtq *sc_ctrlq;		/* NULL without CTRL_VQ */
 	struct pv_net_ctrl *sc_ctrl;		/* its memory; what was set */
-	unsigned int sc_rxsegs;			/* receive queues take so many */
+	unsigned int sc_rxsegs;			/* of a receive queue */
 	unsigned int sc_hardmtu;
 	struct pv_net_limits sc_limits;		/* read before FEATURES_OK */
 	struct pv_net_info sc_info;
@@ -324,9 +325,9 @@ struct pv_net {
  * params	copied; may be NULL
  *
  * On return the device runs, with empty rings: the port posts receive buffers
- * to each pair. Pairs are as many as np_pairs and the device allow. One that has
- * more than PV_NET_MAXPAIRS, behind which its control queue is out of reach, or
- * that refuses several, has one.
+ * to each pair. Pairs are as many as np_pairs and the device allow. One that
+ * has more than PV_NET_MAXPAIRS, behind which its control queue is out of
+ * reach, or that refuses several, has one.
  * Errors: those of pv_virtio_negotiate, pv_virtq_alloc and pv_virtio_start. On
  * error the device has FAILED set and nothing stays allocated.
  * Context: thread. (Network Device / Device Initialization)
@@ -408,8 +409,8 @@ int pv_net_reclaim(struct pv_net *, unsigned int queue, void **cookies,
 uint64_t pv_net_stalled_ns(struct pv_net *, unsigned int queue);
 
 /*
- * pv_net_reset_tx - take a transmit queue that hangs back from the device, while
- * all else goes on; then drain it, and pv_net_resume_tx
+ * pv_net_reset_tx - take a transmit queue that hangs back from the device,
+ * while all else goes on; then drain it, and pv_net_resume_tx
  *
  * The gentler way, where RING_RESET is in use. From here on the queue takes
  * nothing (ENOBUFS); pv_net_drain_tx gives what it had until NULL; after
@@ -470,9 +471,9 @@ unsigned int pv_net_tx_size(const struct pv_net *);	/* frames that fit */
 unsigned int pv_net_mtu(const struct pv_net *);
 unsigned int pv_net_hardmtu(const struct pv_net *);
 int pv_net_link(const struct pv_net *);			/* 1 up, 0 down */
-const uint8_t *pv_net_mac(const struct pv_net *);	/* 6 bytes; if the device
-							 * has none, a local one
-							 * made of the clock */
+const uint8_t *pv_net_mac(const struct pv_net *);	/* 6 bytes; made of the
+							 * clock if the device
+							 * has none */
 
 /*
  * pv_net_counters - of a pair, or PV_NET_ALL_QUEUES: their sum. Of a queue that
@@ -513,12 +514,12 @@ int pv_net_changed(struct pv_net *);
 #define PV_NET_CHANGED_ANNOUNCE	0x04	/* only with GUEST_ANNOUNCE */
 
 /*
- * What follows goes over the control queue: each waits for the device, at most a
- * second for a command, of which pv_net_set_rxmode and pv_net_set_macs may send
- * seven. Errors of all: EIO the device refused or is broken; ETIMEDOUT it did
- * not answer (and is then broken); ENOTSUP the feature was not negotiated; of
- * set_rss, get_coalescing and stats, which can't be noted for later, ENETDOWN
- * not started. Context: thread. (Network Device / Control Virtqueue)
+ * What follows goes over the control queue: each waits for the device, at most
+ * a second for a command, of which pv_net_set_rxmode and pv_net_set_macs may
+ * send seven. Errors of all: EIO the device refused or is broken; ETIMEDOUT it
+ * did not answer (and is then broken); ENOTSUP the feature was not negotiated;
+ * of set_rss, get_coalescing and stats, which can't be noted for later,
+ * ENETDOWN not started. Context: thread. (Network Device / Control Virtqueue)
  *
  * pv_net_announced - the announcements that the device asked for are sent
  */
@@ -594,7 +595,7 @@ int pv_net_set_pairs(struct pv_net *, unsigned int pairs);
 
 /* How received frames are spread over the queues, and what is hashed. */
 struct pv_net_rss {
-	uint32_t nr_types;		/* PV_NET_HASH_BIT; within ni_hash_types */
+	uint32_t nr_types;		/* PV_NET_HASH_BIT, of ni_hash_types */
 	/* With RSS: queues by hash. Its length is a power of two. */
 	const uint16_t *nr_table;
 	unsigned int nr_ntable;		/* at most ni_table; 0: evenly over all

@@ -73,7 +73,7 @@ struct pv_pci_place {
 	int pl_id;			/* of shared memory; -1: a structure */
 };
 
-#define PV_PCI_MAXREGIONS	8	/* that a capability list has room for */
+#define PV_PCI_MAXREGIONS	8	/* of a capability list */
 #define PV_PCI_MAXPLACES	(4 + PV_PCI_MAXREGIONS)
 
 struct pv_pci;
@@ -93,11 +93,11 @@ struct pv_pci_doorbell {
 					 * device gave in its place */
 };
 
-#define PV_PCI_MAXVECTORS	(PV_MAXQUEUES + 1)	/* configuration's too */
+#define PV_PCI_MAXVECTORS	(PV_MAXQUEUES + 1)	/* configuration's */
 
 /*
- * The transport's state. The port allocates it; all members are private, but for
- * pp_type, which is for pv_virtio_init.
+ * The transport's state. The port allocates it; all members are private, but
+ * for pp_type, which is for pv_virtio_init.
  */
 struct pv_pci {
 	const struct pv_pci_ops *pp_ops;	/* set by port at attach */

@@ -160,9 +160,9 @@ struct pv_transport_ops {
 	/*
 	 * to_intr_setup - establish the handlers, before the queues are enabled
 	 *
-	 * nqueues	queues that want one, at most PV_MAXQUEUES; vectors fewer
-	 *		than nqueues + 1 are shared, none at all means line or
-	 *		polling
+	 * nqueues	queues that want one, at most PV_MAXQUEUES; vectors
+	 *		fewer than nqueues + 1 are shared, none at all means
+	 *		line or polling
 	 *
 	 * The handlers call pv_virtio_intr() or pv_virtio_intr_queue().
 	 * Returns the mode that was had; PV_INTR_MODE_POLL is always possible.

@@ -8,10 +8,10 @@
  * (net.h, gpu.h, ...). What stands under "For drivers" is of no use to a port.
  *
  * The device is not trusted. At the first violation the device is latched as
- * broken: each entry point then returns EIO, and vc_broken tells the port, once.
- * The port keeps the device's owners away and, from a thread, calls the driver's
- * stop function, which resets the device within a bound and gives each buffer
- * back; the driver's start function may then bring it up anew.
+ * broken: each entry point then returns EIO, and vc_broken tells the port,
+ * once. The port keeps the device's owners away and, from a thread, calls the
+ * driver's stop function, which resets the device within a bound and gives each
+ * buffer back; the driver's start function may then bring it up anew.
  */
 #ifndef PARAVANE_VIRTIO_H
 #define PARAVANE_VIRTIO_H
@@ -115,7 +115,7 @@ struct pv_virtio {
 	unsigned int vd_broken;			/* the latch; atomic */
 	const char *vd_why;
 	enum pv_intr_mode vd_intr_mode;
-	unsigned int vd_nqueues;		/* set by driver, by allocation */
+	unsigned int vd_nqueues;		/* set by allocation */
 	struct pv_virtq *vd_queues[PV_MAXQUEUES];
 	unsigned long vd_nintr;			/* counters; of interrupts: */
 	unsigned long vd_nconfig;		/* atomic */
@@ -267,12 +267,12 @@ void pv_virtio_drop(struct pv_virtio *, uint64_t *features, unsigned int bit,
  *
  * id		the device type says which it has
  *
- * Of a PCI function the region lies in its BAR, and meets neither another region
- * nor a structure that the device is controlled by. After negotiation; a reset
- * may move it. Errors: ENOTSUP the transport has no such thing; ENXIO there is
- * none, or only one that can't be, of which a message speaks. Then *shm is all
- * 0. Context: thread. (Basic Facilities of a Virtio Device / Shared Memory
- * Regions)
+ * Of a PCI function the region lies in its BAR, and meets neither another
+ * region nor a structure that the device is controlled by. After negotiation; a
+ * reset may move it. Errors: ENOTSUP the transport has no such thing; ENXIO
+ * there is none, or only one that can't be, of which a message speaks. Then
+ * *shm is all 0. Context: thread. (Basic Facilities of a Virtio Device / Shared
+ * Memory Regions)
  */
 int pv_virtio_shm(struct pv_virtio *, unsigned int id, struct pv_shm *shm);
 
@@ -309,10 +309,11 @@ int pv_virtio_config_write(struct pv_virtio *, unsigned int off,
 
 /*
  * pv_virtio_start - set up interrupts, enable the queues that were allocated,
- * set DRIVER_OK. Errors: EINVAL it is started; EIO the device is broken, or does
- * not go on; ERANGE a legacy device can't reach a queue's address. On error the
- * device was reset as by pv_virtio_stop: the caller frees its queues and calls
- * pv_virtio_fail. What was published before is notified now. Context: thread.
+ * set DRIVER_OK. Errors: EINVAL it is started; EIO the device is broken, or
+ * does not go on; ERANGE a legacy device can't reach a queue's address. On
+ * error the device was reset as by pv_virtio_stop: the caller frees its queues
+ * and calls pv_virtio_fail. What was published before is notified now. Context:
+ * thread.
  */
 int pv_virtio_start(struct pv_virtio *);
 

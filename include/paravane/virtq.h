@@ -38,7 +38,7 @@ enum pv_virtq_policy {
 	PV_VIRTQ_REFUSE,	/* the device is broken */
 	PV_VIRTQ_CLAMP,		/* take what was posted, and count */
 	PV_VIRTQ_DOUBT		/* likewise; and a short one proves nothing
-				 * either: POSTREAD covers all that was posted */
+				 * either: POSTREAD covers all posted bytes */
 };
 
 struct pv_virtq_params {
@@ -77,11 +77,11 @@ struct pv_virtq_counters {
  *
  * The ring is packed where that was negotiated, and split otherwise. The size
  * is the largest that is neither above vp_size nor above what the device takes;
- * of a split ring the largest power of two. Errors: ENXIO the device has no such
- * queue; EINVAL its size is above what the ring allows (32768), params make no
- * sense, the index has a queue already, or the device is started; ENOMEM. *vqp
- * is the new queue, until pv_virtq_free. Context: thread. (Basic Facilities of a
- * Virtio Device / Virtqueues)
+ * of a split ring the largest power of two. Errors: ENXIO the device has no
+ * such queue; EINVAL its size is above what the ring allows (32768), params
+ * make no sense, the index has a queue already, or the device is started;
+ * ENOMEM. *vqp is the new queue, until pv_virtq_free. Context: thread. (Basic
+ * Facilities of a Virtio Device / Virtqueues)
  */
 int pv_virtq_alloc(struct pv_virtio *, unsigned int index,
     const struct pv_virtq_params *, struct pv_virtq **vqp);
@@ -154,19 +154,19 @@ int pv_virtq_dequeue_batch(struct pv_virtq *, struct pv_used *, unsigned int n,
 int pv_virtq_pending(struct pv_virtq *);
 
 /*
- * pv_virtq_intr_disable - interrupts are not wanted; a hint, some may still come
+ * pv_virtq_intr_disable - interrupts are not wanted; a hint, some may come
  * pv_virtq_intr_enable - wanted when something more is used. Returns nonzero if
  *	something already is: the caller drains again, no interrupt will tell.
  *	With EVENT_IDX this asks for one interrupt: a driver that drains enables
  *	again at the end, whether or not it disabled. At start it is enabled.
  * pv_virtq_intr_delay - as enable, but only after n more chains were used, at
  *	most what is outstanding. Without EVENT_IDX as enable.
- * pv_virtq_moderate - as delay, for as many chains as traffic lets one wait for,
- *	at most most. While each call finds that all which was waited for has
- *	come, the next delay is longer by half; when less has come (a poll or a
- *	timer was first) it is 1 again. No timer stands behind it: who must not
- *	miss the chains of a flow that pauses polls now and then, as one does
- *	for lost interrupts.
+ * pv_virtq_moderate - as delay, for as many chains as traffic lets one wait
+ *	for, at most most. While each call finds that all which was waited for
+ *	has come, the next delay is longer by half; when less has come (a poll
+ *	or a timer was first) it is 1 again. No timer stands behind it: who must
+ *	not miss the chains of a flow that pauses polls now and then, as one
+ *	does for lost interrupts.
  * Context: any.
  */
 void pv_virtq_intr_disable(struct pv_virtq *);
@@ -180,19 +180,19 @@ int pv_virtq_moderate(struct pv_virtq *, unsigned int most);
  * From here on the queue takes nothing (ENOBUFS), and nothing is used; what it
  * has is given back by pv_virtq_drain. pv_virtq_resize then may, and
  * pv_virtq_reenable does, bring it into use again, also at once.
- * Errors: ENOTSUP RING_RESET is not in use; EINVAL the device is not started, or
- * the queue is stopped; EIO the device is broken; ETIMEDOUT the device did not
- * confirm, and now is broken: it still has the buffers. Context: thread.
+ * Errors: ENOTSUP RING_RESET is not in use; EINVAL the device is not started,
+ * or the queue is stopped; EIO the device is broken; ETIMEDOUT the device did
+ * not confirm, and now is broken: it still has the buffers. Context: thread.
  * (Basic Facilities of a Virtio Device / Virtqueues / Virtqueue Reset)
  */
 int pv_virtq_reset(struct pv_virtq *);
 
 /*
- * pv_virtq_resize - another size for a queue that is stopped and drained, chosen
- * as by pv_virtq_alloc
+ * pv_virtq_resize - another size for a queue that is stopped and drained,
+ * chosen as by pv_virtq_alloc
  *
- * Allocates. Errors: EBUSY it is not stopped, or not drained; EINVAL the size is
- * no ring's; ENOMEM. On error it is as before. Context: thread.
+ * Allocates. Errors: EBUSY it is not stopped, or not drained; EINVAL the size
+ * is no ring's; ENOMEM. On error it is as before. Context: thread.
  */
 int pv_virtq_resize(struct pv_virtq *, unsigned int size);
 
@@ -209,8 +209,8 @@ int pv_virtq_reenable(struct pv_virtq *);
  *
  * After pv_virtio_stop, or pv_virtq_reset. Returns a cookie, or NULL when there
  * are no more; what was enqueued first comes first. If the reset was confirmed
- * POST syncs are done and the buffer is the caller's; if not (pv_virtq_lost) the
- * buffer must never be used or unmapped again. Context: thread.
+ * POST syncs are done and the buffer is the caller's; if not (pv_virtq_lost)
+ * the buffer must never be used or unmapped again. Context: thread.
  */
 void *pv_virtq_drain(struct pv_virtq *);
 int pv_virtq_lost(const struct pv_virtq *);

@@ -30,7 +30,8 @@ pv_barrier_publish(bool outer)
 
 /*
  * Between our store (an index, an event, a flag) and the load that asks whether
- * the other side has gone on meanwhile: either we see its store or it sees ours.
+ * the other side has gone on meanwhile: either we see its store or it sees
+ * ours.
  */
 static inline void
 pv_barrier_check(bool outer)

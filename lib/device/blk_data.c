@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The way of requests. One goes to the device in parts, each a chain of header,
- * data and status; the queue of parts that wait for room is the list of requests
- * itself, so nothing is allocated and none is refused.
+ * data and status; the queue of parts that wait for room is the list of
+ * requests itself, so nothing is allocated and none is refused.
  */
 #include "blk_var.h"
 
@@ -102,7 +102,7 @@ line_prepare(struct pv_blk_queue *bq)
 		return ENOBUFS;
 	off = bq->bq_statuses + i * DMA_LINE;
 	memset((uint8_t *)bq->bq_mem.dm_kva + off, BLK_S_NONE, DMA_LINE);
-	/* To be in memory, where the device may leave it: it reads none of it. */
+	/* To be in memory, where the device may leave it: it reads none. */
 	pv_dmamem_sync(&bq->bq_mem, off, DMA_LINE, BUS_DMASYNC_PREWRITE);
 	pv_dmamem_sync(&bq->bq_mem, off, DMA_LINE, BUS_DMASYNC_POSTWRITE);
 	bq->bq_line = i;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Wire facts of block devices (Device Types / Block Device). Feature bits are in
- * the public header. All fields are little-endian; offsets are in bytes, and a
- * sector is 512 of them, whatever the device's block.
+ * Wire facts of block devices (Device Types / Block Device). Feature bits are
+ * in the public header. All fields are little-endian; offsets are in bytes, and
+ * a sector is 512 of them, whatever the device's block.
  */
 #ifndef DEVICE_BLKREG_H
 #define DEVICE_BLKREG_H

@@ -206,7 +206,7 @@ gpu_make_blob(struct pv_gpu *sc, struct pv_gpu_fb *fb)
 	int error;
 
 	fb->fb_blob = 1;
-	fb->fb_device = 1;		/* from when it may have been attached */
+	fb->fb_device = 1;		/* it may have been attached */
 	error = gpu_create_blob(sc, fb);
 	if (error == 0 || pv_virtio_broken(sc->sc_dev) != NULL)
 		return error;
@@ -233,7 +233,7 @@ gpu_make(struct pv_gpu *sc, struct pv_gpu_fb *fb)
 	error = gpu_create_2d(sc, fb);
 	if (error)
 		return error;
-	fb->fb_device = 1;		/* from when it may have been attached */
+	fb->fb_device = 1;		/* it may have been attached */
 	return gpu_attach_backing(sc, fb);
 }
 

@@ -164,7 +164,7 @@ net_tso_valid(const struct pv_virtio *dev, uint64_t features)
 	    (features & guest) == guest;
 }
 
-/* Leave what the device gives a value to that can't be, or what lacks a mate. */
+/* Leave what has a value that can't be, or lacks a mate. */
 static void
 net_judge(const struct pv_net *sc, struct pv_virtio *dev, uint64_t *features)
 {

@@ -7,7 +7,7 @@
 
 #define STATS_TYPE_MAX	6		/* values of one type */
 
-/* The values of each type, in their order, and what it takes to ask for them. */
+/* The values of each type, in order, and what it takes to ask for them. */
 struct net_stats_type {
 	uint8_t ns_type;
 	uint64_t ns_features;		/* any of them; 0: none needed */

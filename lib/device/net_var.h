@@ -162,8 +162,8 @@ net_ctrl_answer(const struct pv_net *sc)
  * net_ctrl.c
  *
  * net_ctrl - send a command, and wait for it. *used: how many bytes were
- *	written, at most what there was room for. Errors: EIO refused, or broken;
- *	ETIMEDOUT
+ *	written, at most what there was room for. Errors: EIO refused, or
+ *	broken; ETIMEDOUT
  * net_ctrl_ready - whether a command can be sent: the device runs, with any of
  *	the features. If not, *error is 0 or ENOTSUP
  * net_ctrl_restore - after a reset: all that was set

@@ -166,7 +166,7 @@ take_cap(struct pv_pci *pp, struct bars *br, const struct cap *cp)
 	take_place(pp, cp, -1);
 }
 
-/* Whether there is something else already, of the device's or another region. */
+/* Whether something else is there, of the device's or another region. */
 static const char *
 region_meets(const struct pv_pci *pp, const struct cap *cp)
 {

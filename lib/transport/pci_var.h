@@ -47,7 +47,7 @@ window_write_4(const struct pv_window *pw, bus_size_t off, uint32_t val)
 	bus_space_write_4(pw->pw_iot, pw->pw_ioh, pw->pw_off + off, val);
 }
 
-/* pci_intr.c; queues have their vectors from setup on, before they are enabled */
+/* pci_intr.c; queues have vectors from setup on, before they are enabled */
 enum pv_intr_mode pci_intr_setup(void *, struct pv_virtio *, unsigned int);
 void pci_intr_teardown(void *);
 int pci_count_queues(struct pv_pci *);
