@@ -28,8 +28,9 @@ native: $(N)/libparavane.a
 
 # Programs that the tests of vhost-user run against real back ends (test/port/vhost_*.t).
 VHOST_TEST := $(patsubst test/port/%.c,$(N)/%,$(wildcard test/port/vhost_*.c))
-DEPS += $(VHOST_TEST:$(N)/%=$(N)/test/port/%.c.d)
+DEPS += $(VHOST_TEST:$(N)/%=$(N)/test/port/%.c.d) $(N)/test/port/driver.c.d
 
+$(N)/vhost_net $(N)/vhost_blk: $(N)/test/port/driver.c.o
 $(VHOST_TEST): $(N)/%: $(N)/test/port/%.c.o $(N)/libparavane.a
 	$(call say,LD      $@)$(NATIVE) $(NATIVE_CFLAGS) -o $@ $^
 

@@ -16,7 +16,6 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +24,8 @@
 
 #include <paravane/blk.h>
 
+#include "driver.h"
 #include "replay.h"
-#include "vhost_user.h"
 
 #define CHUNK	65536u
 #define NSLOTS	16u
@@ -55,9 +54,6 @@ struct worker {
 	unsigned int w_nready;
 };
 
-static struct shmem sm;
-static struct vhost *vh;
-static struct pv_virtio dev;
 static struct pv_blk blk;
 static struct replay rp;
 static struct worker workers[4];
@@ -66,7 +62,6 @@ static uint8_t *disk;			/* as it must be */
 static uint8_t *taken;			/* chunks with a request */
 static uint8_t *extra;			/* memory that came later */
 static pthread_rwlock_t running = PTHREAD_RWLOCK_INITIALIZER;
-static _Atomic int broken;
 static unsigned long breaks;
 
 static void
@@ -80,14 +75,6 @@ static void
 on_changed(void *arg)
 {
 	(void)arg;
-}
-
-static void
-on_broken(void *arg, const char *why)
-{
-	(void)arg;
-	printf("broken: %s\n", why);
-	broken = 1;
 }
 
 static const struct pv_blk_callbacks callbacks = {
@@ -238,19 +225,6 @@ work(void *arg)
 			    w->w_queue, w->w_done, w->w_ops, vhost_error(vh));
 	}
 	return NULL;
-}
-
-static void
-reconnect(void)
-{
-	unsigned int tries;
-
-	for (tries = 0; tries < 200; tries++) {
-		if (vhost_connected(vh) || vhost_connect(vh) == 0)
-			return;
-		usleep(100000);
-	}
-	errx(1, "reconnect: %s", vhost_error(vh));
 }
 
 static struct worker *
@@ -420,7 +394,7 @@ report(const char *expect)
 	    sm.sm_nregions);
 }
 
-static void
+void
 usage(FILE *to)
 {
 	fputs("usage: vhost_blk [-srg] [-d MASK] [-D MASK] [-q N] SOCKET EXPECT "
@@ -440,44 +414,16 @@ usage(FILE *to)
 	    "  -h       this text\n", to);
 }
 
-/* An option's number; of anything else there is only the usage. */
-static unsigned long long
-number(const char *text, unsigned long long least, unsigned long long most)
-{
-	unsigned long long n;
-	char *end;
-
-	errno = 0;
-	n = strtoull(text, &end, 0);
-	if (end == text || *end != '\0' || *text == '-' || errno != 0 ||
-	    n < least || n > most) {
-		if (most >= LONG_MAX)
-			warnx("%s: a number is wanted, %llu at least", text,
-			    least);
-		else
-			warnx("%s: a number from %llu to %llu is wanted", text,
-			    least, most);
-		usage(stderr);
-		exit(2);
-	}
-	return n;
-}
-
 int
 main(int argc, char **argv)
 {
 	struct pv_blk_params bp = { .bp_size = 64 };
-	struct vhost_params vp = {
-		.vp_type = PV_TYPE_BLK, .vp_shmem = &sm,
-		.vp_timeout_ms = 20000,
-	};
-	static const struct option help[] = {
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
-	};
+	struct vhost_params vp = { .vp_type = PV_TYPE_BLK };
 	int c, error, growing = 0;
 	unsigned long ops;
 
-	while ((c = getopt_long(argc, argv, "srd:D:q:gh", help, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "srd:D:q:gh", driver_help,
+	    NULL)) != -1)
 		switch (c) {
 		case 's': vp.vp_server = 1; break;
 		case 'r': vp.vp_resume = 1; break;
@@ -494,20 +440,10 @@ main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	vp.vp_path = argv[optind];
 	ops = (unsigned long)number(argv[optind + 2], 1, LONG_MAX);
-	error = shmem_init(&sm, 2, 4 << 20);
-	if (error)
-		errx(1, "memory: %s", strerror(error));
-	vh = vhost_new(&vp);
-	reconnect();
-	error = pv_virtio_init(&dev, &vhost_transport, vh, PV_TYPE_BLK,
-	    &sm.sm_tag, "disk0", NULL, NULL);
-	if (error == 0)
-		error = pv_blk_attach(&blk, &dev, &callbacks, NULL, &bp);
-	if (error)
-		errx(1, "attach: %s (%s)", strerror(error), vhost_error(vh));
+	driver_begin(&vp, 4 << 20, "disk0");
+	driver_attached(pv_blk_attach(&blk, &dev, &callbacks, NULL, &bp));
 	nworkers = pv_blk_info(&blk)->bi_nqueues;
 	replay_init(&rp, &blk, 0);
 	make_workers(ops);
@@ -515,10 +451,8 @@ main(int argc, char **argv)
 	run(ops / nworkers * nworkers, vp.vp_resume, growing);
 	flush();
 	report(argv[optind + 1]);
-	if (pv_blk_detach(&blk) != 0)
-		errx(1, "detach: %s", vhost_error(vh));
+	error = pv_blk_detach(&blk);
 	replay_fini(&rp);
-	vhost_free(vh);
-	puts("done");
+	driver_end(error);
 	return 0;
 }

@@ -24,7 +24,6 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +32,7 @@
 
 #include <paravane/net.h>
 
-#include "vhost_user.h"
+#include "driver.h"
 
 #define NBUFS	256u		/* of a pair, in each direction */
 #define BUFLEN	10240u
@@ -65,25 +64,13 @@ struct pair {
 	unsigned char p_back[1 << 16];	/* by number, modulo */
 };
 
-static struct shmem sm;
-static struct vhost *vh;
-static struct pv_virtio dev;
 static struct pv_net net;
 static struct pair *pairs[MAXPAIRS];
 static unsigned int npairs = 1, window = 128, longest;
 static unsigned long breaks;
 static _Atomic unsigned long limit;	/* of each pair, in this round */
 static int polling, resets;
-static _Atomic int broken;
 static pthread_rwlock_t running = PTHREAD_RWLOCK_INITIALIZER;
-
-static void
-on_broken(void *arg, const char *why)
-{
-	(void)arg;
-	printf("broken: %s\n", why);
-	broken = 1;
-}
 
 static const struct pv_net_callbacks callbacks = { .nc_broken = on_broken };
 
@@ -350,19 +337,6 @@ drain(struct pair *p)
 	p->p_last = pv_kern_uptime_ns();
 }
 
-static void
-reconnect(void)
-{
-	unsigned int tries;
-
-	for (tries = 0; tries < 200; tries++) {
-		if (vhost_connected(vh) || vhost_connect(vh) == 0)
-			return;
-		usleep(100000);
-	}
-	errx(1, "reconnect: %s", vhost_error(vh));
-}
-
 /* The threads are kept away meanwhile. */
 static void
 again(void)
@@ -495,7 +469,7 @@ report(void)
 	    (unsigned long long)vc.vc_calls);
 }
 
-static void
+void
 usage(FILE *to)
 {
 	fputs("usage: vhost_net [-sp] [-d MASK] [-D MASK] [-z SIZE] [-m MTU] "
@@ -518,47 +492,19 @@ usage(FILE *to)
 	    "  -h       this text\n", to);
 }
 
-/* An option's number; of anything else there is only the usage. */
-static unsigned long long
-number(const char *text, unsigned long long least, unsigned long long most)
-{
-	unsigned long long n;
-	char *end;
-
-	errno = 0;
-	n = strtoull(text, &end, 0);
-	if (end == text || *end != '\0' || *text == '-' || errno != 0 ||
-	    n < least || n > most) {
-		if (most >= LONG_MAX)
-			warnx("%s: a number is wanted, %llu at least", text,
-			    least);
-		else
-			warnx("%s: a number from %llu to %llu is wanted", text,
-			    least, most);
-		usage(stderr);
-		exit(2);
-	}
-	return n;
-}
-
 int
 main(int argc, char **argv)
 {
 	struct pv_net_params np = { .np_rxsize = 256, .np_txsize = 256 };
 	struct vhost_params vp = {
-		.vp_type = PV_TYPE_NET, .vp_shmem = &sm,
-		.vp_timeout_ms = 20000,
-		.vp_mac = { 2, 0, 0, 0, 0, 1 },
-	};
-	static const struct option help[] = {
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
+		.vp_type = PV_TYPE_NET, .vp_mac = { 2, 0, 0, 0, 0, 1 },
 	};
 	unsigned int rounds = 1, q;
 	unsigned long frames;
-	int c, error;
+	int c;
 
-	while ((c = getopt_long(argc, argv, "spd:D:z:m:w:q:x:r:h", help,
-	    NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "spd:D:z:m:w:q:x:r:h",
+	    driver_help, NULL)) != -1)
 		switch (c) {
 		case 's': vp.vp_server = 1; break;
 		case 'p': vp.vp_poll = polling = 1; break;
@@ -585,19 +531,9 @@ main(int argc, char **argv)
 		return 2;
 	}
 	frames = (unsigned long)number(argv[optind + 1], 1, LONG_MAX);
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	vp.vp_path = argv[optind];
-	error = shmem_init(&sm, 2, 12 << 20);
-	if (error)
-		errx(1, "memory: %s", strerror(error));
-	vh = vhost_new(&vp);
-	reconnect();
-	error = pv_virtio_init(&dev, &vhost_transport, vh, PV_TYPE_NET,
-	    &sm.sm_tag, "net0", NULL, NULL);
-	if (error == 0)
-		error = pv_net_attach(&net, &dev, &callbacks, NULL, &np);
-	if (error)
-		errx(1, "attach: %s (%s)", strerror(error), vhost_error(vh));
+	driver_begin(&vp, 12 << 20, "net0");
+	driver_attached(pv_net_attach(&net, &dev, &callbacks, NULL, &np));
 	npairs = pv_net_info(&net)->ni_pairs;
 	longest = pv_net_mtu(&net) + 14;
 	if (longest > LONGEST)
@@ -608,9 +544,6 @@ main(int argc, char **argv)
 	puts("up");
 	run(frames, rounds, vp.vp_ring_reset);
 	report();
-	if (pv_net_detach(&net) != 0)
-		errx(1, "detach: %s", vhost_error(vh));
-	vhost_free(vh);
-	puts("done");
+	driver_end(pv_net_detach(&net));
 	return 0;
 }
