@@ -697,6 +697,7 @@ net_rx_take(struct pv_net *sc, struct net_rxq *rq, const struct pv_used *used,
     unsigned int left, struct pv_net_rx *rx, int read)
 {
 	struct net_slot *slot = used->us_cookie;
+	const int headed = used->us_len >= sc->sc_hdrlen;
 
 	slot->sl_len = used->us_len;
 	if (rq->rq_skip > 0) {
@@ -705,10 +706,10 @@ net_rx_take(struct pv_net *sc, struct net_rxq *rq, const struct pv_used *used,
 	} else if (rq->rq_more > 0)
 		rq->rq_more--;
 	else {
-		if (used->us_len >= sc->sc_hdrlen && !read)
+		if (headed && !read)
 			net_rx_header(sc, slot->sl_va, &rq->rq_hdr);
-		if (!sc->sc_merge || (net_hdr_buffers(&rq->rq_hdr) == 1 &&
-		    used->us_len >= sc->sc_hdrlen)) {
+		if (!sc->sc_merge ||
+		    (headed && net_hdr_buffers(&rq->rq_hdr) == 1)) {
 			net_rx_single(sc, rq, slot, &rq->rq_hdr, used->us_len,
 			    rx);
 			return 1;
