@@ -15,14 +15,10 @@
 
 #include "draw.h"
 #include "port.h"
+#include "queue.h"
 #include "rig.h"
 
-#define SIZE	8u
 #define TRAMPLED	0x8000u		/* no head is as high */
-#define NBUFS	12
-#define NCOOKIES 32
-#define MAXPIECES 4
-#define MAXSEGS	8
 #define NCONFIGS 8
 #define NRINGS	(2 * NCONFIGS)	/* the second half is aged */
 #define AGE	(65536 - 5)	/* chains before the wrap comes in sight */
@@ -93,14 +89,6 @@ static struct ring {
 } rings[NRINGS], *r;
 
 static const struct pv_feature_table no_features;
-static int nheard;
-
-static void
-heard(void *arg)
-{
-	(void)arg;
-	nheard++;
-}
 
 static uint16_t
 used16(unsigned int off)
@@ -235,44 +223,6 @@ at_barrier(char kind, bool outer)
 
 /* Driver's side */
 
-static unsigned int
-pieces_segs(const struct pv_piece *pc, unsigned int n)
-{
-	const bus_dma_segment_t *seg;
-	bus_size_t off, left;
-	unsigned int count = 0;
-
-	for (; n > 0; n--, pc++) {
-		seg = pc->pc_map->dm_segs;
-		for (off = pc->pc_off; off >= seg->ds_len; seg++)
-			off -= seg->ds_len;
-		for (left = pc->pc_len; ; seg++) {
-			count++;
-			if (left <= seg->ds_len - off)
-				break;
-			left -= seg->ds_len - off;
-			off = 0;
-		}
-	}
-	return count;
-}
-
-static int
-enqueue_result(unsigned int npieces, unsigned int segs, unsigned int *ndesc)
-{
-	int table = (r->cf->features & PV_F_BIT(PV_F_INDIRECT_DESC)) &&
-	    (npieces > 1 || segs > 1);
-
-	*ndesc = table ? 1 : segs;
-	if (r->m.broken)
-		return EIO;
-	if (r->m.nfree == 0)
-		return ENOBUFS;
-	if (segs > MAXSEGS)
-		return EFBIG;
-	return *ndesc > r->m.nfree ? ENOBUFS : 0;
-}
-
 static uint16_t *
 avail_ring(void)
 {
@@ -292,23 +242,23 @@ avail_entry(unsigned int slot)
 static void
 driver_enqueue(void)
 {
-	struct pv_piece pcs[MAXPIECES];
-	unsigned int i, n = 1 + draw(MAXPIECES), nout = draw(n + 1), ndesc;
 	struct cookie *c = r->m.cookies;
+	struct chain ch;
+	unsigned int ndesc;
 	int want;
 
 	while (c < r->m.cookies + NCOOKIES && c->state != IDLE)
 		c++;
 	must(c < r->m.cookies + NCOOKIES);
-	c->outlen = c->inlen = 0;
-	for (i = 0; i < n; i++) {
-		pcs[i].pc_map = r->bufs[draw(NBUFS)]->pb_map;
-		pcs[i].pc_off = draw(200);
-		pcs[i].pc_len = 1 + draw(256 - (uint32_t)pcs[i].pc_off);
-		*(i < nout ? &c->outlen : &c->inlen) += (uint32_t)pcs[i].pc_len;
-	}
-	want = enqueue_result(n, pieces_segs(pcs, n), &ndesc);
-	must(pv_virtq_enqueue(r->vq, pcs, nout, n - nout, c) == want);
+	queue_draw_chain(&ch, r->bufs);
+	c->outlen = ch.ch_outlen;
+	c->inlen = ch.ch_inlen;
+	want = queue_chain_result(&ch, (r->cf->features & PV_F_BIT(PV_F_INDIRECT_DESC)) != 0,
+	    r->m.nfree, &ndesc);
+	if (r->m.broken)
+		want = EIO;
+	must(pv_virtq_enqueue(r->vq, ch.ch_pieces, ch.ch_nout,
+	    ch.ch_n - ch.ch_nout, c) == want);
 	if (want != 0)
 		return;
 	c->head = avail_entry(r->m.posted % SIZE);
@@ -517,18 +467,12 @@ driver_restart(void)
 	r->m.restarted = 1;
 }
 
-/* Spurious interrupts are heard; lost ones are made up for by a poll. */
 static void
 driver_poll(void)
 {
 	int pending = !r->m.broken && used16(2) != r->m.taken;
 
-	nheard = 0;
-	rig_interrupt(&r->rig, PV_INTR_QUEUE);
-	holds(RULE_INTERRUPT, nheard == !r->m.broken);
-	nheard = 0;
-	must(pv_virtio_poll(&r->rig.rg_dev) == pending);
-	holds(RULE_INTERRUPT, nheard == pending);
+	queue_poll(&r->rig, r->m.broken, pending);
 }
 
 /* All that it can reach of the driver's own side, it tramples on. */
@@ -655,7 +599,7 @@ make(const struct config *cf)
 {
 	struct pv_virtq_params vp = { .vp_name = "fuzz", .vp_size = SIZE,
 	    .vp_maxpieces = MAXPIECES, .vp_maxsegs = MAXSEGS,
-	    .vp_policy = cf->policy, .vp_intr = heard };
+	    .vp_policy = cf->policy, .vp_intr = queue_heard };
 	unsigned int i;
 
 	r->cf = cf;
