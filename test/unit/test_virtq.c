@@ -2192,7 +2192,8 @@ test_a_piece_of_4_gib_is_refused(void **state)
 	was = bufs[0]->pb_map->dm_mapsize;
 	bufs[0]->pb_map->dm_mapsize = 1ull << 33;
 	bufs[0]->pb_map->dm_segs[0].ds_len = 1ull << 33;
-	pc = piece(0, 0, 1ull << 32);
+	pc = piece(0, 0, BUFLEN);
+	pc.pc_len = 1ull << 32;
 	cookie = bufs[0];
 	assert_int_equal(pv_virtq_enqueue(vq, &pc, 0, 1, bufs[0]), EINVAL);
 	assert_int_equal(pv_virtq_enqueue_batch(vq, &pc, &cookie, 1, 1, &n),
