@@ -56,7 +56,7 @@ struct cookie {
 /* What each call must return follows from this. */
 struct model {
 	struct cookie cookies[NCOOKIES];
-	int owner[SIZE];		/* cookie whose chain begins here, + 1 */
+	int owner[SIZE];		/* cookie of the chain from here, + 1 */
 	uint8_t used[USEDLEN];		/* what the device has written */
 	unsigned int nfree;
 	uint16_t posted, published, taken, seen;
@@ -253,8 +253,9 @@ driver_enqueue(void)
 	queue_draw_chain(&ch, r->bufs);
 	c->outlen = ch.ch_outlen;
 	c->inlen = ch.ch_inlen;
-	want = queue_chain_result(&ch, (r->cf->features & PV_F_BIT(PV_F_INDIRECT_DESC)) != 0,
-	    r->m.nfree, &ndesc);
+	want = queue_chain_result(&ch,
+	    (r->cf->features & PV_F_BIT(PV_F_INDIRECT_DESC)) != 0, r->m.nfree,
+	    &ndesc);
 	if (r->m.broken)
 		want = EIO;
 	must(pv_virtq_enqueue(r->vq, ch.ch_pieces, ch.ch_nout,
