@@ -2548,8 +2548,8 @@ present_two(struct pv_gpu_fb *fb)
 	uint64_t fence = 7;
 	int error;
 
-	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
-	pv_gpu_damage(&gpu, shown(0), 300, 300, 5, 5);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 8);
+	pv_gpu_damage(&gpu, shown(0), 2000, 0, 5, 8);
 	error = pv_gpu_present(&gpu, shown(0), &fence);
 	/* What was taken went to the ring whole. */
 	if (error == 0)
@@ -2557,8 +2557,8 @@ present_two(struct pv_gpu_fb *fb)
 		    rig.rg_dev.vd_queues[CONTROLQ]), count(0x10c) ? 2 : 4);
 	if (error)
 		return error;
-	pv_gpu_damage(&gpu, fb, 0, 0, 5, 5);
-	pv_gpu_damage(&gpu, fb, 300, 300, 5, 5);
+	pv_gpu_damage(&gpu, fb, 0, 0, 5, 8);
+	pv_gpu_damage(&gpu, fb, 2000, 0, 5, 8);
 	error = pv_gpu_show(&gpu, 1, fb, NULL, &fence);
 	return error ? error : pv_gpu_cursor_move(&gpu, 0, 1, 1);
 }
@@ -2577,8 +2577,9 @@ a_device_broken_at_any_moment(void **state)
 			if (blob)
 				rig.rg_offered |= G(RESOURCE_BLOB);
 			syncs_left = 0;
+			set_mode(0, 2048, 8);
 			attach();
-			assert_int_equal(pv_gpu_fb_create(&gpu, 640, 480,
+			assert_int_equal(pv_gpu_fb_create(&gpu, 2048, 8,
 			    PV_GPU_B8G8R8X8, &fb), 0);
 			mute = 1;
 			syncs_left = n;
