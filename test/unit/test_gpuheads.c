@@ -308,9 +308,9 @@ try_attach(void)
 	struct pv_virtio *dev = rig_init(&rig);
 
 	tag = port_dma_tag;
+	tag.dt_dmamap_sync = sync_and_break;
 	if (syncs_left >= 0)
-		tag.dt_dmamap_sync = sync_and_break;
-	dev->vd_dmat = &tag;
+		dev->vd_dmat = &tag;
 	return pv_gpu_attach(&gpu, dev, &callbacks, NULL, &params);
 }
 
