@@ -39,9 +39,11 @@ static struct {
 	uint8_t la_new[MAXOLD];
 } late;
 
-static struct pending pending[MAXPENDING];
+/* The newest of each, in a window that goes along an array. */
+static struct pending stores[2 * MAXPENDING], *pending = stores;
 static unsigned int npending;
-static struct incoming incoming[MAXINCOMING];
+static unsigned int nseen;	/* so many, the oldest, the device sees */
+static struct incoming writes[2 * MAXINCOMING], *incoming = writes;
 static unsigned int nincoming;
 static uint64_t seq;
 static uint16_t epoch;		/* of indices shown: buffers may go round */
@@ -84,6 +86,50 @@ bench_step_use(void (*fn)(void *), void *arg, unsigned int one_in)
 	step_one_in = one_in != 0 ? one_in : 1;
 }
 
+static void
+forget_stores(void)
+{
+	pending = stores;
+	npending = nseen = 0;
+}
+
+static void
+forget_writes(void)
+{
+	incoming = writes;
+	nincoming = 0;
+}
+
+/* Room for one more; the oldest goes where there is none. */
+static struct pending *
+next_store(void)
+{
+	if (npending == MAXPENDING) {
+		pending++;
+		npending--;
+		nseen -= nseen > 0;
+	}
+	if (pending == stores + MAXPENDING) {
+		memcpy(stores, pending, npending * sizeof(*pending));
+		pending = stores;
+	}
+	return &pending[npending++];
+}
+
+static struct incoming *
+next_write(void)
+{
+	if (nincoming == MAXINCOMING) {
+		incoming++;
+		nincoming--;
+	}
+	if (incoming == writes + MAXINCOMING) {
+		memcpy(writes, incoming, nincoming * sizeof(*incoming));
+		incoming = writes;
+	}
+	return &incoming[nincoming++];
+}
+
 /* The load that was to see an old value is over. */
 void
 order_catch_up(void)
@@ -99,7 +145,8 @@ order_reset(void)
 {
 	late.la_len = 0;
 	stored.st_flags = 0;
-	npending = nincoming = 0;
+	forget_stores();
+	forget_writes();
 	device_seen = cpu_seen = 0;
 	unchecked = 0;
 	step = NULL;
@@ -139,7 +186,7 @@ judge_shown(uintptr_t addr, size_t len, uint64_t before,
 		finding(BENCH_STORE_ORDER, &ab, "the CPU stores an index at "
 		    "%p, and no barrier stands between it and an earlier "
 		    "store, at %p", (void *)addr, (void *)pending[i].pe_addr);
-		npending = 0;
+		forget_stores();
 		return;
 	}
 }
@@ -167,11 +214,11 @@ order_barrier(bool outer, char kind)
 	order_catch_up();
 	judge_stored();
 	if (kind != 'r') {
-		npending = 0;
+		forget_stores();
 		device_seen = 0;
 	}
 	if (kind != 'w') {
-		nincoming = 0;
+		forget_writes();
 		cpu_seen = 0;
 	}
 	if (kind == 'm')
@@ -185,7 +232,7 @@ deliver(unsigned int n)
 	unsigned int i;
 
 	pending[n].pe_seen = 1;
-	for (i = 0; i < n; i++)
+	for (i = nseen; i < n; i++)
 		if (!pending[i].pe_seen && overlap(pending[i].pe_addr,
 		    pending[i].pe_len, pending[n].pe_addr, pending[n].pe_len))
 			deliver(i);
@@ -196,9 +243,11 @@ deliver_some(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < npending; i++)
+	for (i = nseen; i < npending; i++)
 		if (!pending[i].pe_seen && bench_random(4) == 0)
 			deliver(i);
+	while (nseen < npending && pending[nseen].pe_seen)
+		nseen++;
 }
 
 static void
@@ -208,12 +257,7 @@ order_store(uintptr_t addr, size_t len)
 
 	if (len > MAXOLD)
 		return;
-	if (npending == MAXPENDING) {
-		npending--;
-		memmove(&pending[0], &pending[1],
-		    npending * sizeof(pending[0]));
-	}
-	pe = &pending[npending++];
+	pe = next_store();
 	pe->pe_addr = addr;
 	pe->pe_len = (uint8_t)len;
 	pe->pe_seq = ++seq;
@@ -279,12 +323,7 @@ order_device_write(uintptr_t cpu, size_t len)
 	judge_stored();
 	if (!traced)
 		return;
-	if (nincoming == MAXINCOMING) {
-		nincoming--;
-		memmove(&incoming[0], &incoming[1],
-		    nincoming * sizeof(incoming[0]));
-	}
-	in = &incoming[nincoming++];
+	in = next_write();
 	*in = (struct incoming){ .in_addr = cpu, .in_len = len,
 	    .in_seq = ++seq };
 	memcpy(in->in_old, (const void *)cpu, len < MAXOLD ? len : MAXOLD);

@@ -10,7 +10,7 @@
 struct rig rig;
 int nbroken;
 static unsigned int nticks;
-static int rogue;			/* since the last reset */
+static unsigned int rogue;		/* since the last reset */
 static unsigned int held_resets, nheld;
 static struct held {
 	bus_addr_t addr;
