@@ -1198,11 +1198,12 @@ san_field(bus_addr_t addr, size_t len, enum port_field kind)
 		[PORT_FIELD_POLLED] = O_POLLED, [PORT_FIELD_INDEX] = O_INDEX,
 		[PORT_FIELD_EVENT] = O_EVENT, [PORT_FIELD_FLAGS] = O_FLAGS,
 		[PORT_FIELD_NEXT] = O_POLLED | O_INDEX,
+		[PORT_FIELD_LOST] = O_POLLED | O_INDEX | O_FLAGS,
 	};
 	uintptr_t cpu = (uintptr_t)san_kva(addr, len);
 	struct chunk *ck;
 
-	if (kind != PORT_FIELD_POLLED && kind != PORT_FIELD_NEXT)
+	if (!(own[kind] & O_POLLED))
 		order_field(cpu, len);
 	for (; cpu != 0 && len > 0; len--, cpu++) {
 		ck = chunk_find(cpu);

@@ -81,6 +81,15 @@ forget(const struct pk_ring *pk, unsigned int id, int all)
 }
 
 void
+pk_lost(struct pk_ring *pk)
+{
+	unsigned int i;
+
+	for (i = 0; i < pk->pk_size; i++)
+		port_dma_field(flags_at(pk, i), 2, PORT_FIELD_LOST);
+}
+
+void
 pk_end(struct pk_ring *pk)
 {
 	forget(pk, 0, 1);

@@ -65,6 +65,9 @@ struct ring_seg {
 /* An empty ring; and what sanitizers know of its fields. */
 void pk_begin(struct pk_ring *, const struct pv_queue_place *);
 
+/* What the device takes next is no longer what the driver thinks. */
+void pk_lost(struct pk_ring *);
+
 /* It has nothing any more. May be called of a ring that never began. */
 void pk_end(struct pk_ring *);
 

@@ -543,6 +543,18 @@ rig_used_index(struct rig *rg, unsigned int queue, uint16_t idx)
 	port_dma_write(rg->rg_queues[queue].rq_place.qp_device + 2, &idx, 2);
 }
 
+void
+rig_lost(struct rig *rg)
+{
+	struct rig_queue *rq;
+
+	if (!rig_has(rg, PV_F_RING_PACKED) || rg->rg_gone)
+		return;
+	for (rq = rg->rg_queues; rq < rg->rg_queues + RIG_NQUEUES; rq++)
+		if (rq->rq_enabled)
+			pk_lost(&rq->rq_packed);
+}
+
 static void
 split_give(struct rig *rg, unsigned int queue, uint32_t id, uint32_t len,
     unsigned int n)

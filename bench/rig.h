@@ -100,6 +100,12 @@ void rig_give_batch(struct rig *, unsigned int queue, const uint32_t *ids,
 /* Whether that feature was accepted. */
 int rig_has(const struct rig *, unsigned int bit);
 
+/*
+ * The device gave back what it was not asked about, or wrote over a ring: what
+ * it takes next, the driver can't know, and it takes no more until a reset.
+ */
+void rig_lost(struct rig *);
+
 /* Put any value into the used index of a split ring. */
 void rig_used_index(struct rig *, unsigned int queue, uint16_t idx);
 

@@ -467,12 +467,19 @@ note_unchecked(const struct access *ac, uint16_t kind)
 		}
 }
 
-/* Flags where the device looks next, among what is stored. */
+/*
+ * Flags where the device looks next, among what is stored. What they show to one
+ * that has lost the thread is not judged.
+ */
 static int
 note_stored(const struct access *ac)
 {
 	size_t k;
 
+	if (any_own(ac, O_FLAGS)) {
+		order_store(ac->ac_addr, ac->ac_len);
+		return 1;
+	}
 	for (k = 0; k < ac->ac_len; k++)
 		if (ac->ac_ck->ck_own[ac->ac_i + k] & O_INDEX) {
 			stored.st_flags = ac->ac_addr + k;

@@ -435,6 +435,7 @@ dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 	}
 	return i;
 }
+
 /*
  * The short way: up to n chains of one piece in coherent memory, none behind
  * the ring's end; td is the first that goes the long way, or *error is set.

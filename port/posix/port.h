@@ -114,9 +114,11 @@ enum port_field {
 	PORT_FIELD_EVENT,	/* driver to device: asks to be told; the driver
 				 * then looks once more */
 	PORT_FIELD_FLAGS,	/* the same, where it is not 1 */
-	PORT_FIELD_NEXT		/* both sides': to be read again and again, and
+	PORT_FIELD_NEXT,	/* both sides': to be read again and again, and
 				 * what the driver stores there next shows what
 				 * it stored before (flags in a packed ring) */
+	PORT_FIELD_LOST		/* likewise, but the device has lost the thread:
+				 * what a store shows, the driver can't know */
 };
 
 /*

@@ -141,6 +141,7 @@ lose_the_thread(void)
 {
 	forget_after_reset();
 	rogue = 1;
+	rig_lost(&rig);
 	nheld = nlater = 0;
 }
 
