@@ -1624,30 +1624,35 @@ test_packed_notification_data_names_the_place(void **state)
 static void
 test_packed_a_start_names_what_was_published(void **state)
 {
+	const uint64_t with[] = { 0, PV_F_BIT(PV_F_ORDER_PLATFORM) };
 	const struct fake_queue *fq = &stand.st_fd.fd_queues[0];
-	unsigned int i;
+	int i, k;
 
 	(void)state;
-	prepare(STAND_PCI);
-	stand.st_fd.fd_features |= PV_F_BIT(PV_F_NOTIFICATION_DATA);
-	assert_int_equal(stand_attach(&stand), 0);
-	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
-	    0);
-	assert_int_equal(pv_virtq_alloc(&stand.st_dev, 0, &params, &vq), 0);
-	for (i = 0; i < 64; i++)
-		bufs[i] = port_buf_new(BUFLEN);
-	for (i = 0; i < 3; i++)
-		assert_int_equal(post(i), 0);
-	pv_virtq_publish(vq);
-	assert_int_equal(post(3), 0);
-	/* Which no barrier is needed for: it is not shown, before or after. */
-	pv_md_wmb(false);
-	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
-	assert_int_equal(fq->fq_notify_data >> 16, 0x8003);
-	pv_virtq_publish(vq);
-	for (i = 0; i < 4; i++)
-		device_fills('n', 1);
-	finish();
+	for (k = 0; k < 2; k++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features |= PV_F_BIT(PV_F_NOTIFICATION_DATA) |
+		    with[k];
+		assert_int_equal(stand_attach(&stand), 0);
+		assert_int_equal(pv_virtio_negotiate(&stand.st_dev,
+		    &no_features, NULL), 0);
+		assert_int_equal(pv_virtq_alloc(&stand.st_dev, 0, &params,
+		    &vq), 0);
+		for (i = 0; i < 64; i++)
+			bufs[i] = port_buf_new(BUFLEN);
+		for (i = 0; i < 3; i++)
+			assert_int_equal(post((unsigned int)i), 0);
+		pv_virtq_publish(vq);
+		assert_int_equal(post(3), 0);
+		begin_barriers();
+		assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+		expect_barriers("m", k);
+		assert_int_equal(fq->fq_notify_data >> 16, 0x8003);
+		pv_virtq_publish(vq);
+		for (i = 0; i < 4; i++)
+			device_fills('n', 1);
+		finish();
+	}
 }
 
 /* The device asks for one descriptor's notification: with it, or not at all. */
