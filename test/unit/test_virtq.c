@@ -1812,6 +1812,33 @@ test_in_order_a_batch_is_taken_in_parts(void **state)
 	}
 }
 
+/* What the device has still is behind its batch. */
+static void
+test_in_order_a_batch_ends_where_it_says(void **state)
+{
+	struct pv_used us[6];
+	unsigned int i, k, n;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_batch = 3;
+	begin();
+	for (i = 0; i < 6; i++)
+		post(i);
+	pv_virtq_publish(vq);
+	for (k = 0; k < 6; k += 3) {
+		for (i = 0; i < 3; i++)
+			device_fills('e', i < 2 ? BUFLEN : 5);
+		assert_int_equal(pv_virtq_dequeue_batch(vq, us, 6, &n), 0);
+		assert_int_equal(n, 3);
+		for (i = 0; i < 3; i++)
+			assert_ptr_equal(us[i].us_cookie, bufs[k + i]);
+		assert_int_equal(us[2].us_len, 5);
+	}
+	assert_int_equal(pv_virtq_dequeue_batch(vq, us, 6, &n), EAGAIN);
+	finish();
+}
+
 /* What the lap before left in the ring is no word of those within a batch. */
 static void
 test_in_order_a_batch_after_single_ones(void **state)
@@ -2383,6 +2410,7 @@ static const struct CMUnitTest packed[] = {
 
 static const struct CMUnitTest in_order[] = {
 	T(test_in_order_a_batch_is_one_entry),
+	T(test_in_order_a_batch_ends_where_it_says),
 	T(test_in_order_a_batch_after_single_ones),
 	T(test_in_order_a_batch_is_taken_in_parts),
 	T(test_in_order_without_tables_descriptors_follow),
