@@ -2751,6 +2751,53 @@ a_blob_is_waited_for_even_so(void **state)
 	}
 }
 
+/* A device that breaks says nothing of blobs: it has them after a reset. */
+static void
+a_break_is_no_word_about_blobs(void **state)
+{
+	struct pv_gpu_geometry gg;
+	unsigned int k;
+
+	for (k = 1; k < 8; k++) {
+		setup(state);
+		rig.rg_offered |= G(RESOURCE_BLOB);
+		assert_int_equal(try_attach(), 0);
+		set_mode(0, 800, 600);
+		break_at = nseen + k;
+		pv_gpu_changed(&gpu);
+		break_at = 0;
+		assert_int_equal(pv_gpu_stop(&gpu), 0);
+		assert_int_equal(pv_gpu_start(&gpu), 0);
+		set_mode(0, 1024, 768);
+		assert_int_equal(pv_gpu_changed(&gpu), 1);
+		pv_gpu_geometry(&gpu, &gg);
+		assert_true(gg.gg_blob);
+		detach();
+	}
+}
+
+/* The one head stays until there is another to look at. */
+static void
+a_head_that_can_not_follow_leaves_the_other(void **state)
+{
+	struct pv_gpu_geometry gg;
+
+	setup(state);
+	assert_int_equal(try_attach(), 0);
+	modes[0].enabled = 0;
+	set_mode(1, 800, 600);
+	refuse = 0x101;
+	assert_true(pv_gpu_changed(&gpu) < 0);
+	pv_gpu_geometry(&gpu, &gg);
+	assert_int_equal(gg.gg_width, 640);
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 10, 10), 0);
+	refuse = 0;
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	pv_gpu_geometry(&gpu, &gg);
+	assert_int_equal(gg.gg_width, 800);
+	detach();
+}
+
 static void
 blobs_that_are_none(void **state)
 {
@@ -2871,6 +2918,8 @@ main(void)
 		T(streams_that_are_too_long),
 		T(hostile_silence_about_a_blob_without_memory),
 		T(a_blob_is_waited_for_even_so),
+		T(a_break_is_no_word_about_blobs),
+		T(a_head_that_can_not_follow_leaves_the_other),
 		T(blobs_that_are_none),
 	};
 
