@@ -56,7 +56,7 @@ bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(BH)/test_threads $(B)/bench $(BH)/ben
 
 # Threads, under the sanitizer for them, which has to have compiled all that they run.
 THREADS_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize%,$(HOST_CFLAGS)) -fsanitize=thread
-THREADS_OBJ := $(patsubst %,$(B)/threads/%.o,$(filter lib/core/%,$(LIB_SRC)) $(wildcard port/posix/port*.c test/threads/*.c))
+THREADS_OBJ := $(patsubst %,$(B)/threads/%.o,$(filter lib/core/%,$(LIB_SRC)) port/posix/plain.c $(wildcard port/posix/port*.c test/threads/*.c))
 DEPS += $(THREADS_OBJ:.o=.d)
 
 $(B)/threads/%.c.o: %.c mk/build.mk mk/host.mk mk/bench.mk

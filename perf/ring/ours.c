@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * This project's virtqueues, by their public functions. The transport is the
- * least that one can be: a device that agrees to all that is asked.
- */
-#include <err.h>
+/* This project's virtqueues, by their public functions. */
 #include <string.h>
 
 #include <paravane/virtq.h>
 
+#include "plain.h"
 #include "ring.h"
 #include "shmem.h"
 
 #define CHAIN_MAX	1024u	/* segments: more than that hosts do not take */
 
 static struct shmem memory;
+static struct plain plain;
+static struct ring *seen;		/* rings, by the device */
 static struct pv_virtio device;
 static struct pv_virtq *queues[QUEUES_MAX];
 static struct pv_piece pieces[BATCH_MAX];
@@ -22,177 +21,33 @@ static struct pv_used used[BATCH_MAX];
 static unsigned int nout, nin;
 static unsigned int chains;		/* of a buffer */
 
-/* The device as its transport shows it. */
-static struct {
-	const struct work *de_work;
-	struct ring *de_rings;
-	uint64_t de_features;
-	uint8_t de_status;
-} dev;
-
-static unsigned int
-properties(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static uint8_t
-status_read(void *arg)
-{
-	(void)arg;
-	return dev.de_status;
-}
-
+/* Where the device finds its rings. */
 static void
-status_write(void *arg, uint8_t status)
+enable(unsigned int queue, const struct pv_queue_place *qp)
 {
-	(void)arg;
-	dev.de_status = status;
-}
+	struct ring *rg = &seen[queue];
 
-static uint64_t
-features_read(void *arg)
-{
-	uint64_t features = PV_F_BIT(PV_F_VERSION_1) |
-	    PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC);
-
-	(void)arg;
-	if (dev.de_work->wk_packed)
-		features |= PV_F_BIT(PV_F_RING_PACKED);
-	if (dev.de_work->wk_in_order)
-		features |= PV_F_BIT(PV_F_IN_ORDER);
-	return features;
-}
-
-static void
-features_write(void *arg, uint64_t features)
-{
-	(void)arg;
-	dev.de_features = features;
-}
-
-static int
-config_read(void *arg, unsigned int off, unsigned int width, uint32_t *val)
-{
-	(void)arg;
-	(void)off;
-	(void)width;
-	(void)val;
-	return ERANGE;
-}
-
-static int
-config_write(void *arg, unsigned int off, unsigned int width, uint32_t val)
-{
-	(void)arg;
-	(void)off;
-	(void)width;
-	(void)val;
-	return ERANGE;
-}
-
-static uint32_t
-config_generation(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static unsigned int
-config_size(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static unsigned int
-queue_count(void *arg)
-{
-	(void)arg;
-	return dev.de_work->wk_queues;
-}
-
-static unsigned int
-queue_max(void *arg, unsigned int queue)
-{
-	(void)arg;
-	(void)queue;
-	return dev.de_work->wk_size;
-}
-
-static int
-queue_enable(void *arg, unsigned int queue, const struct pv_queue_place *qp)
-{
-	struct ring *rg = &dev.de_rings[queue];
-
-	(void)arg;
 	rg->rg_size = qp->qp_size;
 	rg->rg_desc = shmem_kva(&memory, qp->qp_desc, 1);
 	rg->rg_driver = shmem_kva(&memory, qp->qp_driver, 1);
 	rg->rg_device = shmem_kva(&memory, qp->qp_device, 1);
 	rg->rg_wrap = true;
-	return 0;
 }
 
 static void
-notify(void *arg, unsigned int queue, uint32_t data)
+make_device(const struct work *wk)
 {
-	(void)arg;
-	(void)queue;
-	(void)data;
+	plain.pl_offered = PV_F_BIT(PV_F_VERSION_1) |
+	    PV_F_BIT(PV_F_EVENT_IDX) | PV_F_BIT(PV_F_INDIRECT_DESC);
+	if (wk->wk_packed)
+		plain.pl_offered |= PV_F_BIT(PV_F_RING_PACKED);
+	if (wk->wk_in_order)
+		plain.pl_offered |= PV_F_BIT(PV_F_IN_ORDER);
+	plain.pl_nqueues = wk->wk_queues;
+	plain.pl_queue_max = wk->wk_size;
+	plain.pl_intr = PV_INTR_MODE_POLL;
+	plain.pl_enable = enable;
 }
-
-static enum pv_intr_mode
-intr_setup(void *arg, struct pv_virtio *virtio, unsigned int nqueues)
-{
-	(void)arg;
-	(void)virtio;
-	(void)nqueues;
-	return PV_INTR_MODE_POLL;
-}
-
-static void
-intr_teardown(void *arg)
-{
-	(void)arg;
-}
-
-static unsigned int
-intr_status(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static void
-describe(void *arg, char *buf, size_t len)
-{
-	(void)arg;
-	if (len > 0)
-		buf[0] = '\0';
-}
-
-static const struct pv_transport_ops transport = {
-	.to_name = "perf",
-	.to_properties = properties,
-	.to_status_read = status_read,
-	.to_status_write = status_write,
-	.to_features_read = features_read,
-	.to_features_write = features_write,
-	.to_config_read = config_read,
-	.to_config_write = config_write,
-	.to_config_generation = config_generation,
-	.to_config_size = config_size,
-	.to_queue_count = queue_count,
-	.to_queue_max = queue_max,
-	.to_queue_enable = queue_enable,
-	.to_notify = notify,
-	.to_intr_setup = intr_setup,
-	.to_intr_teardown = intr_teardown,
-	.to_intr_status = intr_status,
-	.to_describe = describe,
-};
 
 /* Rings, tables and buffers, with room to spare. */
 static size_t
@@ -274,12 +129,12 @@ ours_open(const struct work *wk, struct ring *rings)
 	const char *why;
 	unsigned int i;
 
-	dev.de_work = wk;
-	dev.de_rings = rings;
+	seen = rings;
+	make_device(wk);
 	if (shmem_init(&memory, 1, memory_for(wk)) != 0 || make_buffers(wk) != 0)
 		return "no memory";
-	if (pv_virtio_init(&device, &transport, NULL, PV_TYPE_ENTROPY,
-	    &memory.sm_tag, "perf0", NULL, NULL) != 0 ||
+	if (pv_virtio_init(&device, &plain_transport, &plain,
+	    PV_TYPE_ENTROPY, &memory.sm_tag, "perf0", NULL, NULL) != 0 ||
 	    pv_virtio_negotiate(&device, &table, NULL) != 0)
 		return "the device can't be had";
 	if (wk->wk_packed && !pv_virtio_has(&device, PV_F_RING_PACKED))

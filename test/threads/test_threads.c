@@ -15,6 +15,7 @@
 
 #include <paravane/virtq.h>
 
+#include "plain.h"
 #include "port.h"
 
 #define NQUEUES	4
@@ -33,7 +34,6 @@ struct worker {
 
 static struct worker workers[NQUEUES];
 static struct pv_virtio dev;
-static uint8_t status;
 static unsigned int nbroken, ready, far;
 
 /* The device: split rings in memory that is coherent, as its pointers. */
@@ -53,121 +53,32 @@ use_all(struct worker *wk)
 	}
 }
 
-static unsigned int
-properties(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static uint8_t
-status_read(void *arg)
-{
-	(void)arg;
-	return status;
-}
-
 static void
-status_write(void *arg, uint8_t s)
+enable(unsigned int q, const struct pv_queue_place *qp)
 {
-	(void)arg;
-	status = s;
-}
-
-static uint64_t
-features_read(void *arg)
-{
-	(void)arg;
-	return PV_F_BIT(PV_F_VERSION_1);
-}
-
-static void
-features_write(void *arg, uint64_t features)
-{
-	(void)arg;
-	(void)features;
-}
-
-static int
-config_read(void *arg, unsigned int off, unsigned int width, uint32_t *val)
-{
-	(void)arg;
-	*val = off + width;
-	return 0;
-}
-
-static uint32_t
-config_generation(void *arg)
-{
-	(void)arg;
-	return 7;
-}
-
-static unsigned int
-queue_count(void *arg)
-{
-	(void)arg;
-	return NQUEUES;
-}
-
-static unsigned int
-queue_max(void *arg, unsigned int q)
-{
-	(void)arg;
-	(void)q;
-	return SIZE;
-}
-
-static int
-queue_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
-{
-	(void)arg;
 	workers[q].wk_driver = port_dma_kva(qp->qp_driver, 6 + 2 * SIZE);
 	workers[q].wk_device = port_dma_kva(qp->qp_device, 6 + 8 * SIZE);
-	return 0;
 }
 
 static void
-notify(void *arg, unsigned int q, uint32_t data)
+notify(unsigned int q, uint32_t data)
 {
-	(void)arg;
 	assert_int_equal(data, q);
 	use_all(&workers[q]);
 	pv_virtio_intr_queue(&dev, q);
 }
 
-static enum pv_intr_mode
-intr_setup(void *arg, struct pv_virtio *d, unsigned int nqueues)
-{
-	(void)arg;
-	(void)d;
-	(void)nqueues;
-	return PV_INTR_MODE_PER_QUEUE;
-}
+static const uint8_t config[8] = { [4] = 8 };
 
-static void
-intr_teardown(void *arg)
-{
-	(void)arg;
-}
-
-static const struct pv_transport_ops ops = {
-	.to_name = "threads",
-	.to_properties = properties,
-	.to_status_read = status_read,
-	.to_status_write = status_write,
-	.to_features_read = features_read,
-	.to_features_write = features_write,
-	.to_config_read = config_read,
-	.to_config_generation = config_generation,
-	.to_config_size = properties,
-	.to_queue_count = queue_count,
-	.to_queue_max = queue_max,
-	.to_queue_enable = queue_enable,
-	.to_notify = notify,
-	.to_intr_setup = intr_setup,
-	.to_intr_teardown = intr_teardown,
-	.to_intr_status = properties,
+static struct plain plain = {
+	.pl_offered = PV_F_BIT(PV_F_VERSION_1),
+	.pl_nqueues = NQUEUES,
+	.pl_queue_max = SIZE,
+	.pl_intr = PV_INTR_MODE_PER_QUEUE,
+	.pl_config = config,
+	.pl_configlen = sizeof(config),
+	.pl_enable = enable,
+	.pl_notify = notify,
 };
 
 /* The CPUs */
@@ -253,8 +164,8 @@ begin(void)
 	unsigned int i;
 
 	port_reset();
-	assert_int_equal(pv_virtio_init(&dev, &ops, NULL, PV_TYPE_NET,
-	    &port_dma_tag, "threads0", &cb, NULL), 0);
+	assert_int_equal(pv_virtio_init(&dev, &plain_transport, &plain,
+	    PV_TYPE_NET, &port_dma_tag, "threads0", &cb, NULL), 0);
 	assert_int_equal(pv_virtio_negotiate(&dev, &none, NULL), 0);
 	for (i = 0; i < NQUEUES; i++) {
 		params.vp_arg = &workers[i];
