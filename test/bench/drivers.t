@@ -14,7 +14,7 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "test", "support"))
+sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 
 UNITS = ["virtq", "virtq_lies", "virtio", "limits", "entropy", "console", "net",

@@ -20,8 +20,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "test", "lib"),
-                os.path.join(TOP, "test", "support")]
+sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 from paravane_qemu import GPU, IMAGE, NET, RNG, Failure, Guest
 from peer import BROADCAST, ETH_TEST, PEER_MAC, Peer, ether

@@ -17,8 +17,7 @@ import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "test", "lib"),
-                os.path.join(TOP, "test", "support")]
+sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 from paravane_qemu import IMAGE, QEMU, Failure, Guest
 

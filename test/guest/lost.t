@@ -26,8 +26,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "test", "lib"),
-                os.path.join(TOP, "test", "support")]
+sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import nbd
 import tap
 import writelog

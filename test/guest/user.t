@@ -13,8 +13,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "test", "lib"),
-                os.path.join(TOP, "test", "support")]
+sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 import unattended
 from paravane_qemu import GPU, RNG, Failure, Guest

@@ -11,9 +11,6 @@ import struct
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "test", "support")]
 import tap
 
 NAME = "paravane0"

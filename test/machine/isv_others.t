@@ -17,7 +17,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "perf"),
-                os.path.join(TOP, "test", "support")]
+                os.path.join(TOP, "test", "lib")]
 import linux
 import tap
 

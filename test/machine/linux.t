@@ -21,7 +21,6 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "test", "lib"),
-                os.path.join(TOP, "test", "support"),
                 os.path.join(TOP, "perf")]
 import linux
 import tap

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(root / "test" / "support"))
+sys.path.insert(0, str(root / "test" / "lib"))
 import tap  # noqa: E402
 
 # QEMU's name of it, its C library, and bytes 4 and 5 of an ELF file: class

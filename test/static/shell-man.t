@@ -11,7 +11,7 @@ import re
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, os.path.join(TOP, "test", "support"))
+sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 
 commands = set()

@@ -11,7 +11,7 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, d) for d in ("test/support", "perf")]
+sys.path[:0] = [os.path.join(TOP, d) for d in ("test/lib", "perf")]
 import tap
 import race
 import show

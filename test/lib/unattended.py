@@ -16,12 +16,8 @@ Arguments are those of paravane_qemu.Guest, and:
 import os
 import re
 import shutil
-import sys
 import tempfile
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import paravane_qemu as qemu
 
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
