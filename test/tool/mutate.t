@@ -3,7 +3,8 @@
 # TEST: timeout=120
 """
 tool/mutate on a library of a few lines: mutants whose end is known, one that
-hangs, and entries of equivalent.tsv that are wrong.
+hangs, entries of equivalent.tsv that are wrong, and sources that have changed
+since the tests were built.
 """
 
 import os
@@ -78,6 +79,20 @@ main(void)
 }
 """
 
+# As mk/mutation.mk does.
+MAKE = """
+M := build/mutation
+P := $(M)/host/unit/test_toy
+mutation-tests: $(P)
+\t@echo $(P) >$(M)/programs
+$(M)/written: lib/toy/toy.c
+\ttool/mutate --write $(M) && touch $@
+$(P): $(M)/written test/unit/test_toy.c test/mutation/mutation.c
+\t@mkdir -p $(@D)
+\tclang -Iinclude -iquote . -o $@ test/unit/test_toy.c $(M)/lib/toy/toy.c \\
+\t\ttest/mutation/mutation.c
+"""
+
 C = "lib/toy/toy.c"
 SYNC = "pv_dma_sync(0, map, {}, {}, BUS_DMASYNC_{});"
 MUTANTS = [
@@ -110,8 +125,8 @@ def write(path, text):
         f.write(text)
 
 
-def plant(place):
-    """The tool, a library and its test, built as mk/mutation.mk does."""
+def plant():
+    """The tool, a library and its test, none of which is built."""
     for path in ("tool/mutate", "test/mutation/mutants.py",
                  "test/mutation/mutation.h", "test/mutation/mutation.c"):
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -120,13 +135,7 @@ def plant(place):
     write(C, LIBRARY)
     write("include/toy.h", HEADER)
     write("test/unit/test_toy.c", TEST)
-    mutate("--write", "build/mutation")
-    program = "build/mutation/host/unit/test_toy"
-    os.makedirs(os.path.dirname(program))
-    subprocess.run(["clang", "-Iinclude", "-iquote", ".", "-o", program,
-                    "test/unit/test_toy.c", f"build/mutation/{C}",
-                    "test/mutation/mutation.c"], check=True)
-    write("build/mutation/programs", program + "\n")
+    write("mk/build.mk", MAKE)
 
 
 def mutate(*arguments):
@@ -179,12 +188,33 @@ def reasons():
            r.stdout)
 
 
+def changes():
+    """Both are caught as soon as the test asks for 7, and is stuck."""
+    asks = TEST.replace("\ttoy_give(5);", """\ttoy_stuck = 1;
+\tif (toy_check(7, "") != 2 || toy_wait(3) != 3)
+\t\treturn 1;
+\ttoy_give(5);""")
+    write("test/unit/test_toy.c", asks)
+    r = entry("# none\n")
+    tap.ok(r.returncode == 0 and "14 caught" in last(r),
+           "a test that has changed is built again", r.stdout)
+    write(C, LIBRARY.replace("v == 7", "v - 7 == 0"))
+    r = mutate("--only", "7 == 0")
+    tap.ok(r.returncode == 0 and "1 mutants: 1 caught" in last(r),
+           "and so is the library", r.stdout)
+    write(C, LIBRARY.replace("v == 7", "v = = 7"))
+    r = mutate()
+    tap.ok(r.returncode == 1 and "could not be built" in last(r),
+           "what can't be built is said", r.stdout)
+
+
 def main():
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        plant(place)
+        plant()
         runs()
         reasons()
+        changes()
         os.chdir(TOP)
     tap.done()
 
