@@ -30,10 +30,12 @@ A part is a module perf/rows/NAME.py with a class Part of this form:
 
 The first name of a row's racers is this project's (or, where it races itself,
 the case that is judged); those after it are its peers, of which the best counts.
-A goal is held against the median over the runs of the ratio of neighbours. A row
-without a goal is reported. A row whose part raised, or which has no sample of
-one of its racers, is broken, and that is no goal met. A part whose racers can't
-be had (no such package) raises Missing in setup, or calls bench.leave_out.
+A goal is held against the median over the runs of the ratio of neighbours; where
+the least and the most of the runs would be judged otherwise, the verdict is said
+to be within the spread. A row without a goal is reported. A row whose part
+raised, or which has no sample of one of its racers, is broken, and that is no
+goal met. A part whose racers can't be had (no such package) raises Missing in
+setup, or calls bench.leave_out.
 """
 
 import contextlib
@@ -185,6 +187,22 @@ class Result:
         if self.row.goal is None:
             return "reported"
         return "met" if self.row.goal.holds(self) else "missed"
+
+    def within_spread(self):
+        """
+        Whether another choice among the runs could turn the verdict: the worst
+        figure of ours beside the best of any peer's a goal that is met, our
+        best beside their worst one that is missed.
+        """
+        verdict = self.verdict()
+        if verdict not in ("met", "missed"):
+            return False
+        ours, theirs = (min, max) if self.row.more == (verdict == "met") \
+            else (max, min)
+        other = Result(self.part, self.row, {
+            racer: [ours(figures) if racer == self.ours else theirs(figures)]
+            for racer, figures in self.samples.items() if figures})
+        return self.row.goal.holds(other) != (verdict == "met")
 
     def why(self):
         if self.broken:

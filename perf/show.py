@@ -48,9 +48,14 @@ def peers(result):
         result.row.racers[1:], key=lambda racer: racer != best))
 
 
+def mark(result):
+    return MARK[result.verdict()] + (
+        ", but within the spread" if result.within_spread() else "")
+
+
 def columns(result):
     """A row of the table, as words."""
-    row, verdict = result.row, MARK[result.verdict()]
+    row, verdict = result.row, mark(result)
     return [f"{row.what}, {row.unit}", figure(result, result.ours),
             peers(result), ratio(result), goal(result),
             f"{verdict} {result.why()}".strip()]
@@ -86,6 +91,10 @@ def summary(bench):
     for k in ("missed", "broken"):
         if k in counts:
             lines.append(f"{k}: " + " ".join(counts[k]))
+    doubtful = [r.name for r in bench.all() if r.within_spread()]
+    if doubtful:
+        lines.append("met or missed by less than the spread of the runs: "
+                     + " ".join(doubtful))
     return "\n".join(lines)
 
 
@@ -101,7 +110,11 @@ def markdown(bench, parts):
     if bench.runs > 1:
         runs += ("; medians, and in brackets the least and the most. The "
                  "ratio is this\nproject's figure to the best peer's, the "
-                 "median of that of neighbouring runs.")
+                 "median of that of neighbouring runs. \"Within the "
+                 "spread\": the brackets overlap so far\nthat a goal which is "
+                 "met would be missed by this project's worst figure beside "
+                 "the best\nof any peer's, or one that is missed met by its "
+                 "best beside their worst: more runs must tell.")
     else:
         runs += (": no medians and no spread, and what is timed may be far "
                  "off.\nThe ratio is this project's figure to the best "

@@ -63,6 +63,37 @@ tap.equal((left.verdict(), left.why()), ("met", "it can't"),
           "a peer that can't is left out by name, if another is there")
 
 
+def spread(goal, ours, peers, more=False):
+    """The verdict, and whether it is within the spread."""
+    r = result(ours, peers, goal=goal, more=more)
+    return r.verdict(), r.within_spread()
+
+
+# Rates of two levels, which each racer is at by chance.
+tap.equal(spread(race.at_least(1), [7.3, 7.1, 15.6], {"peer": [
+    7.2, 15.4, 14.7]}, True), ("met", True),
+    "met by a rate whose least is below the peer's most: within the spread")
+tap.equal(spread(race.at_least(1), [11.3, 12.7, 13.0], {"peer": [
+    6.5, 10.2, 10.5]}, True), ("met", False),
+    "not so if even the worst is enough")
+tap.equal(spread(race.at_least(1), [10, 12, 12], {
+    "fast": [9, 9, 9], "odd": [2, 2, 11]}, True), ("met", True),
+    "whichever the peer that was better once")
+tap.equal([spread(race.at_most(1.5), ours, {"peer": [4.3] * 3}) for ours in
+           ([4.5, 7, 7], [7, 7, 8])], [("missed", True), ("missed", False)],
+          "a cost that is too high, but was not in each run")
+tap.equal([spread(race.figure_at_most(5), ours, {"peer": [1]}) for ours in
+           ([4, 5, 6], [4, 5, 5])], [("met", True), ("met", False)],
+          "a bound of the figure itself")
+tap.equal([spread(race.fewer(), [8], {"peer": [9]}), spread(
+    race.not_more(), [0, 0], {"peer": [0, 0]})], 2 * [("met", False)],
+    "what has no spread is within none")
+tap.equal([spread(None, [1, 9], {"peer": [2, 3]}),
+           spread(race.fewer(), [1, 9], {"peer": []})],
+          [("reported", False), ("broken", False)],
+          "nor is what has no verdict")
+
+
 class Good(race.Part):
     name, title, how = "good", "Good | title", "How."
     rows = [race.Row("a", "a|b", "s", PAIR, goal=race.fewer()),
@@ -116,6 +147,13 @@ table = show.terminal(bench, parts)
 tap.ok("1 to 3" in table and "the floor is wet" in table,
        "the table has the spread, and what broke", table)
 page = show.markdown(bench, parts)
+tap.ok("but within the spread" not in page and "Within the spread" in page,
+       "the page says what within the spread is, and of no row here", page)
+_, close = raced(lambda name: name == "good/a", runs=4)
+tap.ok("met, but within the spread" in show.terminal(close, parts) and
+       show.summary(close).endswith("of the runs: good/a"),
+       "a row that is met by less than its spread is marked, and named",
+       show.terminal(close, parts), show.summary(close))
 tap.ok("| a\\|b, s | 2 (1 to 3) | peer 4 | 0.50 | < 1 | met |" in page,
        "the page has a row of each", page)
 tap.equal([b.get("gain") for b in show.bars(bench, parts)], [None, 2.0],
