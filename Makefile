@@ -5,7 +5,7 @@
 #
 #	TOOLCHAIN=gcc|clang	what compiles the guest (gcc)
 #	V=1			show the commands
-#	ARGS="..."		arguments for tool/run
+#	ARGS="..."		arguments for the target's tool; --help is one of each
 
 TOOLCHAIN ?= gcc
 V ?= 0
@@ -15,6 +15,9 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 BUILD = $(MAKE) -f mk/build.mk
 JOBS ?= 2
 SYSTEM := $(shell uname -s)
+
+# Who only asks for help waits for nothing.
+unless_help = $(if $(filter -h --help,$(ARGS)),,$(1))
 
 .PHONY: all image isv machine objects run test test-long check conformance native unit bench snapshot screenshot clean help lib
 
@@ -27,7 +30,7 @@ ifeq ($(SYSTEM),Darwin)
 run:
 	@tool/run $(ARGS)
 else
-run: $(if $(filter -h --help,$(ARGS)),,image)
+run: $(call unless_help,image)
 	@tool/run $(ARGS)
 endif
 
@@ -54,19 +57,19 @@ check: bootstrap-test
 native: bootstrap-test
 	@+$(BUILD) -j$(JOBS) native vhost-tests
 
-conformance: bootstrap-test
-	@+$(BUILD) -j$(JOBS) build/bench build/host/conform
-	@test/conform/conformance
+conformance: $(call unless_help,bootstrap-test)
+	@+$(call unless_help,$(BUILD) -j$(JOBS) build/bench build/host/conform)
+	@test/conform/conformance $(ARGS)
 
 test-long: bootstrap-bench
 	@tool/test --long
 
-bench: bootstrap-bench
-	@+$(BUILD) -j$(JOBS) image
+bench: $(call unless_help,bootstrap-bench)
+	@+$(call unless_help,$(BUILD) -j$(JOBS) image)
 	@perf/bench $(ARGS)
 
-snapshot: bootstrap-snapshot
-	@+$(BUILD) -j$(JOBS) image
+snapshot: $(call unless_help,bootstrap-snapshot)
+	@+$(call unless_help,$(BUILD) -j$(JOBS) image)
 	@tool/snapshot $(if $(KEY),--key "$(KEY)") $(ARGS)
 
 screenshot: bootstrap-test
@@ -76,12 +79,11 @@ screenshot: bootstrap-test
 fuzz: bootstrap-test
 	@tool/fuzz "$(TARGET)" $(SECONDS)
 
-mutation: bootstrap-test
-	@+$(BUILD) -j$(JOBS) mutation-tests
+mutation: $(call unless_help,bootstrap-test)
 	@nice -n 19 tool/mutate --jobs $(JOBS) $(ARGS)
 
-coverage: bootstrap-test
-	@+$(BUILD) -j$(JOBS) coverage-tests
+coverage: $(call unless_help,bootstrap-test)
+	@+$(call unless_help,$(BUILD) -j$(JOBS) coverage-tests)
 	@tool/coverage $(ARGS)
 
 .PHONY: mutation coverage fuzz bootstrap-run bootstrap-test bootstrap-bench bootstrap-snapshot
@@ -100,10 +102,10 @@ help:
 	@echo "make isv         the instruction checker for QEMU: build/machine/isv.so, see man/isv.1"
 	@echo "make machine     QEMU with Apple's machine, applevz: once, minutes; see man/applevz.7"
 	@echo "make check       every driver against every device model, a minute or two; ARGS=\"--help\""
-	@echo "make conformance each sentence of the specification to drivers, and what holds them to it"
+	@echo "make conformance each sentence of the specification to drivers, and what holds them to it; ARGS=\"--help\""
 	@echo "make native      the drivers for a process here: build/native/libparavane.a, see doc/vhost.md"
 	@echo "make unit        the host's unit tests alone"
-	@echo "make bench       races against Linux, DPDK and others, in one table; ARGS=\"--help\""
+	@echo "make bench       races against Linux, DPDK and others, in one table: ten minutes; ARGS=\"--help\""
 	@echo "make fuzz        TARGET=ring|packed|config|net|gpu|blk|console|entropy|pci|mmio SECONDS=60: see tool/fuzz --help"
 	@echo "make mutation    is each sync, barrier and check of lib/ missed? ARGS=\"--only PATTERN\"; long"
 	@echo "make coverage    lines and branches of lib/ that the tests in a process reach; ARGS=\"--missing\""

@@ -202,10 +202,10 @@ fails("no image on macOS", run(image=False, uname="Darwin arm64"),
 fails("an option that there is not", run("--wat"), "no such option: --wat")
 for option, value in [("--mtu", "12"), ("--mtu", "65536"), ("--mtu", "9k"),
                       ("--port", "80000"), ("--port", "0"), ("--smp", "0"),
-                      ("--smp", "99999999999999999999"), ("--smp", "")]:
+                      ("--smp", "99999999999999999999")]:
     fails(f"{option} {value!r}", run("--dry-run", option, value),
           f"{option} takes a number from")
-for value in ["", "lots", "0", "16M", "256X", "0x10", "9999999G", "-1"]:
+for value in ["lots", "0", "16M", "256X", "0x10", "9999999G", "-1"]:
     fails(f"--memory {value!r}", run("--dry-run", "--memory", value),
           "--memory takes a size from 32M on" if value == "16M" else
           "--memory takes a size such as")
@@ -217,5 +217,28 @@ tap.ok(not killed(), "a kill leaves no QEMU behind")
 tap.ok(not killed("--efi") and not left_behind,
        "a kill leaves neither QEMU nor the firmware's directory behind",
        left_behind)
-fails("an option without its value", run("--smp"), "--smp needs a value")
+for option in ("--image", "--append", "--machine", "--disk", "--port", "--mtu",
+               "--smp", "--memory"):
+    fails(f"{option} without its value", run("--dry-run", option),
+          f"{option} needs a value")
+    if option == "--append":
+        continue
+    fails(f"{option} with an empty one", run("--dry-run", option, ""),
+          f"{option} needs a value")
+    fails(f"{option}= with nothing behind it", run("--dry-run", f"{option}="),
+          f"{option} needs a value")
+has("values behind an =", run(
+    "--dry-run", "--mtu=9000", "--smp=4", "--memory=1G", "--port=8123",
+    "--machine=virt", "--append=run=\"devices\" a=b"), "host_mtu=9000", "-smp 4",
+    "-m 1G", ":8123-:80", "-M virt,", "-append 'run=\"devices\" a=b'")
+with tempfile.TemporaryDirectory(prefix="paravane-") as disks:
+    disk = f"{disks}/a=b"
+    open(disk, "w").close()
+    has("a disk's and an image's", run("--dry-run", f"--disk={disk}",
+                                       f"--image={disk}"),
+        f"file={disk}", f"-kernel {disk}")
+has("no words for the kernel", run("--dry-run", "--append", "x", "--append="),
+    "-kernel")
+fails("a value where none is taken", run("--dry-run", "--efi=yes"),
+      "no such option: --efi=yes")
 tap.done()
