@@ -11,7 +11,7 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "test", "support"))
+sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 
 COMMANDS = ["tool/bootstrap", "tool/coverage", "tool/fuzz", "tool/mutate",
