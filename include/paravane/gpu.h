@@ -239,8 +239,9 @@ int pv_gpu_attach(struct pv_gpu *, struct pv_virtio *dev,
  * EIO. Resources, contexts and blobs of clients that render are gone.
  *
  * stop returns 0, or ETIMEDOUT if the reset was not confirmed: then start
- * returns EIO, and nothing that the device can reach is freed any more. Other
- * errors of start: EBUSY the device runs; those of pv_gpu_attach.
+ * returns EIO, and nothing that the device can reach is freed before another
+ * stop, or pv_gpu_detach, has confirmed one. Other errors of start: EBUSY the
+ * device runs; those of pv_gpu_attach.
  * Context: thread, nothing else on this device meanwhile.
  */
 int pv_gpu_stop(struct pv_gpu *);

@@ -121,9 +121,19 @@ virtq_can_pack(bus_dma_tag_t dmat)
 	return can;
 }
 
+/* Those of chains that were drained as lost were not taken back one by one. */
+static void
+virtq_take_tables(struct pv_virtq *vq)
+{
+	if (vq->vq_lost && vq->vq_tablemem.dm_kva != NULL)
+		pv_dmamem_sync(&vq->vq_tablemem, 0, vq->vq_tablemem.dm_size,
+		    BUS_DMASYNC_POSTWRITE);
+}
+
 static void
 virtq_free_tables(struct pv_virtq *vq)
 {
+	virtq_take_tables(vq);
 	pv_dmamem_free(&vq->vq_tablemem);
 	pv_kern_free(vq->vq_tables, virtq_size(vq) * sizeof(*vq->vq_tables));
 	vq->vq_tables = NULL;
@@ -173,6 +183,8 @@ virtq_free_memory(struct pv_virtq *vq, bool lost)
 	unsigned int size = virtq_size(vq);
 
 	pv_dmamem_release(&vq->vq_mem, lost);
+	if (!lost)
+		virtq_take_tables(vq);
 	pv_dmamem_release(&vq->vq_tablemem, lost);
 	pv_kern_free(vq->vq_saved, size * vq->vq_savedlen);
 	pv_kern_free(vq->vq_entries, size * sizeof(*vq->vq_entries));

@@ -10,6 +10,10 @@
 static void
 queue_free_parts(struct pv_blk_queue *bq, bool lost)
 {
+	if (bq->bq_lost && !lost)
+		pv_dmamem_sync(&bq->bq_mem, 0, bq->bq_mem.dm_size,
+		    BUS_DMASYNC_POSTWRITE);
+	bq->bq_lost = 0;
 	pv_dmamem_release(&bq->bq_mem, lost);
 	pv_kern_free(bq->bq_parts, bq->bq_nparts * sizeof(*bq->bq_parts));
 	pv_kern_free(bq->bq_pieces, (bq->bq_segs + 2) * sizeof(*bq->bq_pieces));
@@ -44,7 +48,7 @@ queue_alloc_parts(struct pv_blk_queue *bq)
 static void
 queue_free(struct pv_blk_queue *bq, bool lost)
 {
-	pv_dev_queue_drain(bq->bq_vq);
+	pv_dev_queue_drain(bq->bq_sc->sc_dev, bq->bq_vq);
 	pv_dev_queue_free(&bq->bq_vq);
 	queue_free_parts(bq, lost);
 }
@@ -71,7 +75,7 @@ queue_alloc(struct pv_blk_queue *bq, unsigned int segs)
 	    &bq->bq_vq);
 	if (error)
 		return error;
-	if (bq->bq_nparts != pv_virtq_size(bq->bq_vq)) {
+	if (bq->bq_nparts != pv_virtq_size(bq->bq_vq) || bq->bq_lost) {
 		queue_free_parts(bq, false);
 		error = queue_alloc_parts(bq);
 		if (error) {

@@ -742,8 +742,10 @@ drain_parts(struct pv_blk_queue *bq)
 
 	while ((part = pv_virtq_drain(bq->bq_vq)) != NULL) {
 		br = part_end(bq, part, EIO);
-		if (pv_virtq_lost(bq->bq_vq))
+		if (pv_virtq_lost(bq->bq_vq)) {
 			br->br_state |= BR_LOST;
+			bq->bq_lost = 1;
+		}
 		if (br->br_parts == 0 && !(br->br_state & BR_WAITING))
 			return br;
 	}

@@ -38,6 +38,8 @@ struct pv_blk_queue {
 	struct pv_dmamem bq_mem;	/* headers; ranges; lines of status */
 	bus_size_t bq_ranges;
 	bus_size_t bq_statuses;
+	uint8_t bq_lost;		/* parts were drained as lost: bq_mem
+					 * was not taken back from the device */
 	uint8_t *bq_lineuse;		/* bytes of each that the device has */
 	unsigned int bq_nlines;
 	unsigned int bq_line;		/* that is being handed out */

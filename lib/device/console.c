@@ -193,8 +193,8 @@ pv_console_stop(struct pv_console *sc)
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
 	sc->sc_mem->cm_reading = NULL;
-	pv_dev_queue_drain(sc->sc_rxq);
-	if (sc->sc_txq != NULL)
+	pv_dev_queue_drain(sc->sc_dev, sc->sc_rxq);
+	if (sc->sc_txq != NULL && error == 0)
 		while ((buf = pv_virtq_drain(sc->sc_txq)) != NULL)
 			buf->cb_busy = 0;
 	return error;

@@ -21,9 +21,9 @@ pv_dev_queue_free(struct pv_virtq **vqp)
 }
 
 void
-pv_dev_queue_drain(struct pv_virtq *vq)
+pv_dev_queue_drain(const struct pv_virtio *dev, struct pv_virtq *vq)
 {
-	while (vq != NULL && pv_virtq_drain(vq) != NULL)
+	while (vq != NULL && !dev->vd_lost && pv_virtq_drain(vq) != NULL)
 		continue;
 }
 

@@ -38,8 +38,12 @@ int pv_dev_queue(struct pv_virtio *, unsigned int index,
     const struct pv_virtq_params *, struct pv_virtq **vqp);
 void pv_dev_queue_free(struct pv_virtq **vqp);
 
-/* Take back all that the device has not used, cookies that nobody misses. */
-void pv_dev_queue_drain(struct pv_virtq *);
+/*
+ * After a stop: take back all that the device has not used, cookies that nobody
+ * misses. If the reset was not confirmed the device has it still: it is taken
+ * back after one that is.
+ */
+void pv_dev_queue_drain(const struct pv_virtio *, struct pv_virtq *);
 
 /*
  * A wait with a bound. pv_dev_wait_begin; then while what is awaited is not

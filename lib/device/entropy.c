@@ -87,7 +87,7 @@ pv_entropy_stop(struct pv_entropy *sc)
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
 	sc->sc_asked = 0;
-	pv_dev_queue_drain(sc->sc_requestq);
+	pv_dev_queue_drain(sc->sc_dev, sc->sc_requestq);
 	return error;
 }
 

@@ -601,8 +601,8 @@ pv_gpu_stop(struct pv_gpu *sc)
 
 	error = pv_virtio_stop(sc->sc_dev);
 	sc->sc_running = 0;
-	pv_dev_queue_drain(sc->sc_ctrlq);
-	pv_dev_queue_drain(sc->sc_cursorq);
+	pv_dev_queue_drain(sc->sc_dev, sc->sc_ctrlq);
+	pv_dev_queue_drain(sc->sc_dev, sc->sc_cursorq);
 	gpu_jobs_stopped(sc, error == 0);
 	if (error == 0)
 		gpu_forget(sc);

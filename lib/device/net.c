@@ -821,7 +821,7 @@ pv_net_stop(struct pv_net *sc)
 		rq->rq_skip = 0;
 		net_tx_stop(&sc->sc_pairs[i].np_tx, 0);
 	}
-	pv_dev_queue_drain(sc->sc_ctrlq);
+	pv_dev_queue_drain(sc->sc_dev, sc->sc_ctrlq);
 	return error;
 }
 

@@ -1803,6 +1803,34 @@ hostile_reset_never_confirmed(void **state)
 	port_reset();
 }
 
+/* What is the port's stays with it; what is the driver's comes back. */
+static void
+a_reset_confirmed_at_last_gives_back_what_one_did_not(void **state)
+{
+	unsigned int i, restart;
+	struct io io[3];
+
+	for (restart = 0; restart < 2; restart++) {
+		setup(state);
+		hold = 1;
+		assert_int_equal(attach(), 0);
+		for (i = 0; i < 3; i++)
+			assert_int_equal(submit(io_new(&io[i], PV_BLK_FLUSH, 0,
+			    0)), 0);
+		rig.rg_stuck = 1;
+		assert_int_equal(pv_blk_stop(&blk), ETIMEDOUT);
+		assert_int_equal(drain(), 3);
+		rig.rg_stuck = 0;
+		hold = 0;
+		if (restart) {
+			assert_int_equal(pv_blk_stop(&blk), 0);
+			assert_int_equal(pv_blk_start(&blk), 0);
+			assert_int_equal(do_op(PV_BLK_READ, 0, 512), 0);
+		}
+		detach();
+	}
+}
+
 static void
 detach_without_a_drain_forgets(void **state)
 {
@@ -2447,6 +2475,7 @@ main(void)
 		T(start_refuses_before_the_drain),
 		T(restart_takes_other_limits),
 		T(hostile_reset_never_confirmed),
+		T(a_reset_confirmed_at_last_gives_back_what_one_did_not),
 		T(detach_without_a_drain_forgets),
 		T(missed_interrupt_is_found_by_a_poll),
 		T(legacy_device),

@@ -324,6 +324,24 @@ hostile_reset_never_confirmed(void **state)
 }
 
 static void
+a_reset_confirmed_at_last_gives_back_what_one_did_not(void **state)
+{
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_console_write(&con, "lost", 4), 4);
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_console_stop(&con), ETIMEDOUT);
+	rig.rg_stuck = 0;
+	assert_int_equal(pv_console_stop(&con), 0);
+	assert_int_equal(pv_console_start(&con), 0);
+	mute = 0;
+	assert_int_equal(pv_console_write(&con, "good", 4), 4);
+	assert_memory_equal(screen, "good", 4);
+	detach();
+}
+
+static void
 rings_smaller_than_wished(void **state)
 {
 	char buf[16];
@@ -594,6 +612,7 @@ main(void)
 		T(hostile_used_id),
 		T(detach_with_output_in_flight),
 		T(hostile_reset_never_confirmed),
+		T(a_reset_confirmed_at_last_gives_back_what_one_did_not),
 		T(rings_smaller_than_wished),
 		T(attach_fails_cleanly_wherever_memory_ends),
 		T(attach_looks_at_each_allocation),

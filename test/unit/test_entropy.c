@@ -255,6 +255,20 @@ no_start_after_a_reset_that_failed(void **state)
 	detach();
 }
 
+/* As a device that is slow to stop: it is the second reset that ends it. */
+static void
+a_reset_confirmed_at_last_gives_back_what_one_did_not(void **state)
+{
+	(void)state;
+	mute = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(pv_entropy_request(&entropy), 0);
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_entropy_stop(&entropy), ETIMEDOUT);
+	rig.rg_stuck = 0;
+	detach();
+}
+
 static void
 a_restart_needs_no_memory(void **state)
 {
@@ -301,6 +315,7 @@ main(void)
 		T(nobody_needs_to_listen),
 		T(a_broken_device_is_not_asked),
 		T(no_start_after_a_reset_that_failed),
+		T(a_reset_confirmed_at_last_gives_back_what_one_did_not),
 		T(a_restart_needs_no_memory),
 		T(a_queue_that_shrank_is_made_anew),
 	};

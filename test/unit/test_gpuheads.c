@@ -2689,6 +2689,51 @@ a_stop_that_is_not_confirmed_takes_nothing(void **state)
 	setup(state);
 }
 
+/* Commands with an answer to come, one with a list of its own, the cursor's. */
+static void
+stop_without_a_word(void)
+{
+	uint32_t pixels[PV_GPU_CURSOR_SIZE * PV_GPU_CURSOR_SIZE] = { 0 };
+	struct pv_gpu_fb *fb;
+
+	attach();
+	assert_int_equal(pv_gpu_cursor_set(&gpu, 0, pixels, 0, 0), 0);
+	mute = 1;
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 1, 1), 0);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 5, 5);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), NULL), 0);
+	mute = 0;
+	mute_from = 0x106;
+	assert_int_equal(pv_gpu_fb_create(&gpu, 8, 8, PV_GPU_R8G8B8X8, &fb),
+	    ETIMEDOUT);
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_gpu_stop(&gpu), ETIMEDOUT);
+	rig.rg_stuck = 0;
+	mute = 0;
+	mute_from = 0;
+	nkept = 0;
+}
+
+static void
+a_reset_confirmed_at_last_gives_back_what_one_did_not(void **state)
+{
+	(void)state;
+	stop_without_a_word();
+	detach();
+}
+
+static void
+a_start_after_a_reset_confirmed_at_last(void **state)
+{
+	(void)state;
+	stop_without_a_word();
+	assert_int_equal(pv_gpu_start(&gpu), EIO);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 5, 5), 0);
+	detach();
+}
+
 /* As a stream's length is told in 32 bits. */
 static void
 streams_that_are_too_long(void **state)
@@ -2915,6 +2960,8 @@ main(void)
 		T(quick_answers_are_looked_for_often),
 		T(nobody_is_interrupted_for_nothing),
 		T(a_stop_that_is_not_confirmed_takes_nothing),
+		T(a_reset_confirmed_at_last_gives_back_what_one_did_not),
+		T(a_start_after_a_reset_confirmed_at_last),
 		T(streams_that_are_too_long),
 		T(hostile_silence_about_a_blob_without_memory),
 		T(a_blob_is_waited_for_even_so),

@@ -1082,6 +1082,23 @@ a_start_has_a_bound_whatever_was_set(void **state)
 	assert_int_equal(pv_net_detach(&net), 0);
 }
 
+static void
+a_reset_confirmed_at_last_gives_back_what_one_did_not(void **state)
+{
+	(void)state;
+	up(CTRL | BIT(CTRL_VLAN), BIT(CTRL_VLAN));
+	rig.rg_notify = not_now;
+	assert_int_equal(pv_net_set_vlan(&net, 1, 1), ETIMEDOUT);
+	rig.rg_stuck = 1;
+	assert_int_equal(pv_net_stop(&net), ETIMEDOUT);
+	rig.rg_stuck = 0;
+	rig.rg_notify = notified;
+	assert_int_equal(pv_net_stop(&net), 0);
+	assert_int_equal(pv_net_start(&net), 0);
+	assert_int_equal(pv_net_set_vlan(&net, 2, 1), 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
 /* Offloads, announcements, speed */
 
 static void
@@ -2155,6 +2172,7 @@ main(void)
 		T(tables_that_are_too_long),
 		T(vlans_are_filtered),
 		T(a_start_has_a_bound_whatever_was_set),
+		T(a_reset_confirmed_at_last_gives_back_what_one_did_not),
 		T(offloads_are_turned_off_and_on),
 		T(announcements_are_asked_for_and_acknowledged),
 		T(speeds),
