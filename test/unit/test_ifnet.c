@@ -78,6 +78,9 @@ static int
 teardown(void **state)
 {
 	(void)state;
+	cpus = 1;
+	task_error = 0;
+	reset_queues = false;
 	return port_check();
 }
 
@@ -152,20 +155,29 @@ check_echo(size_t size, const uint8_t *request)
 	    0);
 }
 
+/* One comes, and its reply goes. */
+static void
+echo(size_t size)
+{
+	uint8_t *f = echo_frame(size);
+
+	dev_input(f, 14 + size, 0);
+	assert_true(if_poll(ifp));
+	if_flush(ifp);
+	check_echo(size, f);
+	free(f);
+}
+
 static void
 echo_goes_back_in_its_own_buffer(void **state)
 {
-	uint8_t *f = echo_frame(1500);
 	size_t used;
 
 	(void)state;
 	up();
 	know_peer();
 	used = arena_counters()->ac_used;
-	dev_input(f, 1514, 0);
-	assert_true(if_poll(ifp));
-	if_flush(ifp);
-	check_echo(1500, f);
+	echo(1500);
 	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
 	assert_int_equal(ifp->if_counters.ic_rx_copied, 0);
 	assert_int_equal(arena_counters()->ac_used, used);
@@ -174,45 +186,32 @@ echo_goes_back_in_its_own_buffer(void **state)
 	if_poll(ifp);
 	assert_int_equal(ifp->if_pair[0].ip_pool->rp_lent, 0);
 	assert_int_equal(dev.nposted, RING);
-	free(f);
 	down();
 }
 
 static void
 legacy_header_of_ten_bytes(void **state)
 {
-	uint8_t *f = echo_frame(600);
-
 	(void)state;
 	dev.hdrlen = 10;
 	up();
 	know_peer();
-	dev_input(f, 614, 0);
-	if_poll(ifp);
-	if_flush(ifp);
-	check_echo(600, f);
+	echo(600);
 	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
-	free(f);
 	down();
 }
 
 static void
 largest_echo_in_one_buffer(void **state)
 {
-	uint8_t *f = echo_frame(65435);
-
 	(void)state;
 	dev.mtu = 65435;
 	dev.buflen = 65435 + 30;
 	up();
 	assert_true(ifp->if_pair[0].ip_pool->rp_nslots >= 4);
 	know_peer();
-	dev_input(f, 65449, 0);
-	if_poll(ifp);
-	if_flush(ifp);
-	check_echo(65435, f);
+	echo(65435);
 	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
-	free(f);
 	down();
 }
 
@@ -220,39 +219,27 @@ largest_echo_in_one_buffer(void **state)
 static void
 largest_echo_in_many_buffers(void **state)
 {
-	uint8_t *f = echo_frame(65435);
-
 	(void)state;
 	dev.mtu = 65435;
 	dev.maxbufs = 44;
 	up();
 	know_peer();
-	dev_input(f, 65449, 0);
-	if_poll(ifp);
-	if_flush(ifp);
-	check_echo(65435, f);
+	echo(65435);
 	assert_int_equal(ifp->if_counters.ic_tx_copied, 1);
 	assert_int_equal(dev.nposted, RING);
-	free(f);
 	down();
 }
 
 static void
 few_buffers_make_pieces(void **state)
 {
-	uint8_t *f = echo_frame(9000);
-
 	(void)state;
 	dev.mtu = 9000;
 	dev.maxbufs = 7;
 	up();
 	know_peer();
-	dev_input(f, 9014, 0);
-	if_poll(ifp);
-	if_flush(ifp);
-	check_echo(9000, f);
+	echo(9000);
 	assert_int_equal(ifp->if_counters.ic_tx_copied, 0);
-	free(f);
 	down();
 }
 
@@ -648,8 +635,6 @@ a_frame_between_breaks_does_not_count(void **state)
 static void
 longer_buffers_need_a_restart(void **state)
 {
-	uint8_t *f = echo_frame(4000);
-
 	(void)state;
 	dev.mtu_busy = 1;
 	up();
@@ -659,56 +644,81 @@ longer_buffers_need_a_restart(void **state)
 	assert_int_equal(if_set_mtu(ifp, 4000), 0);
 	assert_int_equal(ifp->if_netif.mtu, 4000);
 	assert_int_equal(ifp->if_pair[0].ip_pool->rp_buflen, 4030);
-	dev_input(f, 4014, 0);
-	if_poll(ifp);
-	if_flush(ifp);
-	check_echo(4000, f);
-	free(f);
+	echo(4000);
 	down();
 }
 
-/* The second pair is another CPU's: what comes and goes there passes its task. */
+/* Up with two pairs; the second is another CPU's, whose task has run. */
 static void
-another_cpu_serves_its_pair(void **state)
+up_with_another(void)
 {
-	uint8_t *f = echo_frame(1500), *u = ipv4_frame(100, 17);
-	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 114, PBUF_RAM);
-	unsigned int i;
-
-	(void)state;
 	cpus = 2;
 	dev.info.ni_maxpairs = 2;
 	up();
 	while (other_runs())
 		now_ms++;
+}
+
+/* A packet of a flow that the second pair sends. */
+static struct pbuf *
+packet_of_another(void)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 114, PBUF_RAM);
+	uint8_t *u = ipv4_frame(100, 17);
+	unsigned int i;
+
+	for (i = 0; (tx_flow(u, 114) * 0x9e3779b1u) >> 31 == 0; i++)
+		u[34] = (uint8_t)i;
+	pbuf_take(p, u, 114);
+	free(u);
+	return p;
+}
+
+/* Its task runs, as there is something for it. */
+static void
+another_runs(void)
+{
+	task_signal(other_task);
+	other_runs();
+}
+
+/* What comes there passes its task: nothing before that has run, all after it. */
+static void
+another_cpu_receives(void **state)
+{
+	uint8_t *f = echo_frame(1500);
+
+	(void)state;
+	up_with_another();
 	assert_non_null(ifp->if_pair[1].ip_remote);
 	assert_null(ifp->if_pair[0].ip_remote);
-
-	/* In: nothing before the task has run, all after it. */
 	know_peer();
 	dev_complete();
 	if_poll(ifp);
 	dev.queue = 1;
-	task_signal(other_task);
-	other_runs();
+	another_runs();
 	assert_int_equal(dev.nposted + dev.nready, RING);
 	dev_input(f, 1514, 0);
 	assert_false(if_poll(ifp));
-	task_signal(other_task);
-	other_runs();
+	another_runs();
 	dev.queue = 0;
 	assert_true(if_poll(ifp));
 	if_flush(ifp);
 	check_echo(1500, f);
-	dev_complete();
-	if_poll(ifp);
+	free(f);
+	down();
+}
 
-	/* Out: by the flow, and what was sent comes back by the task. */
+/* By the flow it is told what to send; that comes back by its task. */
+static void
+another_cpu_sends(void **state)
+{
+	struct pbuf *p = packet_of_another();
+
+	(void)state;
+	up_with_another();
 	dev.queue = 1;
 	ifp->if_sendpairs = 2;
-	for (i = 0; (tx_flow(u, 114) * 0x9e3779b1u) >> 31 == 0; i++)
-		u[34] = (uint8_t)i;
-	pbuf_take(p, u, 114);
 	assert_int_equal(ifp->if_netif.linkoutput(&ifp->if_netif, p), ERR_OK);
 	if_flush(ifp);
 	assert_int_equal(dev.nsent, 0);
@@ -716,38 +726,24 @@ another_cpu_serves_its_pair(void **state)
 	assert_int_equal(dev.nsent, 1);
 	assert_int_equal(if_outstanding(ifp), 1);
 	dev_complete();
-	task_signal(other_task);
-	other_runs();
+	another_runs();
 	assert_true(if_poll(ifp));
 	assert_int_equal(if_outstanding(ifp), 0);
 	assert_int_equal(p->ref, 1);
 	pbuf_free(p);
-	free(f);
-	free(u);
-	dev.queue = 1;
 	down();
-	cpus = 1;
 }
 
 /* Whatever another CPU has at a reset comes back, and is sent again. */
 static void
 another_cpu_lets_go(void **state)
 {
-	uint8_t *u = ipv4_frame(100, 17);
-	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 114, PBUF_RAM);
-	unsigned int i;
+	struct pbuf *p = packet_of_another();
 
 	(void)state;
-	cpus = 2;
-	dev.info.ni_maxpairs = 2;
-	up();
-	while (other_runs())
-		now_ms++;
+	up_with_another();
 	dev.queue = 1;
 	dev.info.ni_pairs = ifp->if_sendpairs = 2;
-	for (i = 0; (tx_flow(u, 114) * 0x9e3779b1u) >> 31 == 0; i++)
-		u[34] = (uint8_t)i;
-	pbuf_take(p, u, 114);
 	ifp->if_netif.linkoutput(&ifp->if_netif, p);
 	if_flush(ifp);
 	other_runs();
@@ -761,14 +757,11 @@ another_cpu_lets_go(void **state)
 	other_runs();
 	assert_int_equal(dev.nsent, 2);
 	dev_complete();
-	task_signal(other_task);
-	other_runs();
+	another_runs();
 	if_poll(ifp);
 	assert_int_equal(p->ref, 1);
 	pbuf_free(p);
-	free(u);
 	down();
-	cpus = 1;
 }
 
 static struct pbuf *meanwhile;
@@ -784,22 +777,13 @@ send_meanwhile(void)
 static void
 a_hung_queue_of_another_cpu_is_reset_alone(void **state)
 {
-	uint8_t *u = ipv4_frame(100, 17);
-	struct pbuf *p = pbuf_alloc(PBUF_RAW_TX, 114, PBUF_RAM);
-	unsigned int i;
+	struct pbuf *p = packet_of_another();
 
 	(void)state;
-	cpus = 2;
 	reset_queues = true;
-	dev.info.ni_maxpairs = 2;
-	up();
-	while (other_runs())
-		now_ms++;
+	up_with_another();
 	dev.queue = 1;
 	dev.info.ni_pairs = ifp->if_sendpairs = 2;
-	for (i = 0; (tx_flow(u, 114) * 0x9e3779b1u) >> 31 == 0; i++)
-		u[34] = (uint8_t)i;
-	pbuf_take(p, u, 114);
 	ifp->if_netif.linkoutput(&ifp->if_netif, p);
 	if_flush(ifp);
 	other_runs();
@@ -819,16 +803,12 @@ a_hung_queue_of_another_cpu_is_reset_alone(void **state)
 	other_runs();
 	assert_int_equal(dev.nsent, 3);
 	dev_complete();
-	task_signal(other_task);
-	other_runs();
+	another_runs();
 	if_poll(ifp);
 	assert_int_equal(if_outstanding(ifp), 0);
 	assert_int_equal(p->ref, 1);
 	pbuf_free(p);
-	free(u);
 	down();
-	reset_queues = false;
-	cpus = 1;
 }
 
 /* Without a CPU for it the stack's serves the pair. */
@@ -857,8 +837,6 @@ a_pair_without_a_cpu_is_served(void **state)
 	assert_int_equal(dev.nsent, 1);
 	free(f);
 	down();
-	task_error = 0;
-	cpus = 1;
 }
 
 static void
@@ -1037,7 +1015,8 @@ main(void)
 		T(device_that_breaks_again_and_again_is_left),
 		T(a_frame_between_breaks_does_not_count),
 		T(longer_buffers_need_a_restart),
-		T(another_cpu_serves_its_pair),
+		T(another_cpu_receives),
+		T(another_cpu_sends),
 		T(another_cpu_lets_go),
 		T(a_hung_queue_of_another_cpu_is_reset_alone),
 		T(a_pair_without_a_cpu_is_served),
