@@ -60,19 +60,11 @@ const struct pv_feature_table blk_features = {
 
 /* Negotiation and configuration */
 
-/* Configuration that decides a feature, and where it goes. */
-struct blk_field {
-	uint8_t bf_feature;
-	uint8_t bf_off;
-	uint8_t bf_width;
-	uint8_t bf_to;			/* in struct pv_blk_limits */
-};
-
 #define FIELD(feature, off, width, to) \
-	{ PV_BLK_F_##feature, off, width, \
+	{ PV_F_BIT(PV_BLK_F_##feature), off, width, \
 	    __builtin_offsetof(struct pv_blk_limits, to) }
 
-static const struct blk_field blk_fields[] = {
+static const struct pv_dev_field blk_fields[] = {
 	FIELD(SIZE_MAX, BLK_CFG_SIZE_MAX, 4, bl_size_max),
 	FIELD(SEG_MAX, BLK_CFG_SEG_MAX, 4, bl_seg_max),
 	FIELD(BLK_SIZE, BLK_CFG_BLK_SIZE, 4, bl_blk_size),
@@ -90,34 +82,14 @@ static const struct blk_field blk_fields[] = {
 
 #define NFIELDS		(sizeof(blk_fields) / sizeof(blk_fields[0]))
 
-/*
- * All of one generation. A field that was promised, but is not there, is 0; to
- * find out which, each is read by itself.
- */
+_Static_assert(NFIELDS <= PV_DEV_MAXFIELDS, "fields that are read at once");
+
 static int
 blk_read_limits(struct pv_virtio *dev, struct pv_blk_limits *lim)
 {
-	uint64_t features = dev->vd_ng.ng_offered & dev->vd_ng.ng_asked;
-	struct pv_config_field fields[NFIELDS];
-	unsigned int i, n = 0;
-	int error;
-
-	memset(lim, 0, sizeof(*lim));
-	for (i = 0; i < NFIELDS; i++)
-		if (features & PV_F_BIT(blk_fields[i].bf_feature))
-			fields[n++] = (struct pv_config_field){
-			    blk_fields[i].bf_off, blk_fields[i].bf_width, 1,
-			    (uint8_t *)lim + blk_fields[i].bf_to };
-	error = n > 0 ? pv_virtio_config_read(dev, fields, n) : 0;
-	if (error != ERANGE)
-		return error;
-	memset(lim, 0, sizeof(*lim));
-	for (i = 0; i < n; i++) {
-		error = pv_virtio_config_read(dev, &fields[i], 1);
-		if (error && error != ERANGE)
-			return error;
-	}
-	return 0;
+	return pv_dev_read_fields(dev,
+	    dev->vd_ng.ng_offered & dev->vd_ng.ng_asked, blk_fields, NFIELDS,
+	    lim, sizeof(*lim));
 }
 
 static int

@@ -50,3 +50,29 @@ pv_dev_wait(struct pv_dev_wait *dw)
 		dw->dw_pause_us *= 2;
 	return 0;
 }
+
+int
+pv_dev_read_fields(struct pv_virtio *dev, uint64_t features,
+    const struct pv_dev_field *df, unsigned int nfields, void *to, size_t len)
+{
+	struct pv_config_field fields[PV_DEV_MAXFIELDS];
+	unsigned int i, n = 0;
+	int error;
+
+	memset(to, 0, len);
+	for (i = 0; i < nfields; i++)
+		if (features & df[i].df_features)
+			fields[n++] = (struct pv_config_field){
+			    df[i].df_off, df[i].df_width, 1,
+			    (uint8_t *)to + df[i].df_to };
+	error = n > 0 ? pv_virtio_config_read(dev, fields, n) : 0;
+	if (error != ERANGE)
+		return error;
+	memset(to, 0, len);
+	for (i = 0; i < n; i++) {
+		error = pv_virtio_config_read(dev, &fields[i], 1);
+		if (error && error != ERANGE)
+			return error;
+	}
+	return 0;
+}

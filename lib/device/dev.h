@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What the drivers share: queues that survive a restart, waits with a bound,
- * little-endian fields.
+ * configuration that decides features, little-endian fields.
  */
 #ifndef DEVICE_DEV_H
 #define DEVICE_DEV_H
@@ -58,6 +58,27 @@ struct pv_dev_wait {
 void pv_dev_wait_begin(struct pv_dev_wait *, uint64_t timeout_ns);
 int pv_dev_wait(struct pv_dev_wait *);
 int pv_dev_wait_over(const struct pv_dev_wait *);
+
+/* A field of the configuration that decides features, and where it goes. */
+struct pv_dev_field {
+	uint64_t df_features;		/* it is there with any of these */
+	uint8_t df_off;
+	uint8_t df_width;
+	uint8_t df_to;			/* in the len bytes at to */
+};
+
+#define PV_DEV_MAXFIELDS	16
+
+/*
+ * pv_dev_read_fields - those of n fields, at most PV_DEV_MAXFIELDS, that are
+ * there with features; zeros for the others
+ *
+ * All of one generation. A field that was promised, but is not there, is 0 too;
+ * to find out which, each is read by itself.
+ * Errors: those of pv_virtio_config_read, but ERANGE.
+ */
+int pv_dev_read_fields(struct pv_virtio *, uint64_t features,
+    const struct pv_dev_field *, unsigned int n, void *to, size_t len);
 
 /*
  * Copy out of memory that the device can write at any time. Only the copy is

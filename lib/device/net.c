@@ -87,18 +87,10 @@ static const struct pv_feature_table net_features = {
 
 /* Negotiation and configuration */
 
-/* Configuration that decides features, and where it goes. */
-struct net_field {
-	uint64_t nf_features;		/* it is there with any of these */
-	uint8_t nf_off;
-	uint8_t nf_width;
-	uint8_t nf_to;			/* in struct pv_net_limits */
-};
-
 #define FIELD(features, off, width, to) \
 	{ features, off, width, __builtin_offsetof(struct pv_net_limits, to) }
 
-static const struct net_field net_fields[] = {
+static const struct pv_dev_field net_fields[] = {
 	FIELD(NET_BIT(MTU), NET_CFG_MTU, 2, nl_mtu),
 	FIELD(NET_BIT(MQ) | NET_BIT(RSS), NET_CFG_MAX_PAIRS, 2, nl_maxpairs),
 	FIELD(NET_BIT(RSS), NET_CFG_RSS_TABLE, 2, nl_table),
@@ -109,36 +101,17 @@ static const struct net_field net_fields[] = {
 
 #define NFIELDS		(sizeof(net_fields) / sizeof(net_fields[0]))
 
-/*
- * All of one generation. A field that was promised, but is not there, is 0; to
- * find out which, each is read by itself. The MTU is of use even where its bit
- * is denied: frames of it may come.
- */
+_Static_assert(NFIELDS <= PV_DEV_MAXFIELDS, "fields that are read at once");
+
+/* The MTU is of use even where its bit is denied: frames of it may come. */
 static int
 net_read_limits(struct pv_virtio *dev, struct pv_net_limits *lim)
 {
 	const uint64_t features = dev->vd_ng.ng_offered &
 	    dev->vd_ng.ng_asked & (~dev->vd_denied | NET_BIT(MTU));
-	struct pv_config_field fields[NFIELDS];
-	unsigned int i, n = 0;
-	int error;
 
-	memset(lim, 0, sizeof(*lim));
-	for (i = 0; i < NFIELDS; i++)
-		if (features & net_fields[i].nf_features)
-			fields[n++] = (struct pv_config_field){
-			    net_fields[i].nf_off, net_fields[i].nf_width, 1,
-			    (uint8_t *)lim + net_fields[i].nf_to };
-	error = n > 0 ? pv_virtio_config_read(dev, fields, n) : 0;
-	if (error != ERANGE)
-		return error;
-	memset(lim, 0, sizeof(*lim));
-	for (i = 0; i < n; i++) {
-		error = pv_virtio_config_read(dev, &fields[i], 1);
-		if (error && error != ERANGE)
-			return error;
-	}
-	return 0;
+	return pv_dev_read_fields(dev, features, net_fields, NFIELDS, lim,
+	    sizeof(*lim));
 }
 
 /* The control queue is behind all pairs: too many, and it is out of reach. */
