@@ -7,6 +7,7 @@ host asks for, and what comes after a device that asks for a reset or sends
 nothing any more.
 """
 
+import contextlib
 import os
 import re
 import socket
@@ -24,6 +25,7 @@ from paravane_qemu import Failure, Guest
 NIC = "virtio-net-pci,netdev=n0,id=v,romfile="
 USER = ["-netdev", "user,id=n0", "-device", NIC + ",disable-legacy=on"]
 PING = "ping -c 1 10.0.2.2"
+RESET = "^net0: sends nothing any more: reset"
 
 
 def up(g):
@@ -32,86 +34,131 @@ def up(g):
     g.prompt()
 
 
+def until(g, pattern, good=lambda found: found):
+    """
+    Asks ifconfig until the pattern's match is good, for some seconds; whether
+    it was, and the last answer.
+    """
+    for _ in range(20):
+        answer = g.command("ifconfig net0")
+        if good(re.search(pattern, answer)):
+            return True, answer
+        g.command("sleep 200")
+    return False, answer
+
+
+@contextlib.contextmanager
+def idle_backend(words):
+    """A guest, and its back end's socket, out of which nothing is taken."""
+    with tempfile.TemporaryDirectory() as tmp, \
+            socket.socket(socket.AF_UNIX) as listener:
+        path = os.path.join(tmp, "peer")
+        listener.bind(path)
+        listener.listen(1)
+        with Guest(append="net=off " + words, devices=[
+                ["-netdev", "stream,id=n0,server=off,addr.type=unix,"
+                 f"addr.path={path}", "-device", NIC]]) as g, \
+                listener.accept()[0] as peer:
+            g.prompt()
+            yield g, peer
+
+
+def asks(g):
+    """What is asked of ifconfig, and refused."""
+    help_text = g.command("ifconfig --help")
+    for word in ("mtu", "mac", "promisc", "allmulti", "vlan", "txcsum",
+                 "rxcsum", "lro", "pairs", "rss", "coalesce", "feature",
+                 "stats"):
+        tap.ok(re.search(rf"^\s+{word}\b", help_text, re.M),
+               f"ifconfig --help tells of {word}", help_text)
+    tap.ok("usage: ifconfig" in g.command("ifconfig -h"), "its usage")
+    for command, pattern in (
+            ("nonsense", "neither a setting nor an address"),
+            ("mtu", "a word is missing"),
+            ("promisc maybe", "on or off, not maybe"),
+            ("mac 2:0:0", "is not like 02:00:00:00:00:01"),
+            ("mac 01:00:00:00:00:01", "is a group's"),
+            ("rxcsum on", "the device does not offer it"),
+            ("lro on", "the device does not offer it"),
+            ("feature MQ on", "the device does not offer it"),
+            ("vlan 4096 on", "vlan"),
+            ("pairs 2", "pairs"),
+            ("rss all", "the device does not offer it"),
+            ("coalesce rx 8 50", "the device does not offer it"),
+            ("coalesce up 8 50", "rx or tx, not up"),
+            ("feature NONE on", "none is called NONE"),
+            ("txcsum on", "the device does not offer it")):
+        answer = g.command(f"ifconfig net0 {command}")
+        tap.ok(re.search(pattern, answer), f"ifconfig net0 {command}", answer)
+
+
+def sets(g):
+    answer = g.command("ifconfig net0 promisc on vlan 7 on pairs 1")
+    tap.ok(not answer.strip(), "several settings at once", answer)
+    answer = g.command("ifconfig net0")
+    tap.ok(re.search(r"on: promisc allmulti\s.*vlan 7\s", answer, re.S),
+           "are shown", answer)
+    g.command("ifconfig net0 promisc off mac 02:00:00:00:00:77")
+    g.command("ifconfig net0 vlan 7 off vlan 4095 on mtu 1400")
+    answer = g.command("ifconfig net0")
+    tap.ok("ether 02:00:00:00:00:77" in answer and
+           "promisc" not in answer and "vlan 4095" in answer,
+           "another address", answer)
+    tap.ok("1 received" in g.command(PING), "traffic with it")
+
+
+def negotiates(g):
+    """After sets()."""
+    g.command("ifconfig net0 feature MRG_RXBUF off", 30)
+    answer = g.command("ifconfig net0")
+    tap.ok("-MRG_RXBUF(denied" in answer, "a feature given up", answer)
+    tap.ok("mtu 1400 " in answer and "02:00:00:00:00:77" in answer,
+           "MTU and address stay", answer)
+    tap.ok("vlan" not in answer.lower().replace("ctrl_vlan", ""),
+           "VLANs do not, and are not shown", answer)
+    tap.ok("1 received" in g.command(PING), "traffic without it")
+    g.command("ifconfig net0 feature MRG_RXBUF on", 30)
+    answer = g.command("ifconfig net0")
+    tap.ok("+MRG_RXBUF" in answer, "and taken again", answer)
+    answer = g.command("ifconfig net0 feature VERSION_1 off", 30)
+    tap.ok("can't be had so" in answer and "1 received" in g.command(PING),
+           "what a device is not had without stays", answer)
+
+
+def goes_down(g):
+    g.command("ifconfig net0 down")
+    tap.ok("inet 10." not in g.command("ifconfig net0"), "down: no lease")
+    g.command("ifconfig net0 up")
+    g.expect(r"^net0: 10\.0\.2\.\d+/24", 30)
+    g.send("\r")
+    g.prompt()
+    tap.ok("1 received" in g.command(PING), "up: it has one again")
+
+
+def counts(g):
+    answer = g.command("ifconfig net0 stats")
+    tap.ok(re.search(r"pair 0: rx \d+ frames.*\n.*rx: \d+ queued.*\n"
+                     r".*tx: \d+ queued", answer), "counters by queue", answer)
+    answer = g.command("netbench net0 send size=64 batch=8 frames=2000")
+    tap.ok(re.search(r"^netbench: net0 send size=64 batch=8 gso=0 "
+                     r"frames=2000 bytes=128000 us=\d+ frames/s=\d+ "
+                     r"bytes/s=\d+ doorbells=\d+ interrupts=\d+ ",
+                     answer, re.M), "netbench sends", answer)
+    answer = g.command("netbench net0 recv ms=50")
+    tap.ok("netbench: net0 recv " in answer, "netbench receives", answer)
+    for command in ("send size=9000", "send size=30000 gso=1448",
+                    "send queue=1", "both", "send speed=1"):
+        answer = g.command("netbench net0 " + command)
+        tap.ok("netbench" in answer and "frames/s" not in answer,
+               f"netbench refuses {command}", answer)
+    tap.ok("1 received" in g.command(PING), "traffic after it")
+
+
 def settings():
     with Guest(devices=[USER]) as g:
         up(g)
-        help_text = g.command("ifconfig --help")
-        for word in ("mtu", "mac", "promisc", "allmulti", "vlan", "txcsum",
-                     "rxcsum", "lro", "pairs", "rss", "coalesce", "feature",
-                     "stats"):
-            tap.ok(re.search(rf"^\s+{word}\b", help_text, re.M),
-                   f"ifconfig --help tells of {word}", help_text)
-        for command, pattern in (
-                ("nonsense", "neither a setting nor an address"),
-                ("mtu", "a word is missing"),
-                ("promisc maybe", "on or off, not maybe"),
-                ("mac 2:0:0", "is not like 02:00:00:00:00:01"),
-                ("mac 01:00:00:00:00:01", "is a group's"),
-                ("rxcsum on", "the device does not offer it"),
-                ("lro on", "the device does not offer it"),
-                ("feature MQ on", "the device does not offer it"),
-                ("vlan 4096 on", "vlan"),
-                ("pairs 2", "pairs"),
-                ("rss all", "the device does not offer it"),
-                ("coalesce rx 8 50", "the device does not offer it"),
-                ("coalesce up 8 50", "rx or tx, not up"),
-                ("feature NONE on", "none is called NONE"),
-                ("txcsum on", "the device does not offer it")):
-            answer = g.command(f"ifconfig net0 {command}")
-            tap.ok(re.search(pattern, answer), f"ifconfig net0 {command}",
-                   answer)
-        answer = g.command("ifconfig net0 promisc on vlan 7 on pairs 1")
-        tap.ok(not answer.strip(), "several settings at once", answer)
-        answer = g.command("ifconfig net0")
-        tap.ok(re.search(r"on: promisc allmulti\s.*vlan 7\s", answer, re.S),
-               "are shown", answer)
-        g.command("ifconfig net0 promisc off mac 02:00:00:00:00:77")
-        g.command("ifconfig net0 vlan 7 off vlan 4095 on mtu 1400")
-        answer = g.command("ifconfig net0")
-        tap.ok("ether 02:00:00:00:00:77" in answer and
-               "promisc" not in answer and "vlan 4095" in answer,
-               "another address", answer)
-        tap.ok("1 received" in g.command(PING), "traffic with it")
-        g.command("ifconfig net0 feature MRG_RXBUF off", 30)
-        answer = g.command("ifconfig net0")
-        tap.ok("-MRG_RXBUF(denied" in answer, "a feature given up", answer)
-        tap.ok("mtu 1400 " in answer and "02:00:00:00:00:77" in answer,
-               "MTU and address stay", answer)
-        tap.ok("vlan" not in answer.lower().replace("ctrl_vlan", ""),
-               "VLANs do not, and are not shown", answer)
-        tap.ok("1 received" in g.command(PING), "traffic without it")
-        g.command("ifconfig net0 feature MRG_RXBUF on", 30)
-        answer = g.command("ifconfig net0")
-        tap.ok("+MRG_RXBUF" in answer, "and taken again", answer)
-        answer = g.command("ifconfig net0 feature VERSION_1 off", 30)
-        tap.ok("can't be had so" in answer and
-               "1 received" in g.command(PING),
-               "what a device is not had without stays", answer)
-        g.command("ifconfig net0 down")
-        tap.ok("inet 10." not in g.command("ifconfig net0"), "down: no lease")
-        g.command("ifconfig net0 up")
-        g.expect(r"^net0: 10\.0\.2\.\d+/24", 30)
-        g.send("\r")
-        g.prompt()
-        tap.ok("1 received" in g.command(PING), "up: it has one again")
-        tap.ok("usage: ifconfig" in g.command("ifconfig -h"), "its usage")
-        answer = g.command("ifconfig net0 stats")
-        tap.ok(re.search(r"pair 0: rx \d+ frames.*\n.*rx: \d+ queued.*\n"
-                         r".*tx: \d+ queued", answer), "counters by queue",
-               answer)
-        answer = g.command("netbench net0 send size=64 batch=8 frames=2000")
-        tap.ok(re.search(r"^netbench: net0 send size=64 batch=8 gso=0 "
-                         r"frames=2000 bytes=128000 us=\d+ frames/s=\d+ "
-                         r"bytes/s=\d+ doorbells=\d+ interrupts=\d+ ",
-                         answer, re.M), "netbench sends", answer)
-        answer = g.command("netbench net0 recv ms=50")
-        tap.ok("netbench: net0 recv " in answer, "netbench receives", answer)
-        for command in ("send size=9000", "send size=30000 gso=1448",
-                        "send queue=1", "both", "send speed=1"):
-            answer = g.command("netbench net0 " + command)
-            tap.ok("netbench" in answer and "frames/s" not in answer,
-                   f"netbench refuses {command}", answer)
-        tap.ok("1 received" in g.command(PING), "traffic after it")
+        for part in (asks, sets, negotiates, goes_down, counts):
+            part(g)
 
 
 def packets(path):
@@ -143,22 +190,13 @@ def announce():
                 "-object", f"filter-dump,id=f,netdev=n0,file={path}"]) as g:
             up(g)
             # The link-local address is in use after its check.
-            for _ in range(20):
-                if "(tentative)" not in g.command("ifconfig net0"):
-                    break
-                g.command("sleep 200")
-            mac = bytes.fromhex(re.search(
-                r"ether (\S+)", g.command("ifconfig net0"))[1]
-                .replace(":", ""))
+            _, answer = until(g, r"\(tentative\)", lambda found: not found)
+            mac = bytes.fromhex(re.search(r"ether (\S+)", answer)[1]
+                                .replace(":", ""))
             before = announcements(path, mac)
             g.qmp("announce-self", initial=50, max=100, rounds=2, step=50)
-            for _ in range(20):
-                told = re.search(r"announced (\d+) times",
-                                 g.command("ifconfig net0"))
-                if told:
-                    break
-                g.command("sleep 200")
-            tap.ok(told, "the guest announces when it is asked to")
+            told, answer = until(g, r"announced (\d+) times")
+            tap.ok(told, "the guest announces when it is asked to", answer)
             g.command("poweroff", wait=False)
             g.wait(30)
         after = announcements(path, mac)
@@ -194,42 +232,27 @@ def needs_reset():
 
 def hangs():
     """A back end that takes nothing until it is asked to."""
-    with tempfile.TemporaryDirectory() as tmp, \
-            socket.socket(socket.AF_UNIX) as listener:
-        path = os.path.join(tmp, "peer")
-        listener.bind(path)
-        listener.listen(1)
-        with Guest(append="net=off", devices=[
-                ["-netdev", "stream,id=n0,server=off,addr.type=unix,"
-                 f"addr.path={path}", "-device", NIC]]) as g:
-            peer = listener.accept()[0]
-            g.prompt()
-            answer = g.command("netbench net0 send size=1514 ms=20000", 60)
-            tap.ok("timed out" in answer, "a device that sends no more",
-                   answer)
-            g.expect("^net0: sends nothing any more: reset", 30)
-            g.send("\r")
-            g.prompt()
-            answer = g.command("ifconfig net0")
-            tap.ok("1 resets, 1 of them" in answer, "is reset", answer)
-            # Another way to it: frames that nobody waits for.
-            g.command("ifconfig net0 up")
-            for _ in range(40):
-                g.command("sendframe net0 1400")
-            g.expect("^net0: sends nothing any more: reset", 60)
-            tap.ok(True, "the watchdog finds it, too")
-            peer.close()
-            g.send("\r")
-            g.prompt()
-            # It says that it resets, then it does.
-            for _ in range(20):
-                answer = g.command("ifconfig net0")
-                again = re.search(r"(\d+) frames sent again", answer)
-                if again and int(again[1]) >= 40:
-                    break
-                g.command("sleep 200")
-            tap.ok(again and int(again[1]) >= 40,
-                   "what was queued is sent again", answer)
+    with idle_backend("") as (g, peer):
+        answer = g.command("netbench net0 send size=1514 ms=20000", 60)
+        tap.ok("timed out" in answer, "a device that sends no more", answer)
+        g.expect(RESET, 30)
+        g.send("\r")
+        g.prompt()
+        answer = g.command("ifconfig net0")
+        tap.ok("1 resets, 1 of them" in answer, "is reset", answer)
+        # Another way to it: frames that nobody waits for.
+        g.command("ifconfig net0 up")
+        for _ in range(40):
+            g.command("sendframe net0 1400")
+        g.expect(RESET, 60)
+        tap.ok(True, "the watchdog finds it, too")
+        peer.close()
+        g.send("\r")
+        g.prompt()
+        # It says that it resets, then it does.
+        again, answer = until(g, r"(\d+) frames sent again",
+                              lambda found: found and int(found[1]) >= 40)
+        tap.ok(again, "what was queued is sent again", answer)
 
 
 def drain(peer):
@@ -263,36 +286,21 @@ def hangs_alone():
     One queue is reset; then all, as it hangs again. There is one frame in it:
     with more QEMU 7.2 ends in an assertion.
     """
-    with tempfile.TemporaryDirectory() as tmp, \
-            socket.socket(socket.AF_UNIX) as listener:
-        path = os.path.join(tmp, "peer")
-        listener.bind(path)
-        listener.listen(1)
-        with Guest(append="net=off netreset=queue", devices=[
-                ["-netdev", "stream,id=n0,server=off,addr.type=unix,"
-                 f"addr.path={path}", "-device", NIC]]) as g:
-            peer = listener.accept()[0]
+    with idle_backend("netreset=queue") as (g, peer):
+        hold_one(g)
+        for whole in (0, 1):
+            g.expect(RESET if whole else
+                     "^net0: queue 0 sends nothing any more: reset alone", 60)
+            g.send("\r")
             g.prompt()
-            hold_one(g)
-            for whole in (0, 1):
-                g.expect("^net0: sends nothing any more: reset" if whole else
-                         "^net0: queue 0 sends nothing any more: reset alone",
-                         60)
-                g.send("\r")
-                g.prompt()
-                said = rf"{whole} resets, {whole} of them .* more, " \
-                    rf"1 of a queue alone; {whole + 1} frames sent again"
-                for _ in range(20):
-                    answer = g.command("ifconfig net0")
-                    if re.search(said, answer):
-                        break
-                    g.command("sleep 200")
-                tap.ok(re.search(said, answer), "a device that is reset"
-                       if whole else "a queue that is reset alone", answer)
-            drain(peer)
-            g.command("sendframe net0 1400")
-            tap.ok(drain(peer) >= 1400, "and frames are sent")
-            peer.close()
+            reset, answer = until(
+                g, rf"{whole} resets, {whole} of them .* more, "
+                rf"1 of a queue alone; {whole + 1} frames sent again")
+            tap.ok(reset, "a device that is reset" if whole else
+                   "a queue that is reset alone", answer)
+        drain(peer)
+        g.command("sendframe net0 1400")
+        tap.ok(drain(peer) >= 1400, "and frames are sent")
 
 
 for work in (settings, announce, needs_reset, hangs, hangs_alone):
