@@ -225,6 +225,8 @@ send_on(unsigned int queue, struct port_buf *pb, uint32_t len,
 	return error;
 }
 
+static const struct pv_net_tx plain = { .tx_flags = 0 };
+
 #define GSO(flags, size, hdr)						\
 	((struct pv_net_tx){ .tx_flags = (flags), .tx_csum_start = 34,	\
 	.tx_csum_offset = 16, .tx_gso_size = (size), .tx_hdr_len = (hdr) })
@@ -558,7 +560,6 @@ pairs_are_asked_for(void **state)
 {
 	struct port_buf *pb = port_buf_new(200);
 	struct pv_net_counters nc;
-	struct pv_net_tx plain = { .tx_flags = 0 };
 	struct pv_net_rx rx;
 
 	(void)state;
@@ -665,7 +666,6 @@ static void
 pairs_change_while_it_runs(void **state)
 {
 	struct port_buf *pb = port_buf_new(200);
-	struct pv_net_tx plain = { .tx_flags = 0 };
 
 	(void)state;
 	up_pairs(BIT(MQ), 3, 3);
@@ -1365,12 +1365,27 @@ hostile_statistics(void **state)
 
 /* A queue that hangs */
 
+/* Nothing came back for so long, since a frame was sent or another came. */
+static void
+hangs_for(uint64_t ns)
+{
+	port.po_now_ns += ns;
+	assert_true(pv_net_stalled_ns(&net, 0) >= ns);
+}
+
+static void
+use_one_sent(void)
+{
+	struct rig_chain rc;
+
+	assert_true(rig_take(&rig, 1, &rc));
+	rig_give(&rig, 1, rc.rc_head, 0);
+}
+
 static void
 a_queue_that_hangs_is_seen(void **state)
 {
 	struct port_buf *pb[2] = { port_buf_new(200), port_buf_new(200) };
-	struct pv_net_tx plain = { .tx_flags = 0 };
-	struct rig_chain rc;
 	unsigned int done;
 	void *cookie;
 
@@ -1384,16 +1399,13 @@ a_queue_that_hangs_is_seen(void **state)
 	assert_int_equal(send_on(0, pb[1], 60, plain), 0);
 	/* How long it was idle is not how long it hangs. */
 	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
-	port.po_now_ns += 7000;
-	assert_true(pv_net_stalled_ns(&net, 0) >= 7000);
+	hangs_for(7000);
 	/* One is used, and not yet reclaimed: it goes on. */
-	assert_true(rig_take(&rig, 1, &rc));
-	rig_give(&rig, 1, rc.rc_head, 0);
+	use_one_sent();
 	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
 	assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done), 0);
 	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
-	port.po_now_ns += 9000;
-	assert_true(pv_net_stalled_ns(&net, 0) >= 9000);
+	hangs_for(9000);
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
 	port.po_now_ns += 9000;
@@ -1412,7 +1424,6 @@ static void
 a_reset_ends_a_hang(void **state)
 {
 	struct port_buf *pb = port_buf_new(200);
-	struct pv_net_tx plain = { .tx_flags = 0 };
 	unsigned int alone;
 
 	(void)state;
@@ -1422,8 +1433,7 @@ a_reset_ends_a_hang(void **state)
 		keeps = 1;
 		assert_int_equal(send_on(0, pb, 60, plain), 0);
 		assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
-		port.po_now_ns += 9000;
-		assert_true(pv_net_stalled_ns(&net, 0) >= 9000);
+		hangs_for(9000);
 		assert_int_equal(alone ? pv_net_reset_tx(&net, 0) :
 		    pv_net_stop(&net), 0);
 		assert_ptr_equal(pv_net_drain_tx(&net, 0), pb);
@@ -1444,7 +1454,6 @@ a_queue_that_hangs_is_taken_back(void **state)
 {
 	struct port_buf *pb, *other;
 	const struct pv_net_coalescing co = { 1, 2 };
-	struct pv_net_tx plain = { .tx_flags = 0 };
 
 	(void)state;
 	up(CTRL | BIT(VQ_NOTF_COAL), 0);
@@ -1460,8 +1469,7 @@ a_queue_that_hangs_is_taken_back(void **state)
 	keeps = 1;
 	assert_int_equal(send_on(0, pb, 60, plain), 0);
 	pv_net_stalled_ns(&net, 0);
-	port.po_now_ns += 7000;
-	assert_true(pv_net_stalled_ns(&net, 0) >= 7000);
+	hangs_for(7000);
 	assert_null(pv_net_drain_tx(&net, 0));
 	assert_int_equal(pv_net_reset_tx(&net, 1), EINVAL);
 	assert_int_equal(pv_net_reset_tx(&net, 0), 0);
@@ -1568,8 +1576,7 @@ no_pairs_are_one(void **state)
 	assert_int_equal(attach(CTRL | BIT(RSS), BIT(RSS), 0), 0);
 	assert_true(accepted(BIT(RSS)));
 	assert_int_equal(pv_net_info(&net)->ni_pairs, 1);
-	assert_int_equal(send_on(0, pb, 60, (struct pv_net_tx){
-	    .tx_flags = 0 }), 0);
+	assert_int_equal(send_on(0, pb, 60, plain), 0);
 	assert_int_equal(pv_net_detach(&net), 0);
 	port_buf_free(pb);
 }
@@ -2070,8 +2077,6 @@ static void
 a_queue_that_goes_on_does_not_hang(void **state)
 {
 	struct port_buf *pb[2] = { port_buf_new(200), port_buf_new(200) };
-	struct pv_net_tx plain = { .tx_flags = 0 };
-	struct rig_chain rc;
 	unsigned int done;
 	void *cookie;
 
@@ -2083,10 +2088,8 @@ a_queue_that_goes_on_does_not_hang(void **state)
 	/* Nobody has looked before. */
 	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
 	assert_int_equal(send_on(0, pb[1], 60, plain), 0);
-	port.po_now_ns += 9000;
-	assert_true(pv_net_stalled_ns(&net, 0) >= 9000);
-	assert_int_equal(rig_take(&rig, 1, &rc), 1);
-	rig_give(&rig, 1, rc.rc_head, 0);
+	hangs_for(9000);
+	use_one_sent();
 	assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done), 0);
 	assert_int_equal(done, 1);
 	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
@@ -2117,7 +2120,6 @@ static void
 all_that_was_sent_is_reclaimed(void **state)
 {
 	struct port_buf *pb[60];
-	struct pv_net_tx plain = { .tx_flags = 0 };
 	struct rig_chain rc;
 	unsigned int i, done;
 	void *cookies[64];
