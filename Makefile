@@ -30,7 +30,7 @@ ifeq ($(SYSTEM),Darwin)
 run:
 	@tool/run $(ARGS)
 else
-run: $(call unless_help,image)
+run: $(call unless_help,$(if $(filter --efi,$(ARGS)),bootstrap-efi) image)
 	@tool/run $(ARGS)
 endif
 
@@ -86,8 +86,9 @@ coverage: $(call unless_help,bootstrap-test)
 	@+$(call unless_help,$(BUILD) -j$(JOBS) coverage-tests)
 	@tool/coverage $(ARGS)
 
-.PHONY: mutation coverage fuzz bootstrap-run bootstrap-test bootstrap-bench bootstrap-snapshot
-bootstrap-run bootstrap-test bootstrap-bench bootstrap-snapshot: bootstrap-%:
+BOOTSTRAP := $(addprefix bootstrap-,run efi test bench snapshot)
+.PHONY: mutation coverage fuzz $(BOOTSTRAP)
+$(BOOTSTRAP): bootstrap-%:
 	@tool/bootstrap $*
 
 clean:

@@ -51,7 +51,9 @@ def read(*path):
 def test_same(tmp):
     """Two of them; the directory of the first."""
     first, second = os.path.join(tmp, "a, b"), os.path.join(tmp, "second")
-    good("it is made", run(TOOL, "--out", first), "SHA256 (paravane.img)")
+    good("it is made, by a user whose PATH has no sbin", run(
+        TOOL, "--out", first, env=dict(os.environ, PATH="/usr/bin:/bin")),
+        "SHA256 (paravane.img)")
     env = dict(os.environ, TZ="Asia/Tokyo", LANG="C.UTF-8")
     good("again, elsewhere", run(TOOL, "--out", second, cwd="/", env=env,
                                  umask=0o077))
