@@ -577,6 +577,25 @@ attach_blk(void)
 	assert_int_equal(attach(&vp), 0);
 }
 
+/* With rings that stay for the next back end. */
+static void
+attach_to_keep(void)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+
+	vp.vp_resume = 1;
+	assert_int_equal(attach(&vp), 0);
+}
+
+/* The back end is a network's, which has no configuration to tell. */
+static struct vhost_params
+params_net(uint64_t features)
+{
+	be.features = NET_FEATURES | features;
+	be.protocol &= ~BIT(VHOST_P_CONFIG);
+	return params(PV_TYPE_NET);
+}
+
 static void
 a_polite_back_end_is_told_everything(void **state)
 {
@@ -921,10 +940,8 @@ nonsense_on_the_channel_ends_it(void **state)
 }
 
 static void
-a_closed_channel_is_no_loss(void **state)
+close_the_channel_without_loss(void)
 {
-	(void)state;
-	attach_blk();
 	pthread_mutex_lock(&lock);
 	close(channel);
 	channel = -1;
@@ -932,6 +949,14 @@ a_closed_channel_is_no_loss(void **state)
 	vhost_attend(vh, VHOST_ALL);
 	assert_int_equal(vhost_connected(vh), 1);
 	assert_int_equal(vhost_wait(vh, VHOST_ALL, 10), EAGAIN);
+}
+
+static void
+a_closed_channel_is_no_loss(void **state)
+{
+	(void)state;
+	attach_blk();
+	close_the_channel_without_loss();
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
 
@@ -942,13 +967,7 @@ a_channel_that_closes_on_an_answer_is_no_loss(void **state)
 	(void)state;
 	attach_blk();
 	say(channel, 3, VW_VERSION | VW_NEED_REPLY, 0);
-	pthread_mutex_lock(&lock);
-	close(channel);
-	channel = -1;
-	pthread_mutex_unlock(&lock);
-	vhost_attend(vh, VHOST_ALL);
-	assert_int_equal(vhost_connected(vh), 1);
-	assert_int_equal(vhost_wait(vh, VHOST_ALL, 10), EAGAIN);
+	close_the_channel_without_loss();
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
 
@@ -1047,12 +1066,10 @@ without_slots_it_is_one_table(void **state)
 static void
 kept_rings_go_to_the_next_one(void **state)
 {
-	struct vhost_params vp = params(PV_TYPE_BLK);
 	struct vhost_counters vc;
 
 	(void)state;
-	vp.vp_resume = 1;
-	assert_int_equal(attach(&vp), 0);
+	attach_to_keep();
 	hang_up_now();
 	assert_int_equal(vhost_wait(vh, VHOST_ALL, (int)LATE), ENOTCONN);
 	assert_int_equal(nbroken, 0);
@@ -1071,11 +1088,8 @@ kept_rings_go_to_the_next_one(void **state)
 static void
 kept_rings_need_what_is_in_use(void **state)
 {
-	struct vhost_params vp = params(PV_TYPE_BLK);
-
 	(void)state;
-	vp.vp_resume = 1;
-	assert_int_equal(attach(&vp), 0);
+	attach_to_keep();
 	hang_up_now();
 	be.features &= ~BIT(PV_BLK_F_FLUSH);
 	assert_int_equal(vhost_connect(vh), ENOTSUP);
@@ -1101,12 +1115,10 @@ kept_rings_need_what_is_in_use(void **state)
 static void
 kept_rings_are_as_many_as_before(void **state)
 {
-	struct vhost_params vp = params(PV_TYPE_NET);
+	struct vhost_params vp = params_net(0);
 	unsigned int i;
 
 	(void)state;
-	be.features = NET_FEATURES;
-	be.protocol &= ~BIT(VHOST_P_CONFIG);
 	vp.vp_resume = 1;
 	vp.vp_nqueues = 3;
 	assert_int_equal(attach(&vp), 0);
@@ -1130,12 +1142,10 @@ kept_rings_are_as_many_as_before(void **state)
 static void
 kept_rings_begin_where_they_stood(void **state)
 {
-	struct vhost_params vp = params(PV_TYPE_BLK);
 	uint8_t *used;
 
 	(void)state;
-	vp.vp_resume = 1;
-	assert_int_equal(attach(&vp), 0);
+	attach_to_keep();
 	used = shmem_kva(&sm, be.used[1], 4);
 	assert_non_null(used);
 	used[2] = 0x34;
@@ -1152,8 +1162,6 @@ kept_rings_begin_where_they_stood(void **state)
 static void
 kept_packed_rings_too(void **state)
 {
-	struct vhost_params vp = params(PV_TYPE_BLK);
-
 	(void)state;
 	be.features |= PV_F_BIT(PV_F_RING_PACKED);
 	be.packed.vp_version = 1;
@@ -1162,8 +1170,7 @@ kept_packed_rings_too(void **state)
 	be.packed.vp_oldwrap = 1;
 	be.inflight_offset = 4096;
 	be.inflight_file += 4096;
-	vp.vp_resume = 1;
-	assert_int_equal(attach(&vp), 0);
+	attach_to_keep();
 	assert_int_equal(be.bases[1], 0x80008000u);
 	hang_up_now();
 	assert_int_equal(vhost_connect(vh), 0);
@@ -1177,11 +1184,9 @@ kept_packed_rings_too(void **state)
 static void
 pairs_are_enabled_as_the_driver_asks(void **state)
 {
-	struct vhost_params vp = params(PV_TYPE_NET);
+	struct vhost_params vp = params_net(0);
 
 	(void)state;
-	be.features = NET_FEATURES;
-	be.protocol &= ~BIT(VHOST_P_CONFIG);
 	be.queues = 128;
 	vp.vp_nqueues = 1000;
 	vp.vp_mtu = 1400;
@@ -1207,11 +1212,9 @@ pairs_are_enabled_as_the_driver_asks(void **state)
 static void
 one_pair_needs_no_control_queue(void **state)
 {
-	struct vhost_params vp = params(PV_TYPE_NET);
+	struct vhost_params vp = params_net(0);
 
 	(void)state;
-	be.features = NET_FEATURES;
-	be.protocol &= ~BIT(VHOST_P_CONFIG);
 	vp.vp_nqueues = 0;
 	assert_int_equal(attach(&vp), 0);
 	assert_int_equal(pv_virtio_has(&dev, PV_NET_F_CTRL_VQ), 0);
@@ -1246,14 +1249,13 @@ interrupt(void *arg)
 static void
 by_hand(uint64_t features)
 {
-	struct vhost_params vp = params(PV_TYPE_NET);
+	struct vhost_params vp = params_net(features);
 	const struct pv_virtq_params qp = { .vp_name = "hand", .vp_size = 16,
 	    .vp_maxpieces = 4, .vp_maxsegs = 4, .vp_intr = interrupt };
 	unsigned int i;
 
 	ninterrupts = 0;
-	be.features = NET_FEATURES | features;
-	be.protocol &= ~(BIT(VHOST_P_CONFIG) | BIT(VHOST_P_INFLIGHT_SHMFD));
+	be.protocol &= ~BIT(VHOST_P_INFLIGHT_SHMFD);
 	vp.vp_ring_reset = 1;
 	vh = vhost_new(&vp);
 	assert_int_equal(vhost_connect(vh), 0);
