@@ -58,24 +58,6 @@ static struct disk_geometry fake_geo = {
 };
 static void fake_idle(void);
 
-void *
-kmalloc(size_t n)
-{
-	return malloc(n);
-}
-
-void *
-kzalloc(size_t n)
-{
-	return calloc(1, n);
-}
-
-void
-kfree(void *p)
-{
-	free(p);
-}
-
 size_t
 page_total(void)
 {

@@ -21,6 +21,7 @@
 #include "arena.h"
 #include "ifnet.h"
 #include "log.h"
+#include "lwip_fake.h"
 #include "port.h"
 #include "rxpool.h"
 
@@ -44,42 +45,6 @@ sys_now(void)
 	return now_ms;
 }
 
-uint32_t
-net_random(void)
-{
-	static uint32_t x = 4;
-
-	return x = x * 1664525 + 1013904223;
-}
-
-_Noreturn void
-net_assert_failed(int line)
-{
-	printf("assertion at line %d\n", line);
-	abort();
-}
-
-void
-net_diag(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-void
-net_dhcp_option(struct netif *netif, unsigned int type, unsigned int option,
-    unsigned int len, struct pbuf *p, unsigned int offset)
-{
-	(void)netif;
-	(void)type;
-	(void)option;
-	(void)len;
-	(void)p;
-	(void)offset;
-}
-
-void net_dhcp_option(struct netif *, unsigned, unsigned, unsigned,
-    struct pbuf *, unsigned);
-
 void
 net_kick(void)
 {
@@ -90,33 +55,6 @@ void
 if_link_changed(struct net_if *ifp)
 {
 	(void)ifp;
-}
-
-void *
-kmalloc(size_t n)
-{
-	return aligned_alloc(128, (n + 127) & ~(size_t)127);
-}
-
-void *
-kzalloc(size_t n)
-{
-	void *p = kmalloc(n);
-
-	return memset(p, 0, n);
-}
-
-void
-kfree(void *p)
-{
-	free(p);
-}
-
-void
-klog(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
 }
 
 uint64_t

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* UNIT: test/unit/kern_fake.c */
 /* UNIT-CFLAGS: -iquote guest/console */
 /*
  * How text reaches consoles that are fast, slow, late, stuck and gone: all of
@@ -71,13 +72,6 @@ cmdline_test_run(void)
 }
 
 void
-klog(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
-void
 event_signal(struct event *ev)
 {
 	ev->ev_count++;
@@ -89,18 +83,6 @@ event_wait(struct event *ev, uint64_t timeout_ns)
 	(void)ev;
 	(void)timeout_ns;
 	return 0;
-}
-
-void
-mutex_lock(struct mutex *m)
-{
-	(void)m;
-}
-
-void
-mutex_unlock(struct mutex *m)
-{
-	(void)m;
 }
 
 struct thread *

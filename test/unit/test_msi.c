@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* UNIT: test/unit/kern_fake.c */
 /*
  * Which way messages take, and GICv2m frames: one, several, used up, with
  * a GIC of either version, and such as make no sense.
@@ -56,13 +57,6 @@ cmdline_is(const char *name, const char *value)
 {
 	assert_string_equal(name, "msi");
 	return word != NULL && strcmp(word, value) == 0;
-}
-
-void
-klog(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
 }
 
 int

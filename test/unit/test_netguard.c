@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "arena.h"
-#include "hooks.h"
+#include "lwip_fake.h"
 #include "lwip/init.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ip6.h"
@@ -28,37 +28,6 @@ u32_t
 sys_now(void)
 {
 	return 0;
-}
-
-uint32_t
-net_random(void)
-{
-	return 4;
-}
-
-_Noreturn void
-net_assert_failed(int line)
-{
-	printf("assertion at line %d\n", line);
-	abort();
-}
-
-void
-net_diag(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-void
-net_dhcp_option(struct netif *netif, unsigned int type, unsigned int option,
-    unsigned int len, struct pbuf *p, unsigned int offset)
-{
-	(void)netif;
-	(void)type;
-	(void)option;
-	(void)len;
-	(void)p;
-	(void)offset;
 }
 
 /* Whether a segment reaches a connection in this state. */

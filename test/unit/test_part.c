@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/disk/part.c */
+/* UNIT: guest/disk/part.c test/unit/kern_fake.c */
 /* UNIT-CFLAGS: -Iguest/disk */
 /*
  * Partition tables as they are, and with every byte of them changed: what comes
@@ -28,18 +28,6 @@ static struct disk_part parts[DISK_PARTS];
 static unsigned nparts;
 static enum part_scheme scheme;
 static uint64_t bad_from = UINT64_MAX, bad_to;
-
-void *
-kmalloc(size_t n)
-{
-	return malloc(n);
-}
-
-void
-kfree(void *p)
-{
-	free(p);
-}
 
 static int
 image_read(void *arg, uint64_t off, void *buf, size_t len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/firmware/machine.c */
+/* UNIT: guest/firmware/machine.c test/unit/kern_fake.c */
 /*
  * Enumeration and addresses, over configuration spaces that are made up here: a tree of bridges that forward by the numbers they
  * were given, BARs that take what real ones take, and functions that take anything.
@@ -31,50 +31,6 @@ static int nfuncs;
 static unsigned long accesses;
 
 /* What stands around the code under test */
-
-void *
-kzalloc(size_t n)
-{
-	return calloc(1, n);
-}
-
-void
-kfree(void *p)
-{
-	free(p);
-}
-
-void
-klog(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
-void
-tty_printf(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-void
-mutex_lock(struct mutex *mtx)
-{
-	(void)mtx;
-}
-
-void
-mutex_unlock(struct mutex *mtx)
-{
-	(void)mtx;
-}
-
-int
-shell_usage(const char *name)
-{
-	(void)name;
-	return EINVAL;
-}
 
 bool
 page_is_ram(paddr_t pa, size_t len)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* UNIT: test/unit/kern_fake.c */
 /*
  * Slots, over a port's registers as the specification has them: events are
  * cleared by ones, a write of the control register is a command that is
@@ -259,38 +260,6 @@ pci_hold(void)
 void
 pci_drop(void)
 {
-}
-
-void *
-kzalloc(size_t n)
-{
-	return calloc(1, n);
-}
-
-void
-kfree(void *p)
-{
-	free(p);
-}
-
-void
-klog(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
-void
-tty_printf(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-int
-shell_usage(const char *name)
-{
-	(void)name;
-	return EINVAL;
 }
 
 /* What the user does */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/usb/xhci.c guest/usb/hid.c */
+/* UNIT: guest/usb/xhci.c guest/usb/hid.c test/unit/kern_fake.c */
 /*
  * USB over a controller that is made up here, register by register and ring by
  * ring, with keyboards in its ports: one that does as it should, and one whose
@@ -430,18 +430,6 @@ event_signal(struct event *ev)
 	(void)ev;
 }
 
-void
-mutex_lock(struct mutex *mtx)
-{
-	(void)mtx;
-}
-
-void
-mutex_unlock(struct mutex *mtx)
-{
-	(void)mtx;
-}
-
 struct thread *
 thread_create(const char *who, void (*fn)(void *), void *arg)
 {
@@ -461,44 +449,12 @@ tty_input(const unsigned char *buf, size_t len)
 	typed[ntyped] = '\0';
 }
 
-void
-tty_printf(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-void
-klog(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
-int
-shell_usage(const char *who)
-{
-	(void)who;
-	return EINVAL;
-}
-
 bool
 cmdline_is(const char *word, const char *value)
 {
 	(void)word;
 	(void)value;
 	return false;
-}
-
-void *
-kzalloc(size_t n)
-{
-	return calloc(1, n);
-}
-
-void
-kfree(void *p)
-{
-	free(p);
 }
 
 static bool mastering;
