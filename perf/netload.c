@@ -211,6 +211,17 @@ fill(struct slot *sl, size_t size)
 	sl->sl_head->tp_len = (uint32_t)(sizeof(*vh) + size);
 }
 
+/* Root of this network alone may not force it: then as much as a user has. */
+static int
+send_room(int s, int bytes)
+{
+	if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -1;
+	return setsockopt(s, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 static int
 ring(const char *name, struct slot *slots, size_t size)
 {
@@ -222,7 +233,7 @@ ring(const char *name, struct slot *slots, size_t size)
 		.sll_family = AF_PACKET, .sll_ifindex = index_of(name)
 	};
 	int s = socket(AF_PACKET, SOCK_RAW, 0), one = 1, i;
-	int version = TPACKET_V2, room = SLOT * SLOTS;
+	int version = TPACKET_V2;
 	uint8_t *map;
 
 	if (s < 0 ||
@@ -231,8 +242,7 @@ ring(const char *name, struct slot *slots, size_t size)
 	    setsockopt(s, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) != 0 ||
 	    setsockopt(s, SOL_PACKET, PACKET_QDISC_BYPASS, &one,
 	    sizeof(one)) != 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &room,
-	    sizeof(room)) != 0 ||
+	    send_room(s, SLOT * SLOTS) != 0 ||
 	    setsockopt(s, SOL_PACKET, PACKET_TX_RING, &req, sizeof(req)) != 0 ||
 	    bind(s, (struct sockaddr *)&sll, sizeof(sll)) != 0)
 		err(1, "%s: packet socket", name);

@@ -124,6 +124,7 @@ class Part:
     title = ""
     how = ""
     rows = []
+    network = False         # of its own (wire.own_network)
     name = ""               # set by load: the module's
 
     def versions(self):

@@ -2,6 +2,7 @@
 """
 Tap devices in a network of the bench's own, which nobody else sees.
 
+    wire.allow()                        # first of all, for one who is not root
     with wire.own_network():            # for this thread, and what it starts
         tap = wire.Tap("paravane0", "10.0.2.2", 1500)
         tap.words                       # QEMU's -netdev
@@ -17,6 +18,8 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
+import sys
 
 import race
 
@@ -31,7 +34,26 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 def checked(result, what):
     if result != 0:
-        raise race.Missing(f"{what}: {os.strerror(ctypes.get_errno())}")
+        why = os.strerror(ctypes.get_errno())
+        raise race.Missing(f"{what}: {why}; root may have it" if os.geteuid()
+                           else f"{what}: {why}")
+
+
+def allow():
+    """
+    Run this program again, as the same user, where it may make networks: in
+    one of its own, with no more than the loopback. For root, and where a user
+    may not do so, nothing: own_network tells.
+    """
+    if os.environ.get("PARAVANE_NETNS"):
+        interface("lo", SIOCSIFFLAGS, struct.pack("H", IFF_UP))
+        return
+    words = ["unshare", "--map-current-user", "--keep-caps", "--net"]
+    if os.geteuid() and subprocess.run(
+            [*words, "true"], check=False, stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL).returncode == 0:
+        os.environ["PARAVANE_NETNS"] = "1"
+        os.execvp("unshare", [*words, sys.executable, *sys.argv])
 
 
 @contextlib.contextmanager
@@ -46,6 +68,12 @@ def own_network():
             checked(LIBC.setns(before, CLONE_NEWNET), "the way back")
     finally:
         os.close(before)
+
+
+def interface(name, request, value):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        return fcntl.ioctl(s, request, struct.pack(
+            "16s16s8x", name.encode(), value))
 
 
 def address(text):
@@ -76,9 +104,7 @@ class Tap:
                       "downscript=no"]
 
     def ioctl(self, request, value):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            return fcntl.ioctl(s, request, struct.pack(
-                "16s16s8x", self.name.encode(), value))
+        return interface(self.name, request, value)
 
     def counters(self):
         """Bytes that QEMU has written, and bytes that it has read."""

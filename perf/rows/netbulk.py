@@ -102,6 +102,7 @@ class Part(race.Part):
         the device can do for it; timed by this machine's end, to the last
         byte."""
     rows = list(rows())
+    network = True
 
     def versions(self):
         return {"Linux": linux.version(), "QEMU": race.qemu_version()}
