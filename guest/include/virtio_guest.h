@@ -3,7 +3,8 @@
  * The virtio devices of this machine: found on PCI and as MMIO nodes, each with the library's driver of its type.
  *
  * One thread ("virtio") looks after them: it attaches what appears late, brings broken devices up again, and polls each
- * device now and then, so that a lost interrupt costs milliseconds and a machine without any works.
+ * device now and then, so that a lost interrupt costs milliseconds and a machine without any works. Until nothing more
+ * has appeared on PCI for some 300 ms, it holds the end of start-up (init_wait).
  */
 #ifndef PARAVANE_GUEST_VIRTIO_GUEST_H
 #define PARAVANE_GUEST_VIRTIO_GUEST_H
@@ -65,6 +66,9 @@ struct virtio_dev *virtio_find_type(unsigned type, unsigned n);
 
 /* The device's transport in a line, as its to_describe tells it. */
 void	virtio_describe(struct virtio_dev *, char *buf, size_t len);
+
+/* Say a line for each device, and from now on for each that comes. */
+void	virtio_say(void);
 
 /* How interrupts arrive: "MSI-X, one a queue", "INTx", "polling". */
 const char *virtio_intr_name(const struct virtio_dev *);

@@ -25,19 +25,6 @@ say_machine(void)
 }
 
 static void
-say_devices(void)
-{
-	struct virtio_dev *vg;
-	char buf[96];
-
-	for (vg = virtio_next(NULL); vg != NULL; vg = virtio_next(vg)) {
-		virtio_describe(vg, buf, sizeof(buf));
-		kprintf("%s: %s, %s\n", vg->vg_name, buf, vg->vg_attached ?
-		    virtio_intr_name(vg) : "no driver runs it");
-	}
-}
-
-static void
 shell_thread(void *arg)
 {
 	shell_main(arg);
@@ -50,7 +37,7 @@ shell_init(void)
 	const char *words = cmdline_get("run");
 
 	say_machine();
-	say_devices();
+	virtio_say();
 	kprintf("\n`help' lists the commands, `poweroff' ends.\n");
 	(void)snprintf(run, sizeof(run), "%s", words != NULL ? words : "");
 	if (thread_create("shell", shell_thread, run) == NULL)

@@ -23,6 +23,7 @@
 
 #define PROMPT		"paravane> "
 #define SETTLE_NS	(2 * NS_PER_S)
+#define DEVICE_WAIT_NS	(10 * NS_PER_S)
 #define LEASE_WAIT_NS	(10 * NS_PER_S)
 
 static int run_failed;
@@ -163,10 +164,13 @@ shell_reboot(void)
 	cpu_reset();
 }
 
-/* `run=` begins when the network is up, or will not be. */
+/* `run=` begins when late devices have come and the network is up, or will not be. */
 static void
-wait_for_network(void)
+wait_for_devices(void)
 {
+	if (init_wait(DEVICE_WAIT_NS) == ETIMEDOUT)
+		klog(LOG_WARN, "shell: devices still come after %u s",
+		    (unsigned int)(DEVICE_WAIT_NS / NS_PER_S));
 	if (net_next(NULL) == NULL || cmdline_is("net", "off"))
 		return;
 	if (net_wait(LEASE_WAIT_NS) == ETIMEDOUT)
@@ -182,7 +186,7 @@ shell_main(const char *run)
 	/* A display that paints for the first time says so, not after this. */
 	console_drain();
 	if (run != NULL && *run != '\0') {
-		wait_for_network();
+		wait_for_devices();
 		run_thread = thread_self();
 		run_failed |= shell_run(run) != 0;
 		run_thread = NULL;

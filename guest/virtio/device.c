@@ -25,11 +25,14 @@
 #define RESCAN_EARLY_NS	(100 * NS_PER_MS)	/* devices appear late, most of them soon */
 #define RESCAN_LATE_NS	(2 * NS_PER_S)
 #define EARLY_NS	(10 * NS_PER_S)
+#define QUIET_LOOKS	3			/* at PCI without a find: start-up is over */
 #define MAX_BROKEN	8			/* then a device is given up */
 #define RESET_NS	(1 * NS_PER_S)
 
 static struct virtio_dev *devs, **devs_tail = &devs;
 static struct event wake;
+static bool saying;		/* who comes is announced */
+static unsigned quiet_looks;
 
 struct virtio_dev *
 virtio_next(struct virtio_dev *vg)
@@ -98,6 +101,26 @@ virtio_intr_name(const struct virtio_dev *vg)
 		break;
 	}
 	return "none";
+}
+
+static void
+dev_say(struct virtio_dev *vg)
+{
+	char buf[96];
+
+	virtio_describe(vg, buf, sizeof(buf));
+	kprintf("%s: %s, %s\n", vg->vg_name, buf, vg->vg_attached ?
+	    virtio_intr_name(vg) : "no driver runs it");
+}
+
+void
+virtio_say(void)
+{
+	struct virtio_dev *vg;
+
+	for (vg = devs; vg != NULL; vg = vg->vg_next)
+		dev_say(vg);
+	saying = true;
 }
 
 void
@@ -173,6 +196,8 @@ dev_add(struct virtio_dev *vg)
 		vg->vg_listed = true;
 	}
 	vg->vg_error = virtio_attach(vg);
+	if (saying)
+		dev_say(vg);
 	/* What it has made ready begins, before the next one. */
 	thread_yield();
 }
@@ -397,21 +422,40 @@ devs_service(void)
 	return next;
 }
 
+/*
+ * Devices may come one by one when the guest has been up for a while, so that none says that the others are there. They
+ * belong to start-up until nothing more has come.
+ */
+static void
+look_note(unsigned found)
+{
+	if (quiet_looks == QUIET_LOOKS)
+		return;
+	quiet_looks = found != 0 ? 0 : quiet_looks + 1;
+	if (uptime_ns() >= EARLY_NS)
+		quiet_looks = QUIET_LOOKS;
+	if (quiet_looks == QUIET_LOOKS)
+		init_release();
+}
+
 /* What has come or gone on PCI; how long until it is looked at again. */
 static uint64_t
 buses_service(uint64_t *rescan)
 {
 	uint64_t now = uptime_ns(), next;
+	bool look = now >= *rescan;
 	unsigned found;
 
 	found = pci_service(&next);
-	if (now >= *rescan) {
+	if (look) {
 		found += pci_rescan();
 		*rescan = now + (now < EARLY_NS ? RESCAN_EARLY_NS :
 		    RESCAN_LATE_NS);
 	}
 	if (found != 0)
 		pci_attach();
+	if (look || found != 0)
+		look_note(found);
 	return next > now + POLL_FAST_NS ? next - now : POLL_FAST_NS;
 }
 
@@ -438,8 +482,15 @@ virtio_init(void)
 	pci_attach();
 	for (i = 0; i < machine.m_nmmio; i++)
 		mmio_found(&machine.m_mmio[i]);
-	if (thread_create("virtio", virtio_thread, NULL) == NULL)
+	if (machine.m_nhosts == 0)
+		quiet_looks = QUIET_LOOKS;
+	else
+		init_hold();
+	if (thread_create("virtio", virtio_thread, NULL) == NULL) {
+		if (machine.m_nhosts != 0)
+			init_release();
 		klog(LOG_ERR, "virtio: no thread: lost interrupts stay lost");
+	}
 }
 INIT(INIT_DEVICE, virtio_init);
 

@@ -102,21 +102,9 @@ def gone(g, which):
         raise Failure(f"{e}\n{g.command('slot;pci')}")
 
 
-def until(g, line, good, timeout=30):
-    """Asks again and again, with a bound, until the answer is good."""
-    end = time.monotonic() + timeout
-    while True:
-        answer = g.command(line)
-        if good(answer):
-            return answer
-        if time.monotonic() > end:
-            g.fail(f"{line!r} never said what was expected")
-        time.sleep(0.2)
-
-
 def states(g, state, count):
     """Until so many slots are in that state."""
-    return until(g, "slot", lambda text: len(re.findall(
+    return g.until("slot", lambda text: len(re.findall(
         rf"^    slot \d+  {state},", text, re.M)) == count)
 
 
@@ -129,7 +117,7 @@ def attached(g, kinds, how="MSI-X|INTx|polling"):
                           rf"(?:{how})", text, re.M | re.S)
         return sorted(have) == want and "not running" not in re.sub(
             r"^\S+: taken out.*\n.*\n", "", text, flags=re.M)
-    return until(g, "devices", good)
+    return g.until("devices", good)
 
 
 def free_pages(g):

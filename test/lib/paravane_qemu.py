@@ -11,6 +11,7 @@ The guest in QEMU, for tests in Python.
     with Guest(append='run="devices"', devices=[NET]) as g:
         g.prompt()                      # until the shell asks for a command
         out = g.command("echo hi")      # what it printed, without echo and prompt
+        g.until("devices", lambda out: "net1" in out)   # asks until that is true
         g.expect(r"ok (\\d+)")          # a match object; Failure when time is over
         g.send("\\x03")                 # keys, as they are
         width, height, rgb = g.screen() # the display, 3 bytes a pixel
@@ -243,6 +244,17 @@ class Guest:
         start = self.seen
         self.expect("^" + re.escape(PROMPT), timeout)
         return self.text[start:self.seen - len(PROMPT)]
+
+    def until(self, line, good, timeout=None):
+        """Types a line again and again until good(what it printed)."""
+        deadline = time.monotonic() + (timeout or self.wait_s)
+        while True:
+            answer = self.command(line)
+            if good(answer):
+                return answer
+            if time.monotonic() > deadline:
+                self.fail(f"{line!r} never said what was expected")
+            time.sleep(0.1)
 
     def wait(self, timeout=None):
         """Until QEMU ends by itself; its exit status."""
