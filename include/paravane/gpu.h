@@ -85,8 +85,9 @@ struct pv_gpu_callbacks {
 	void (*gc_broken)(void *arg, const char *why);
 	/*
 	 * The device is done with what has this fence; error is 0, EIO it
-	 * refused, or is broken, ETIMEDOUT. From the call that found out, in
-	 * its context; pv_gpu_poll is the one for it. It calls nothing here.
+	 * refused, or is broken, ENOMEM it said that it has no memory,
+	 * ETIMEDOUT. From the call that found out, in its context;
+	 * pv_gpu_poll is the one for it. It calls nothing here.
 	 */
 	void (*gc_done)(void *arg, uint64_t fence, int error);
 	/*
@@ -176,6 +177,8 @@ struct pv_gpu_head {
 	struct pv_gpu_fb *gh_shown;		/* NULL: none */
 	struct pv_gpu_rect gh_rect;		/* of gh_shown */
 	struct pv_gpu_rect gh_wish;		/* of the host */
+	uint32_t gh_denied_w, gh_denied_h;	/* there was no memory for that,
+						 * so gh_own is a smaller one */
 	uint8_t gh_enabled;			/* by the host */
 	uint8_t gh_seen;			/* it was, with what is shown */
 	uint8_t gh_suspended;
@@ -222,9 +225,16 @@ struct pv_gpu {
  * gp_heads the next ones; allocates for each a framebuffer (in segments, of
  * gp_colour), creates the resource, attaches the backing, sets the scanout and
  * flushes it. Commands are waited for (but for the last with gp_nowait), each at
- * most five seconds. Errors: those of negotiation and queues; ENOMEM; ETIMEDOUT; EIO the
- * device answered with an error (the log names the command and the error) or
- * broke.
+ * most five seconds.
+ *
+ * A display below 16 or above PV_GPU_MAXWIDTH pixels either way gets gp_width x
+ * gp_height. Where there is no memory for a display's size, here or, as it says,
+ * with the device, it gets 1024 x 768 or, if need be, 640 x 480. The log tells
+ * of either; hi_wish stays what the display would like.
+ *
+ * Errors: those of negotiation and queues; ENOMEM here, or with the device;
+ * ETIMEDOUT; EIO the device answered with another error (the log names the
+ * command and the error) or broke.
  * On error nothing stays allocated. Context: thread.
  */
 int pv_gpu_attach(struct pv_gpu *, struct pv_virtio *dev,
@@ -499,7 +509,7 @@ int pv_gpu_cursor_hide(struct pv_gpu *, unsigned int head);
  * The driver numbers resources and fences, waits (but for what takes a fence),
  * and judges answers. It does not read what it passes on. All need a thread.
  * Errors of all: ENOTSUP the feature is not negotiated; EIO the device refused,
- * or is broken; ETIMEDOUT; ENXIO stopped.
+ * or is broken; ENOMEM it has no memory; ETIMEDOUT; ENXIO stopped.
  */
 
 /* A resource. The client allocates it, zeroed; all members are private. */

@@ -6,6 +6,7 @@
 
 #define GPU_DEFAULT_WIDTH	1024
 #define GPU_DEFAULT_HEIGHT	768
+#define GPU_MINWIDTH		16	/* either way: QEMU shows no less */
 
 #define WANT(bit) \
 	{ PV_GPU_F_##bit, PV_FEATURE_WANTED, #bit, 0 }
@@ -87,6 +88,14 @@ gpu_read_config(struct pv_gpu *sc)
 	return 0;
 }
 
+/* A size that is worth a try. */
+static int
+gpu_size_shown(uint32_t width, uint32_t height)
+{
+	return width >= GPU_MINWIDTH && height >= GPU_MINWIDTH &&
+	    gpu_size_valid(width, height);
+}
+
 /* Note what the device says of its displays: nmodes of them are told. */
 static void
 gpu_note_displays(struct pv_gpu *sc, uint32_t nmodes)
@@ -105,7 +114,7 @@ gpu_note_displays(struct pv_gpu *sc, uint32_t nmodes)
 		head->gh_wish.h = pv_dev_get32(mode + GPU_RECT_HEIGHT);
 		head->gh_enabled =
 		    pv_dev_get32(mode + GPU_MODE_ENABLED) != 0 &&
-		    gpu_size_valid(head->gh_wish.w, head->gh_wish.h);
+		    head->gh_wish.w > 0 && head->gh_wish.h > 0;
 		mode += GPU_MODELEN;
 	}
 }
@@ -144,7 +153,8 @@ static void
 gpu_wish(const struct pv_gpu *sc, const struct pv_gpu_head *head,
     uint32_t *width, uint32_t *height)
 {
-	int ours = sc->sc_params.gp_force || !head->gh_enabled;
+	int ours = sc->sc_params.gp_force || !head->gh_enabled ||
+	    !gpu_size_shown(head->gh_wish.w, head->gh_wish.h);
 
 	*width = ours ? sc->sc_params.gp_width : head->gh_wish.w;
 	*height = ours ? sc->sc_params.gp_height : head->gh_wish.h;
@@ -295,6 +305,49 @@ gpu_replace(struct pv_gpu *sc, unsigned int i, uint32_t width, uint32_t height)
 	return 0;
 }
 
+/*
+ * The same; a head that shows nothing yet gets a smaller one where the device
+ * or we have not the memory for what it is to have.
+ */
+static int
+gpu_drive(struct pv_gpu *sc, unsigned int i, uint32_t width, uint32_t height)
+{
+	static const uint16_t less[][2] = {
+		{ GPU_DEFAULT_WIDTH, GPU_DEFAULT_HEIGHT }, { 640, 480 }
+	};
+	struct pv_gpu_head *head = &sc->sc_heads[i];
+	unsigned int n;
+	int error;
+
+	head->gh_denied_w = head->gh_denied_h = 0;
+	error = gpu_replace(sc, i, width, height);
+	for (n = 0; error == ENOMEM && n < 2 && head->gh_own == NULL; n++) {
+		if ((uint64_t)less[n][0] * less[n][1] >=
+		    (uint64_t)width * height)
+			continue;
+		head->gh_denied_w = width;
+		head->gh_denied_h = height;
+		error = gpu_replace(sc, i, less[n][0], less[n][1]);
+	}
+	if (error == 0 && head->gh_enabled && !sc->sc_params.gp_force &&
+	    (head->gh_own->fb_width != head->gh_wish.w ||
+	    head->gh_own->fb_height != head->gh_wish.h))
+		virtio_log(sc->sc_dev, PV_LOG_WARNING, "head %u: %u x %u can't "
+		    "be had, %u x %u is shown", i, head->gh_wish.w,
+		    head->gh_wish.h, head->gh_own->fb_width,
+		    head->gh_own->fb_height);
+	return error;
+}
+
+/* Whether a head has this size, or what is had where that can't be. */
+static int
+gpu_has_size(const struct pv_gpu_head *head, uint32_t width, uint32_t height)
+{
+	return (head->gh_own->fb_width == width &&
+	    head->gh_own->fb_height == height) ||
+	    (head->gh_denied_w == width && head->gh_denied_h == height);
+}
+
 /* A head that is no longer driven. */
 static void
 gpu_release(struct pv_gpu *sc, unsigned int i)
@@ -343,9 +396,9 @@ gpu_update(struct pv_gpu *sc, unsigned int i)
 		return 0;	/* the port shows something there, or nothing */
 	gpu_wish(sc, head, &width, &height);
 	if (own != NULL && (!head->gh_enabled ||
-	    (own->fb_width == width && own->fb_height == height)))
+	    gpu_has_size(head, width, height)))
 		return -gpu_suspend(sc, head);
-	error = gpu_replace(sc, i, width, height);
+	error = gpu_drive(sc, i, width, height);
 	if (error)
 		return -error;
 	sc->sc_counters.gc_resizes++;
@@ -406,7 +459,7 @@ gpu_setup_heads(struct pv_gpu *sc)
 		if ((mask & 1u << i) == 0)
 			continue;
 		gpu_wish(sc, &sc->sc_heads[i], &width, &height);
-		error = gpu_replace(sc, i, width, height);
+		error = gpu_drive(sc, i, width, height);
 	}
 	return error;
 }
@@ -449,8 +502,7 @@ gpu_differs(const struct pv_gpu *sc)
 			return 1;
 		gpu_wish(sc, head, &width, &height);
 		if (head->gh_own != NULL && head->gh_enabled &&
-		    (head->gh_own->fb_width != width ||
-		    head->gh_own->fb_height != height))
+		    !gpu_has_size(head, width, height))
 			return 1;
 	}
 	return 0;
@@ -557,7 +609,7 @@ gpu_take_params(struct pv_gpu *sc, const struct pv_gpu_params *params)
 {
 	if (params != NULL)
 		sc->sc_params = *params;
-	if (gpu_size_valid(sc->sc_params.gp_width, sc->sc_params.gp_height))
+	if (gpu_size_shown(sc->sc_params.gp_width, sc->sc_params.gp_height))
 		return;
 	sc->sc_params.gp_width = GPU_DEFAULT_WIDTH;
 	sc->sc_params.gp_height = GPU_DEFAULT_HEIGHT;

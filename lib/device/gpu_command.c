@@ -98,7 +98,7 @@ gpu_refused(struct pv_gpu *sc, const struct gpu_slot *slot, uint32_t type)
 	sc->sc_counters.gc_errors++;
 	virtio_log(sc->sc_dev, PV_LOG_ERROR, "%s (0x%x): the device answered "
 	    "0x%x", gpu_command_name(slot->gs_command), slot->gs_command, type);
-	return EIO;
+	return type == GPU_RESP_ERR_OUT_OF_MEMORY ? ENOMEM : EIO;
 }
 
 /*

@@ -69,6 +69,7 @@
 #define GPU_RESP_OK_RESOURCE_UUID	0x1105
 #define GPU_RESP_OK_MAP_INFO		0x1106
 #define GPU_RESP_ERR_FIRST		0x1200
+#define GPU_RESP_ERR_OUT_OF_MEMORY	0x1201
 #define GPU_RESP_ERR_LAST		0x1205
 
 /* GPU Device / Device Operation: controlq, after the header */

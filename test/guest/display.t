@@ -7,7 +7,8 @@ the same text by this test, from the packaged font; the picture that fbdemo
 draws from EL0 against its formula; both again after resizes, which are asked
 for as a viewer does, through a remote framebuffer client of the test's own.
 Then a display of two heads, which come and go, each with a picture of its own;
-what its EDID says; and the cursor, as a viewer is told of it.
+what its EDID says; and the cursor, as a viewer is told of it. Last, displays
+of sizes for which there is no memory, or which are none.
 """
 
 import os
@@ -423,6 +424,26 @@ def test_two_heads(directory):
         tap.equal(g.wait(), 0, "two heads: ends when told to")
 
 
+def test_less():
+    """Displays that can't have their size: of the guest, of QEMU, of any."""
+    sizes = ["8192,yres=8192", "2000,yres=1500,max_hostmem=4M", "8,yres=8"]
+    with Guest(append="test", limit=100,
+               devices=[["-device", f"virtio-gpu-pci,id=gpu{i},xres={size}"]
+                        for i, size in enumerate(sizes)]) as g:
+        g.prompt(60)
+        log = g.command("dmesg")
+        for i, size in enumerate(["8192 x 8192", "2000 x 1500", "8 x 8"]):
+            tap.ok(f"gpu{i}: head 0: {size} can't be had, 1024 x 768 is shown"
+                   in log, f"{size} is shown as less", log)
+            tap.equal(g.screen(device=f"gpu{i}")[:2], (1024, 768),
+                      f"{size}: and so it is seen")
+        lines = clear(g)
+        say(g, lines, "less")
+        check_text(g, Font(FONT), lines, 1024, 768, "the console is there")
+        g.command("poweroff", wait=False)
+        tap.equal(g.wait(), 0, "less: ends when told to")
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         try:
@@ -430,6 +451,7 @@ def main():
             # Apple's machine has one.
             if "PARAVANE_MACHINE" not in os.environ:
                 test_two_heads(directory)
+                test_less()
         except Failure as why:
             tap.ok(False, "goes on to the end", why)
     tap.done()

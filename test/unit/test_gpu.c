@@ -826,7 +826,7 @@ refusal_while_attaching(void **state)
 	for (at = 1; error != 0; at++) {
 		setup(state);
 		lie_at = at;
-		lie_type = 0x1201;
+		lie_type = 0x1200;
 		error = attach();
 		if (error == 0)
 			break;
@@ -1483,17 +1483,23 @@ sizes_have_limits(void **state)
 		uint32_t w, h;
 		int good;
 	} sizes[] = {
-		{ PV_GPU_MAXWIDTH, 1, 1 }, { 1, PV_GPU_MAXWIDTH, 1 },
-		{ PV_GPU_MAXWIDTH + 1, 1, 0 }, { 1, PV_GPU_MAXWIDTH + 1, 0 },
+		{ PV_GPU_MAXWIDTH, 16, 1 }, { 16, PV_GPU_MAXWIDTH, 1 },
+		{ PV_GPU_MAXWIDTH + 1, 16, 0 }, { 16, PV_GPU_MAXWIDTH + 1, 0 },
+		{ 15, PV_GPU_MAXWIDTH, 0 }, { PV_GPU_MAXWIDTH, 15, 0 },
+		{ 8, 8, 0 },
 	};
 	unsigned int i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 7; i++) {
 		setup(state);
 		set_mode(0, sizes[i].w, sizes[i].h, 1);
 		assert_int_equal(attach(), 0);
 		assert_int_equal(geometry().gg_width == sizes[i].w &&
 		    geometry().gg_height == sizes[i].h, sizes[i].good);
+		assert_int_equal(port_logged("can't be had, 1024 x 768"),
+		    !sizes[i].good);
+		/* And it is no change that it is not of that size. */
+		assert_int_equal(pv_gpu_changed(&gpu), 0);
 		detach();
 		assert_int_equal(port_check(), 0);
 	}
@@ -1741,6 +1747,92 @@ memory_is_sought_in_pieces(void **state)
 	detach();
 }
 
+static bus_size_t largest;		/* framebuffer that there is memory for */
+
+static int
+small_framebuffers(bus_dma_tag_t t, bus_size_t size, bus_size_t alignment,
+    bus_size_t boundary, bus_dma_segment_t *segs, int nsegs, int *rsegs,
+    int flags)
+{
+	(void)t;
+	if (alignment == PAGE_SIZE && size > largest)
+		return ENOMEM;
+	return bus_dmamem_alloc(&port_dma_tag, size, alignment, boundary, segs,
+	    nsegs, rsegs, flags);
+}
+
+static int
+attach_with_memory_for(uint32_t width, uint32_t height)
+{
+	rig_init(&rig);
+	tag = port_dma_tag;
+	tag.dt_dmamem_alloc = small_framebuffers;
+	largest = (bus_size_t)width * height * 4 + PAGE_SIZE;
+	rig.rg_dev.vd_dmat = &tag;
+	return pv_gpu_attach(&gpu, &rig.rg_dev, &callbacks, NULL, NULL);
+}
+
+static void
+a_display_too_large_for_memory_is_driven_at_less(void **state)
+{
+	(void)state;
+	set_mode(0, 8192, 8192, 1);
+	assert_int_equal(attach_with_memory_for(1024, 768), 0);
+	assert_int_equal(geometry().gg_width, 1024);
+	assert_int_equal(geometry().gg_height, 768);
+	assert_true(port_logged("8192 x 8192 can't be had, 1024 x 768"));
+	draws_and_shows(1);
+	/* It stays so, and that is no news. */
+	assert_int_equal(pv_gpu_changed(&gpu), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	assert_int_equal(nchanged, 0);
+	draws_and_shows(2);
+	/* Until the host asks for another, or again for that. */
+	set_mode(0, 800, 600, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), 1);
+	assert_int_equal(geometry().gg_width, 800);
+	set_mode(0, 8192, 8192, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), -ENOMEM);
+	assert_int_equal(geometry().gg_width, 800);
+	detach();
+}
+
+static void
+less_is_no_more_than_there_is_memory_for(void **state)
+{
+	(void)state;
+	set_mode(0, 8192, 8192, 1);
+	assert_int_equal(attach_with_memory_for(1024, 700), 0);
+	assert_int_equal(geometry().gg_width, 640);
+	detach();
+	assert_int_equal(attach_with_memory_for(640, 400), ENOMEM);
+	/* Nor more than was asked for. */
+	setup(state);
+	set_mode(0, 640, 480, 1);
+	assert_int_equal(attach_with_memory_for(640, 400), ENOMEM);
+	setup(state);
+	set_mode(0, 1024, 768, 1);
+	assert_int_equal(attach_with_memory_for(1024, 700), 0);
+	assert_int_equal(geometry().gg_width, 640);
+	detach();
+}
+
+/* As QEMU does where max_hostmem is reached. */
+static void
+a_display_too_large_for_the_device_is_driven_at_less(void **state)
+{
+	(void)state;
+	set_mode(0, 2000, 1000, 1);
+	lie_at = 2;
+	lie_type = 0x1201;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(geometry().gg_width, 1024);
+	assert_true(port_logged("2000 x 1000 can't be had, 1024 x 768"));
+	draws_and_shows(1);
+	detach();
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -1810,6 +1902,9 @@ main(void)
 		T(pages_outside_are_not_asked_for),
 		T(pages_that_the_bus_refuses_are_not_out),
 		T(memory_is_sought_in_pieces),
+		T(a_display_too_large_for_memory_is_driven_at_less),
+		T(less_is_no_more_than_there_is_memory_for),
+		T(a_display_too_large_for_the_device_is_driven_at_less),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

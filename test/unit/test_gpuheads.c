@@ -2577,7 +2577,7 @@ a_device_broken_at_any_moment(void **state)
 			if (blob)
 				rig.rg_offered |= G(RESOURCE_BLOB);
 			syncs_left = 0;
-			set_mode(0, 2048, 8);
+			set_mode(0, 2048, 16);
 			attach();
 			assert_int_equal(pv_gpu_fb_create(&gpu, 2048, 8,
 			    PV_GPU_B8G8R8X8, &fb), 0);
