@@ -51,21 +51,29 @@ $(BH)/unit/$(1): $(patsubst %,$(B)/host/$(1).d/%.o,test/unit/$(1).c $(call unit_
 endef
 $(foreach t,$(BENCH_UNIT),$(eval $(call bench_unit_rules,$(notdir $t))))
 
-.PHONY: bench-tests
-bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(BH)/test_threads $(B)/bench $(BH)/bench $(B)/host/conform
-
-# Threads, under the sanitizer for them, which has to have compiled all that they run.
+# Threads, under the sanitizer for them, which has to have compiled all that they run: test/threads,
+# and what the unit test of vhost-user does with threads.
 THREADS_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize%,$(HOST_CFLAGS)) -fsanitize=thread
-THREADS_OBJ := $(patsubst %,$(B)/threads/%.o,$(filter lib/core/%,$(LIB_SRC)) port/posix/plain.c $(wildcard port/posix/port*.c test/threads/*.c))
-DEPS += $(THREADS_OBJ:.o=.d)
+THREADS_OBJ := $(patsubst %,$(B)/threads/%.o,$(LIB_SRC) $(wildcard port/posix/*.c))
+THREADS_TEST := $(wildcard test/threads/test_*.c)
+THREADS := $(patsubst test/threads/%.c,$(BH)/%,$(THREADS_TEST)) $(BH)/test_threads_vhost
+DEPS += $(THREADS_OBJ:.o=.d) $(patsubst %,$(B)/threads/%.d,$(THREADS_TEST) test/unit/test_vhost.c)
 
 $(B)/threads/%.c.o: %.c mk/build.mk mk/host.mk mk/bench.mk
 	$(call say,HOSTCC  $<)mkdir -p $(@D)
 	$(Q)clang $(THREADS_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
-$(BH)/test_threads: $(THREADS_OBJ)
+$(B)/threads/lib.a: $(THREADS_OBJ)
+	$(call say,AR      $@)rm -f $@ && ar rcs $@ $^
+
+$(filter-out %_vhost,$(THREADS)): $(BH)/%: $(B)/threads/test/threads/%.c.o
+$(BH)/test_threads_vhost: $(B)/threads/test/unit/test_vhost.c.o
+$(THREADS): $(B)/threads/lib.a
 	$(call say,HOSTLD  $@)mkdir -p $(@D)
-	$(Q)clang $(THREADS_CFLAGS) -o $@ $^ $(HOST_LIBS)
+	$(Q)clang $(THREADS_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(HOST_LIBS)
+
+.PHONY: bench-tests
+bench-tests: $(BENCH_TEST) $(BENCH_UNIT) $(THREADS) $(B)/bench $(BH)/bench $(B)/host/conform
 
 # Planted violations against the strict model (test/conform), and drivers by hand.
 CONFORM_OBJ := $(patsubst %,$(B)/host/%.o,$(wildcard test/conform/*.c))

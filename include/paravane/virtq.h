@@ -67,7 +67,8 @@ struct pv_virtq_counters {
 	uint64_t qc_enqueued;	/* chains */
 	uint64_t qc_used;
 	uint64_t qc_doorbells;
-	uint64_t qc_interrupts;
+	unsigned long qc_interrupts;	/* counted atomically: vectors may be
+					 * shared */
 	uint64_t qc_clamped;	/* used lengths above what was posted */
 	uint64_t qc_full;	/* enqueues refused: no room */
 };

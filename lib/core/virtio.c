@@ -295,7 +295,7 @@ queue_used(struct pv_virtq *vq)
 {
 	if (vq == NULL)
 		return;
-	vq->vq_counters.qc_interrupts++;
+	count(&vq->vq_counters.qc_interrupts);
 	if (vq->vq_intr != NULL)
 		vq->vq_intr(vq->vq_arg);
 }

@@ -103,16 +103,19 @@ vhost_config_fetch(struct vhost *vh)
 }
 
 int
-vhost_config_put(struct vhost *vh, unsigned int off, unsigned int width)
+vhost_config_put(struct vhost *vh, unsigned int off, unsigned int width,
+    uint32_t val)
 {
 	struct vw_msg m;
+	unsigned int i;
 
 	if (!vhost_has(vh, VHOST_P_CONFIG))
 		return ENOTSUP;
 	memset(&m, 0, sizeof(m));
 	m.u.vw_config.vc_offset = off;
 	m.u.vw_config.vc_size = width;
-	memcpy(m.u.vw_config.vc_data, vh->vh_config + off, width);
+	for (i = 0; i < width; i++)
+		m.u.vw_config.vc_data[i] = (uint8_t)(val >> 8 * i);
 	return vhost_tell(vh, &m, VW_SET_CONFIG, VW_CONFIG_LEN + width, NULL,
 	    0);
 }

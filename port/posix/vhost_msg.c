@@ -352,7 +352,8 @@ asked_reply(struct vhost *vh, const struct vw_msg *m, int64_t until)
 	};
 
 	reply.u.vw_u64 = m->vw_request != VW_CONFIG_CHANGED;
-	return send_all(vh->vh_backend, &reply, VW_HEADER + 8, NULL, 0, until);
+	return send_all(vhost_backend(vh), &reply, VW_HEADER + 8, NULL, 0,
+	    until);
 }
 
 /*
@@ -364,8 +365,8 @@ asked_end(struct vhost *vh, int error, const char *what, uint32_t request)
 {
 	if (error != ECONNRESET && error != EPIPE)
 		return end(vh, error, what, request);
-	close(vh->vh_backend);
-	vh->vh_backend = -1;
+	close(vhost_backend(vh));
+	vhost_backend_set(vh, -1);
 	return ECONNRESET;
 }
 
@@ -376,15 +377,15 @@ asked_end(struct vhost *vh, int error, const char *what, uint32_t request)
 static int
 asked_one(struct vhost *vh)
 {
-	struct pollfd pfd = { .fd = vh->vh_backend, .events = POLLIN };
+	struct pollfd pfd = { .fd = vhost_backend(vh), .events = POLLIN };
 	int64_t until = now_ms() + vh->vh_params.vp_timeout_ms;
 	struct vw_msg m = { .vw_request = 0 };
 	unsigned int nfds;
 	int fds[MAXFDS], error;
 
-	if (vh->vh_backend < 0 || poll(&pfd, 1, 0) != 1)
+	if (pfd.fd < 0 || poll(&pfd, 1, 0) != 1)
 		return EAGAIN;
-	error = receive_msg(vh->vh_backend, &m, fds, &nfds, until);
+	error = receive_msg(pfd.fd, &m, fds, &nfds, until);
 	close_all(fds, nfds);
 	if (error == 0 && ((m.vw_flags & VW_VERSION_MASK) != VW_VERSION ||
 	    (m.vw_flags & VW_REPLY)))

@@ -86,9 +86,11 @@ vhost_show_memory(struct vhost *vh)
 void
 vhost_inflight_drop(struct vhost *vh)
 {
-	if (vh->vh_inflight >= 0)
-		close(vh->vh_inflight);
-	vh->vh_inflight = -1;
+	int fd = vh->vh_inflight;
+
+	__atomic_store_n(&vh->vh_inflight, -1, __ATOMIC_RELAXED);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* The back end's file is only handed on, but a wrong one would end it. */
@@ -114,7 +116,7 @@ inflight_get(struct vhost *vh, unsigned int nqueues, unsigned int size)
 {
 	struct vw_inflight *vi = &vh->vh_inflight_place;
 	struct vw_msg m;
-	int error;
+	int fd, error;
 
 	memset(&m, 0, sizeof(m));
 	m.u.vw_inflight.vi_nqueues = (uint16_t)nqueues;
@@ -122,9 +124,10 @@ inflight_get(struct vhost *vh, unsigned int nqueues, unsigned int size)
 	error = vhost_send(vh, &m, VW_GET_INFLIGHT_FD, sizeof(*vi), NULL, 0);
 	if (error == 0)
 		error = vhost_answer(vh, &m, VW_GET_INFLIGHT_FD,
-		    VW_INFLIGHT_LEN, sizeof(*vi), &vh->vh_inflight);
+		    VW_INFLIGHT_LEN, sizeof(*vi), &fd);
 	if (error)
 		return error;
+	__atomic_store_n(&vh->vh_inflight, fd, __ATOMIC_RELAXED);
 	*vi = m.u.vw_inflight;
 	vi->vi_nqueues = (uint16_t)nqueues;
 	vi->vi_queuesize = (uint16_t)size;

@@ -122,9 +122,12 @@ vhost_free(struct vhost *vh)
 }
 
 const char *
-vhost_error(const struct vhost *vh)
+vhost_error(struct vhost *vh)
 {
-	return vh->vh_error;
+	pthread_mutex_lock(&vh->vh_lock);
+	memcpy(vh->vh_told, vh->vh_error, sizeof(vh->vh_told));
+	pthread_mutex_unlock(&vh->vh_lock);
+	return vh->vh_told;
 }
 
 uint64_t
@@ -149,14 +152,19 @@ vhost_protocol_text(const struct vhost *vh, char *buf, size_t len)
 }
 
 void
-vhost_counters(const struct vhost *vh, struct vhost_counters *vc)
+vhost_counters(struct vhost *vh, struct vhost_counters *vc)
 {
+	const struct vhost_queue *vq = vh->vh_queues;
 	unsigned int i;
 
+	pthread_mutex_lock(&vh->vh_lock);
 	*vc = vh->vh_counters;
-	for (i = 0; i <= VHOST_MAXQUEUES; i++) {
-		vc->vc_kicks += vh->vh_queues[i].vq_kicks;
-		vc->vc_calls += vh->vh_queues[i].vq_calls;
+	pthread_mutex_unlock(&vh->vh_lock);
+	for (i = 0; i <= VHOST_MAXQUEUES; i++, vq++) {
+		vc->vc_kicks += __atomic_load_n(&vq->vq_kicks,
+		    __ATOMIC_RELAXED);
+		vc->vc_calls += __atomic_load_n(&vq->vq_calls,
+		    __ATOMIC_RELAXED);
 	}
 }
 
@@ -164,7 +172,8 @@ vhost_counters(const struct vhost *vh, struct vhost_counters *vc)
 static bool
 is_kept(const struct vhost *vh)
 {
-	return vh->vh_params.vp_resume && vh->vh_inflight >= 0 &&
+	return vh->vh_params.vp_resume &&
+	    __atomic_load_n(&vh->vh_inflight, __ATOMIC_RELAXED) >= 0 &&
 	    (__atomic_load_n(&vh->vh_status, __ATOMIC_ACQUIRE) &
 	    PV_STATUS_DRIVER_OK);
 }
@@ -320,9 +329,10 @@ static int
 offer_channel(struct vhost *vh)
 {
 	struct vw_msg m;
-	int pair[2], error;
+	int pair[2], old = vhost_backend(vh), error;
 
-	close_fd(&vh->vh_backend);
+	vhost_backend_set(vh, -1);
+	close_fd(&old);
 	if (!vhost_has(vh, VHOST_P_BACKEND_REQ))
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
@@ -331,7 +341,7 @@ offer_channel(struct vhost *vh)
 		    strerror(errno));
 	error = vhost_tell(vh, &m, VW_SET_BACKEND_REQ_FD, 0, &pair[1], 1);
 	close(pair[1]);
-	vh->vh_backend = pair[0];
+	vhost_backend_set(vh, pair[0]);
 	return error;
 }
 
@@ -366,7 +376,8 @@ learn_queues(struct vhost *vh, bool kept)
 		return vhost_fail(vh, ENOTSUP,
 		    "the new back end has fewer queues");
 	if (!fixed)
-		vh->vh_nqueues = (unsigned int)n;
+		__atomic_store_n(&vh->vh_nqueues, (unsigned int)n,
+		    __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -552,20 +563,35 @@ ring(const struct vhost_queue *vq)
 	return write(vq->vq_kick, &one, sizeof(one)) == (ssize_t)sizeof(one);
 }
 
-/* Doorbells and interrupts that the old one may have taken with it. */
+static struct pv_virtio *
+handled_by(const struct vhost *vh)
+{
+	return __atomic_load_n(&vh->vh_dev, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Doorbells and interrupts that the old one may have taken with it. The first
+ * under the lock, the second without: their handlers may ring too.
+ */
 static void
 ring_all(struct vhost *vh)
 {
 	unsigned int i;
 
-	for (i = 0; i < VHOST_MAXQUEUES; i++) {
-		if (vhost_is_ctrl(vh, i))
-			continue;
-		if (vh->vh_queues[i].vq_running)
+	for (i = 0; i < VHOST_MAXQUEUES; i++)
+		if (vh->vh_queues[i].vq_running && !vhost_is_ctrl(vh, i))
 			(void)ring(&vh->vh_queues[i]);
-		if (vh->vh_dev != NULL)
-			pv_virtio_intr_queue(vh->vh_dev, i);
-	}
+}
+
+static void
+interrupt_all(struct vhost *vh)
+{
+	struct pv_virtio *dev = handled_by(vh);
+	unsigned int i;
+
+	for (i = 0; i < VHOST_MAXQUEUES && dev != NULL; i++)
+		if (!vhost_is_ctrl(vh, i))
+			pv_virtio_intr_queue(dev, i);
 }
 
 static int
@@ -615,9 +641,11 @@ vhost_connect(struct vhost *vh)
 		__atomic_store_n(&vh->vh_changed, kept, __ATOMIC_RELEASE);
 		vh->vh_error[0] = '\0';
 	}
-	pthread_mutex_unlock(&vh->vh_lock);
 	if (error == 0 && kept)
 		ring_all(vh);
+	pthread_mutex_unlock(&vh->vh_lock);
+	if (error == 0 && kept)
+		interrupt_all(vh);
 	return error;
 }
 
@@ -650,14 +678,16 @@ static int
 take_call(struct vhost *vh, unsigned int queue)
 {
 	struct vhost_queue *vq = &vh->vh_queues[queue];
+	struct pv_virtio *dev = handled_by(vh);
 	uint64_t n;
 
 	if (vq->vq_call < 0 || read(vq->vq_call, &n, sizeof(n)) !=
 	    (ssize_t)sizeof(n))
 		return EAGAIN;
-	vq->vq_calls++;
-	if (vh->vh_dev != NULL)
-		pv_virtio_intr_queue(vh->vh_dev, queue);
+	/* Whoever waits for all takes it from whoever waits for this one. */
+	__atomic_fetch_add(&vq->vq_calls, 1, __ATOMIC_RELAXED);
+	if (dev != NULL)
+		pv_virtio_intr_queue(dev, queue);
 	return 0;
 }
 
@@ -665,6 +695,7 @@ take_call(struct vhost *vh, unsigned int queue)
 static int
 attend(struct vhost *vh)
 {
+	struct pv_virtio *dev;
 	int error;
 
 	if (pthread_mutex_trylock(&vh->vh_lock) != 0)
@@ -677,8 +708,9 @@ attend(struct vhost *vh)
 	pthread_mutex_unlock(&vh->vh_lock);
 	if (__atomic_exchange_n(&vh->vh_changed, 0, __ATOMIC_ACQ_REL)) {
 		error = 0;
-		if (vh->vh_dev != NULL)
-			pv_virtio_intr(vh->vh_dev, PV_INTR_CONFIG);
+		dev = handled_by(vh);
+		if (dev != NULL)
+			pv_virtio_intr(dev, PV_INTR_CONFIG);
 	}
 	return vhost_state(vh) == VHOST_UP ? error : ENOTCONN;
 }
@@ -697,7 +729,8 @@ vhost_wait(struct vhost *vh, int queue, int timeout_ms)
 {
 	struct pollfd pfd[VHOST_MAXQUEUES + 2];
 	unsigned int from = queue < 0 ? 0 : (unsigned int)queue;
-	unsigned int end = queue < 0 ? vh->vh_nqueues : from + 1;
+	unsigned int end = queue < 0 ? __atomic_load_n(&vh->vh_nqueues,
+	    __ATOMIC_RELAXED) : from + 1;
 	unsigned int i, n = 0;
 	int error = EAGAIN, found;
 
@@ -708,7 +741,8 @@ vhost_wait(struct vhost *vh, int queue, int timeout_ms)
 		    .events = POLLIN };
 	pfd[n++] = (struct pollfd){ .fd = vh->vh_fd,
 	    .events = POLLIN | POLLRDHUP };
-	pfd[n] = (struct pollfd){ .fd = vh->vh_backend, .events = POLLIN };
+	/* Should that be closed meanwhile, and another file: attend() looks. */
+	pfd[n] = (struct pollfd){ .fd = vhost_backend(vh), .events = POLLIN };
 	found = poll(pfd, n + 1, timeout_ms < 0 ? 1000 : timeout_ms);
 	if (found < 0)
 		return errno;
@@ -852,23 +886,29 @@ to_config_read(void *arg, unsigned int off, unsigned int width, uint32_t *val)
 	return 0;
 }
 
+static unsigned int
+to_config_size(void *arg)
+{
+	struct vhost *vh = arg;
+	unsigned int len;
+
+	pthread_mutex_lock(&vh->vh_config_lock);
+	len = vh->vh_configlen;
+	pthread_mutex_unlock(&vh->vh_config_lock);
+	return len;
+}
+
 static int
 to_config_write(void *arg, unsigned int off, unsigned int width, uint32_t val)
 {
 	struct vhost *vh = arg;
-	unsigned int i;
+	const unsigned int len = to_config_size(arg);
 	int error;
 
-	pthread_mutex_lock(&vh->vh_config_lock);
-	error = off > vh->vh_configlen || width > vh->vh_configlen - off ?
-	    ERANGE : 0;
-	for (i = 0; i < width && error == 0; i++)
-		vh->vh_config[off + i] = (uint8_t)(val >> 8 * i);
-	pthread_mutex_unlock(&vh->vh_config_lock);
-	if (error)
-		return error;
+	if (off > len || width > len - off)
+		return ERANGE;
 	pthread_mutex_lock(&vh->vh_lock);
-	error = vhost_config_put(vh, off, width);
+	error = vhost_config_put(vh, off, width, val);
 	vhost_config_fetch(vh);
 	pthread_mutex_unlock(&vh->vh_lock);
 	return error ? EIO : 0;
@@ -884,14 +924,6 @@ to_config_generation(void *arg)
 	generation = vh->vh_generation;
 	pthread_mutex_unlock(&vh->vh_config_lock);
 	return generation;
-}
-
-static unsigned int
-to_config_size(void *arg)
-{
-	const struct vhost *vh = arg;
-
-	return vh->vh_configlen;
 }
 
 /* Without MQ in use there is one pair, and the control queue is behind it. */
@@ -959,6 +991,7 @@ static void
 to_notify(void *arg, unsigned int queue, uint32_t data)
 {
 	struct vhost *vh = arg;
+	struct vhost_queue *vq = &vh->vh_queues[queue];
 
 	(void)data;
 	if (vhost_is_ctrl(vh, queue)) {
@@ -967,7 +1000,10 @@ to_notify(void *arg, unsigned int queue, uint32_t data)
 		pthread_mutex_unlock(&vh->vh_lock);
 		return;
 	}
-	vh->vh_queues[queue].vq_kicks += ring(&vh->vh_queues[queue]);
+	if (ring(vq))
+		/* Its owner's alone: others only read it. */
+		__atomic_store_n(&vq->vq_kicks, vq->vq_kicks + 1,
+		    __ATOMIC_RELAXED);
 }
 
 static enum pv_intr_mode
@@ -976,7 +1012,7 @@ to_intr_setup(void *arg, struct pv_virtio *dev, unsigned int nqueues)
 	struct vhost *vh = arg;
 	unsigned int i;
 
-	vh->vh_dev = dev;
+	__atomic_store_n(&vh->vh_dev, dev, __ATOMIC_RELEASE);
 	if (vh->vh_params.vp_poll)
 		return PV_INTR_MODE_POLL;
 	for (i = 0; i < nqueues && i < vh->vh_nqueues; i++) {
@@ -994,7 +1030,7 @@ to_intr_teardown(void *arg)
 {
 	struct vhost *vh = arg;
 
-	vh->vh_dev = NULL;
+	__atomic_store_n(&vh->vh_dev, NULL, __ATOMIC_RELEASE);
 }
 
 static unsigned int

@@ -147,8 +147,11 @@ void vhost_free(struct vhost *);
  */
 int vhost_connect(struct vhost *);
 
-/* What failed last, in words; "" if nothing did. Context: thread. */
-const char *vhost_error(const struct vhost *);
+/*
+ * What failed last, in words; "" if nothing did. Valid until it is called
+ * again. Context: thread.
+ */
+const char *vhost_error(struct vhost *);
 
 /* Whether the connection stands. Any thread. */
 int vhost_connected(struct vhost *);
@@ -198,7 +201,8 @@ struct vhost_counters {
 	uint64_t vc_resumes;		/* of these, with rings kept */
 };
 
-void vhost_counters(const struct vhost *, struct vhost_counters *);
+/* Any thread; waits while messages are exchanged. */
+void vhost_counters(struct vhost *, struct vhost_counters *);
 
 /* For pv_virtio_init, with the struct vhost as its cookie. */
 extern const struct pv_transport_ops vhost_transport;

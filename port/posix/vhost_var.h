@@ -21,8 +21,8 @@ struct vhost_queue {
 	struct pv_queue_place vq_place;
 	int vq_kick;			/* eventfds, or -1 */
 	int vq_call;
-	uint64_t vq_kicks;
-	uint64_t vq_calls;
+	unsigned long vq_kicks;		/* atomic */
+	unsigned long vq_calls;		/* atomic */
 	uint8_t vq_placed;		/* by the driver, since the reset */
 	uint8_t vq_running;		/* the back end has it */
 } __attribute__((__aligned__(128)));
@@ -38,16 +38,17 @@ struct vhost {
 	char vh_path[108];
 	int vh_fd;			/* the same number over reconnects */
 	int vh_listen;
-	int vh_backend;			/* the other way, or -1 */
+	int vh_backend;			/* the other way, or -1; atomic */
 	enum vhost_state vh_state;	/* atomic */
 	pthread_mutex_t vh_lock;	/* of the messages, and what follows */
 	char vh_error[192];
+	char vh_told[192];		/* vhost_error's copy of it */
 
 	uint64_t vh_offered;		/* by the back end */
 	uint64_t vh_protocol;
 	uint64_t vh_added;		/* features that are served here */
 	uint64_t vh_accepted;		/* by the driver */
-	unsigned int vh_nqueues;	/* of the back end */
+	unsigned int vh_nqueues;	/* of the back end; atomic */
 	unsigned int vh_slots;		/* regions it takes */
 	unsigned int vh_shown;		/* regions it has */
 	unsigned int vh_pairs;		/* in use, of a network device */
@@ -59,10 +60,10 @@ struct vhost {
 	unsigned int vh_configlen;
 	uint32_t vh_generation;
 
-	int vh_inflight;		/* descriptor, or -1 */
+	int vh_inflight;		/* descriptor, or -1; atomic */
 	struct vw_inflight vh_inflight_place;
 
-	struct pv_virtio *vh_dev;	/* handlers are established */
+	struct pv_virtio *vh_dev;	/* handlers are established; atomic */
 	struct vhost_ctrl vh_ctrl;
 	struct vhost_counters vh_counters;
 	struct vhost_queue vh_queues[VHOST_MAXQUEUES + 1];
@@ -72,6 +73,19 @@ static inline bool
 vhost_has(const struct vhost *vh, unsigned int bit)
 {
 	return (vh->vh_protocol & 1ull << bit) != 0;
+}
+
+/* Written under the lock, and polled by whoever waits for a queue. */
+static inline int
+vhost_backend(const struct vhost *vh)
+{
+	return __atomic_load_n(&vh->vh_backend, __ATOMIC_RELAXED);
+}
+
+static inline void
+vhost_backend_set(struct vhost *vh, int fd)
+{
+	__atomic_store_n(&vh->vh_backend, fd, __ATOMIC_RELAXED);
 }
 
 static inline bool
@@ -141,6 +155,7 @@ void vhost_inflight_drop(struct vhost *);
 
 /* vhost_config.c */
 int vhost_config_fetch(struct vhost *);
-int vhost_config_put(struct vhost *, unsigned int off, unsigned int width);
+int vhost_config_put(struct vhost *, unsigned int off, unsigned int width,
+    uint32_t val);
 
 #endif

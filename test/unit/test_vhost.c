@@ -87,7 +87,7 @@ static char dir[] = "/tmp/paravane-XXXXXX", path[64];
 static int listener = -1, sock = -1, channel = -1, kicks[8], calls[8];
 static pthread_t thread;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static volatile int quit;
+static int quit;		/* atomic */
 
 static struct shmem sm;
 static struct vhost *vh;
@@ -392,7 +392,7 @@ back_end(void *arg)
 	struct pollfd pfd;
 
 	(void)arg;
-	while (!quit) {
+	while (!__atomic_load_n(&quit, __ATOMIC_RELAXED)) {
 		pthread_mutex_lock(&lock);
 		pfd.fd = sock >= 0 ? sock : listener;
 		pthread_mutex_unlock(&lock);
@@ -453,14 +453,14 @@ note_broken(void *arg, const char *why)
 {
 	(void)arg;
 	assert_non_null(why);
-	nbroken++;
+	__atomic_fetch_add(&nbroken, 1, __ATOMIC_RELAXED);
 }
 
 static void
 note_changed(void *arg)
 {
 	(void)arg;
-	nchanged++;
+	__atomic_fetch_add(&nchanged, 1, __ATOMIC_RELAXED);
 }
 
 static const struct pv_blk_callbacks blk_callbacks = {
@@ -500,7 +500,7 @@ setup(void **state)
 	if (bind(listener, (struct sockaddr *)&sun, sizeof(sun)) != 0 ||
 	    listen(listener, 4) != 0)
 		return 1;
-	quit = 0;
+	__atomic_store_n(&quit, 0, __ATOMIC_RELAXED);
 	return shmem_init(&sm, 2, REGION) != 0 ||
 	    pthread_create(&thread, NULL, back_end, NULL) != 0;
 }
@@ -514,7 +514,7 @@ teardown(void **state)
 	(void)state;
 	vhost_free(vh);
 	vh = NULL;
-	quit = 1;
+	__atomic_store_n(&quit, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	hang_up();
 	close(listener);
@@ -656,6 +656,17 @@ reset_between(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* From now on, at a message by number or kind. */
+static void
+go_wrong(enum wrong wrong, unsigned int at, uint32_t request)
+{
+	pthread_mutex_lock(&lock);
+	be.wrong = wrong;
+	be.wrong_at = at;
+	be.wrong_request = request;
+	pthread_mutex_unlock(&lock);
+}
+
 /*
  * Each kind of wrong at each message: it ends in an error, in words, within a
  * bound, and nothing stays open. Where the time must pass it is short, for each
@@ -679,11 +690,10 @@ each_wrong_at_each_message(void **state)
 			if (slow && at % 5 != wrong % 5)
 				continue;
 			reset_between();
-			be.wrong = (enum wrong)wrong;
-			be.wrong_at = at;
+			go_wrong((enum wrong)wrong, at, 0);
 			start = time(NULL);
 			error = whole_life(slow ? SOON : LATE);
-			be.wrong_at = 0;
+			go_wrong(POLITE, 0, 0);
 			if (time(NULL) - start > 15)
 				fail_msg("wrong %u at %u: long", wrong, at);
 			/*
@@ -711,25 +721,23 @@ answers_are_held_to_what_was_asked(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(requests) / sizeof(*requests); i++)
 		for (j = 0; j < sizeof(wrongs) / sizeof(*wrongs); j++) {
-			be.wrong_request = requests[i];
-			be.wrong = wrongs[j];
+			go_wrong(wrongs[j], 0, requests[i]);
 			vh = vhost_new(&vp);
 			assert_int_equal(vhost_connect(vh), EPROTO);
 			assert_string_not_equal(vhost_error(vh), "");
 			assert_int_equal(vhost_connected(vh), 0);
 			reset_between();
 		}
-	be.wrong_request = VW_SET_OWNER;
-	be.wrong = REFUSES;
+	go_wrong(REFUSES, 0, VW_SET_OWNER);
 	vh = vhost_new(&vp);
 	assert_int_equal(vhost_connect(vh), EIO);
 	assert_string_equal(vhost_error(vh), "the back end refused request 3");
 	reset_between();
-	be.wrong = CLOSES;
+	go_wrong(CLOSES, 0, VW_SET_OWNER);
 	vh = vhost_new(&vp);
 	assert_int_equal(vhost_connect(vh), ECONNRESET);
 	/* And that was not for ever. */
-	be.wrong_request = 0;
+	go_wrong(POLITE, 0, 0);
 	assert_int_equal(vhost_connect(vh), 0);
 }
 
@@ -1468,6 +1476,83 @@ doorbells_and_interrupts_go_by_eventfds(void **state)
 	by_hand_end();
 }
 
+/* Threads: each waits, counts and looks, as this one takes care of the rest. */
+
+static unsigned int enough;
+
+static void *
+waiter(void *arg)
+{
+	const int queue = *(const int *)arg;
+	struct vhost_counters vc;
+
+	while (!__atomic_load_n(&enough, __ATOMIC_RELAXED)) {
+		vhost_wait(vh, queue, 1);
+		vhost_attend(vh, queue);
+		vhost_counters(vh, &vc);
+		vhost_connected(vh);
+		if (queue != VHOST_ALL)
+			vhost_transport.to_notify(vh, (unsigned int)queue, 0);
+	}
+	return NULL;
+}
+
+/* As the back end does. */
+static void
+interrupt_all(void)
+{
+	const uint64_t one = 1;
+	unsigned int i;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < 2; i++)
+		if (calls[i] >= 0)
+			assert_int_equal(write(calls[i], &one, sizeof(one)),
+			    sizeof(one));
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+one_loss(bool given_up)
+{
+	interrupt_all();
+	if (channel >= 0)
+		say(channel, VW_CONFIG_CHANGED, VW_VERSION, 0);
+	assert_int_equal(pv_blk_set_writeback(&blk, 0), 0);
+	hang_up_now();
+	if (given_up) {
+		assert_int_equal(pv_blk_stop(&blk), 0);
+		assert_null(pv_blk_drain(&blk));
+	}
+	assert_int_equal(vhost_connect(vh), 0);
+	assert_string_equal(vhost_error(vh), "");
+	if (given_up)
+		assert_int_equal(pv_blk_start(&blk), 0);
+}
+
+static void
+queues_are_waited_for_by_threads_of_their_own(void **state)
+{
+	static const int queues[] = { 0, 1, VHOST_ALL };
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	pthread_t threads[3];
+	unsigned int i;
+
+	(void)state;
+	vp.vp_resume = 1;
+	assert_int_equal(attach(&vp), 0);
+	enough = 0;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, waiter,
+		    (void *)(uintptr_t)&queues[i]), 0);
+	for (i = 0; i < 20; i++)
+		one_loss(i % 2 != 0);
+	__atomic_store_n(&enough, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(pv_blk_detach(&blk), 0);
+}
+
 /* Sockets */
 
 static void
@@ -1533,10 +1618,17 @@ main(void)
 		T(chains_without_end_stay_in_their_ring),
 		T(one_ring_stops_and_starts_in_another_size),
 		T(doorbells_and_interrupts_go_by_eventfds),
+		T(queues_are_waited_for_by_threads_of_their_own),
 		T(who_is_not_there_is_said_to_be),
 	};
 	int failed;
 
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+	/* Long, and of one thread. */
+	cmocka_set_skip_filter("each_wrong_at_each_message");
+#endif
+#endif
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	snprintf(path, sizeof(path), "%s/socket", dir);
