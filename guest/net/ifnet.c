@@ -486,7 +486,8 @@ if_watch(struct net_if *ifp)
 		return;
 	for (ip = ifp->if_pair; ip < ifp->if_pair + ifp->if_npairs; ip++) {
 		if (ip->ip_remote != NULL) {
-			ip->ip_remote->rm_watched = true;
+			__atomic_store_n(&ip->ip_remote->rm_watched, true,
+			    __ATOMIC_RELAXED);
 			task_signal(&ip->ip_remote->rm_task);
 		} else if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) >
 		    IF_HUNG_NS)

@@ -61,7 +61,8 @@ struct if_remote {
 	struct txframe	*rm_batch[IF_TXBATCH];
 	unsigned int	rm_nbatch;
 	uint64_t	rm_quiet_at;	/* when it found nothing */
-	bool		rm_watched;	/* set by the stack: look for a hang */
+	bool		rm_watched;	/* atomic; set by the stack: look for a
+					 * hang */
 };
 
 /* A pair of queues. */

@@ -136,8 +136,8 @@ run(void *arg)
 	more = transmit(ip);
 	if (received || sent)
 		tell_stack(ifp, received);
-	if (rm->rm_watched) {
-		rm->rm_watched = false;
+	if (__atomic_load_n(&rm->rm_watched, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&rm->rm_watched, false, __ATOMIC_RELAXED);
 		if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) > IF_HUNG_NS)
 			if_hung(ip);
 	}

@@ -224,7 +224,7 @@ net_rxmtu(const struct pv_net *sc)
 		return mtu;
 	if (mtu > PV_NET_MAXMTU && !net_has(sc, PV_NET_F_MRG_RXBUF))
 		return mtu;
-	return sc->sc_mtu > PV_NET_ETHERMTU ? sc->sc_mtu : PV_NET_ETHERMTU;
+	return net_mtu(sc) > PV_NET_ETHERMTU ? net_mtu(sc) : PV_NET_ETHERMTU;
 }
 
 /* Whether frames come that were made of several. */
@@ -270,10 +270,10 @@ net_set_sizes(struct pv_net *sc)
 	sc->sc_hdrapart = !net_has(sc, PV_F_VERSION_1) &&
 	    !net_has(sc, PV_F_ANY_LAYOUT);
 	sc->sc_hardmtu = has && mtu < PV_NET_MAXMTU ? mtu : PV_NET_MAXMTU;
-	if (sc->sc_mtu == 0)
-		sc->sc_mtu = has ? sc->sc_hardmtu : PV_NET_ETHERMTU;
-	if (sc->sc_mtu > sc->sc_hardmtu)
-		sc->sc_mtu = sc->sc_hardmtu;
+	if (net_mtu(sc) == 0)
+		net_mtu_set(sc, has ? sc->sc_hardmtu : PV_NET_ETHERMTU);
+	if (net_mtu(sc) > sc->sc_hardmtu)
+		net_mtu_set(sc, sc->sc_hardmtu);
 	sc->sc_rxbuflen = net_buflen(sc, net_rxmtu(sc));
 }
 
@@ -687,11 +687,11 @@ net_begin(struct pv_net *sc)
 	for (i = 0; i < sc->sc_nqueues; i++)
 		pv_virtq_intr_disable(sc->sc_pairs[i].np_tx.tq_vq);
 	net_data_start(sc);
-	sc->sc_npairs = 1;
+	net_pairs_set(sc, 1);
 	sc->sc_info.ni_maxpairs = sc->sc_nqueues;
 	sc->sc_running = 1;
 	net_ctrl_restore(sc);
-	sc->sc_info.ni_pairs = sc->sc_npairs;
+	sc->sc_info.ni_pairs = net_pairs(sc);
 	return pv_virtio_broken(sc->sc_dev) != NULL ? EIO : 0;
 }
 
@@ -886,7 +886,7 @@ pv_net_set_mtu(struct pv_net *sc, unsigned int mtu)
 	if (sc->sc_running && !net_has(sc, PV_NET_F_MRG_RXBUF) &&
 	    net_buflen(sc, mtu) > sc->sc_rxbuflen)
 		return EBUSY;
-	sc->sc_mtu = mtu;
+	net_mtu_set(sc, mtu);
 	return 0;
 }
 
@@ -932,7 +932,7 @@ pv_net_tx_size(const struct pv_net *sc)
 unsigned int
 pv_net_mtu(const struct pv_net *sc)
 {
-	return sc->sc_mtu;
+	return net_mtu(sc);
 }
 
 unsigned int

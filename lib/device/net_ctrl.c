@@ -474,9 +474,11 @@ ctrl_send_pairs(struct pv_net *sc, unsigned int pairs)
 			rss_evenly(sc);
 		error = ctrl_send_rss(sc, pairs);
 	}
-	if (error == 0)
-		sc->sc_info.ni_pairs = sc->sc_npairs = pairs;
-	return error;
+	if (error)
+		return error;
+	net_pairs_set(sc, pairs);
+	sc->sc_info.ni_pairs = pairs;
+	return 0;
 }
 
 int
@@ -484,7 +486,7 @@ pv_net_set_pairs(struct pv_net *sc, unsigned int pairs)
 {
 	struct pv_net_ctrl *nc = sc->sc_ctrl;
 	const struct net_rss spread = nc->nc_rss;
-	unsigned int before = sc->sc_npairs;
+	unsigned int before = net_pairs(sc);
 	int error;
 
 	if (pairs == 0 || (sc->sc_running && pairs > sc->sc_nqueues))
@@ -495,10 +497,10 @@ pv_net_set_pairs(struct pv_net *sc, unsigned int pairs)
 	}
 	rss_evenly(sc);
 	/* Nothing may be sent on those that go once the command is there. */
-	sc->sc_npairs = net_least(pairs, before);
+	net_pairs_set(sc, net_least(pairs, before));
 	error = ctrl_send_pairs(sc, pairs);
 	if (error) {
-		sc->sc_npairs = before;
+		net_pairs_set(sc, before);
 		nc->nc_rss = spread;
 		return error;
 	}
@@ -517,10 +519,10 @@ rss_valid(const struct pv_net *sc, const struct pv_net_rss *rss)
 	if ((rss->nr_types & ~ni->ni_hash_types) || rss->nr_nkey > ni->ni_key ||
 	    rss->nr_ntable > ni->ni_table ||
 	    (rss->nr_ntable & (rss->nr_ntable - 1)) != 0 ||
-	    rss->nr_default >= sc->sc_npairs)
+	    rss->nr_default >= net_pairs(sc))
 		return 0;
 	for (i = 0; i < rss->nr_ntable; i++)
-		if (rss->nr_table[i] >= sc->sc_npairs)
+		if (rss->nr_table[i] >= net_pairs(sc))
 			return 0;
 	return 1;
 }
@@ -555,7 +557,7 @@ pv_net_set_rss(struct pv_net *sc, const struct pv_net_rss *rss)
 	if (!rss_valid(sc, rss))
 		return EINVAL;
 	rss_note(&nc->nc_rss, rss);
-	error = ctrl_send_rss(sc, sc->sc_npairs);
+	error = ctrl_send_rss(sc, net_pairs(sc));
 	if (error)
 		nc->nc_rss = before;
 	else
@@ -597,7 +599,7 @@ coal_index(const struct pv_net *sc, unsigned int vq)
 		return NET_COAL_RX;
 	if (vq == PV_NET_ALL_TXQ)
 		return NET_COAL_TX;
-	return vq / 2 < sc->sc_npairs ? vq : NET_NCOALS;
+	return vq / 2 < net_pairs(sc) ? vq : NET_NCOALS;
 }
 
 static int
@@ -669,7 +671,7 @@ restore_coalescing(struct pv_net *sc)
 
 	for (i = NET_NCOALS; i-- > 0;)
 		if (coal_is_set(nc, i) &&
-		    (i >= NET_COAL_RX || i / 2 < sc->sc_npairs) &&
+		    (i >= NET_COAL_RX || i / 2 < net_pairs(sc)) &&
 		    net_ctrl_ready(sc, coal_feature(i), &error))
 			ctrl_send_coalescing(sc, i, &nc->nc_coals[i]);
 }
@@ -739,7 +741,7 @@ net_ctrl_restore(struct pv_net *sc)
 		    pv_virtio_features(sc->sc_dev));
 	if ((nc->nc_set & NET_SET_RSS) && (net_has(sc, PV_NET_F_RSS) ||
 	    net_has(sc, PV_NET_F_HASH_REPORT)))
-		ctrl_send_rss(sc, sc->sc_npairs);
+		ctrl_send_rss(sc, net_pairs(sc));
 	restore_coalescing(sc);
 	nc->nc_until_ns = 0;
 }

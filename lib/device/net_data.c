@@ -56,7 +56,7 @@ net_data_start(struct pv_net *sc)
 static inline unsigned int
 net_frame_max(const struct pv_net *sc, int tagged)
 {
-	return PV_NET_ETHER_HDRLEN + sc->sc_mtu +
+	return PV_NET_ETHER_HDRLEN + net_mtu(sc) +
 	    (tagged ? PV_NET_VLAN_TAGLEN : 0);
 }
 
@@ -229,7 +229,7 @@ net_tx_simple(const struct pv_net *sc, const struct pv_net_tx *tx,
 	const struct pv_piece *pc = tx->tx_pieces;
 
 	if (tx->tx_npieces != 1 || !ALIGNED(hdr) || hdr == NULL ||
-	    pc->pc_len - PV_NET_ETHER_HDRLEN > sc->sc_mtu ||
+	    pc->pc_len - PV_NET_ETHER_HDRLEN > net_mtu(sc) ||
 	    pc->pc_off < NET_HDRLEN)
 		return 0;
 	hdr = __builtin_assume_aligned(hdr, 4);
@@ -311,7 +311,7 @@ pv_net_transmit(struct pv_net *sc, unsigned int queue,
 	*accepted = 0;
 	if (!sc->sc_running)
 		return ENETDOWN;
-	if (queue >= sc->sc_npairs)
+	if (queue >= net_pairs(sc))
 		return EINVAL;
 	tq = &sc->sc_pairs[queue].np_tx;
 	while (i < n && error == 0) {
@@ -666,7 +666,7 @@ net_rx_plain(const struct pv_net *sc, struct net_rxq *rq,
 	for (i = 0; i < n; i++, used++, rx++) {
 		slot = used->us_cookie;
 		if (!ALIGNED(slot->sl_va) || used->us_len -
-		    (NET_HDRLEN + PV_NET_ETHER_HDRLEN) > sc->sc_mtu)
+		    (NET_HDRLEN + PV_NET_ETHER_HDRLEN) > net_mtu(sc))
 			break;
 		hdr = __builtin_assume_aligned(slot->sl_va, 4);
 		first = ring_load32(hdr);

@@ -127,6 +127,31 @@ net_has(const struct pv_net *sc, unsigned int bit)
 	return pv_virtio_has(sc->sc_dev, bit);
 }
 
+/* Set by whoever commands the device, while the queues' owners look at them. */
+static inline unsigned int
+net_pairs(const struct pv_net *sc)
+{
+	return __atomic_load_n(&sc->sc_npairs, __ATOMIC_RELAXED);
+}
+
+static inline void
+net_pairs_set(struct pv_net *sc, unsigned int pairs)
+{
+	__atomic_store_n(&sc->sc_npairs, pairs, __ATOMIC_RELAXED);
+}
+
+static inline unsigned int
+net_mtu(const struct pv_net *sc)
+{
+	return __atomic_load_n(&sc->sc_mtu, __ATOMIC_RELAXED);
+}
+
+static inline void
+net_mtu_set(struct pv_net *sc, unsigned int mtu)
+{
+	__atomic_store_n(&sc->sc_mtu, mtu, __ATOMIC_RELAXED);
+}
+
 /* A slot goes back to the free list; its cookie to the port. */
 static inline void *
 net_slot_put(struct net_rxq *rq, struct net_slot *slot)
