@@ -158,25 +158,36 @@ judge_vectors(struct fake_pci *fp)
 	}
 }
 
-static void
-queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
+/* The queue that is written, in a state for it; or NULL. */
+static struct fake_queue *
+queue_to_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
 {
 	struct fake_queue *fq = fake_selected(fp->fp_dev);
 
 	if (fq == NULL) {
 		strict_broken(STRICT_QUEUE_LIFE, "field 0x%x of queue %u",
 		    (unsigned int)off, fp->fp_dev->fd_queue_sel);
-		return;
+		return NULL;
 	}
 	if (fq->fq_resetting != 0) {
 		strict_broken(STRICT_QUEUE_RESET_AWAITED, "0x%x written",
 		    (unsigned int)off);
-		return;
+		return NULL;
 	}
 	if (fq->fq_ready && off != C_QUEUE_MSIX_VECTOR &&
 	    off != C_QUEUE_RESET && !(off == C_QUEUE_ENABLE && val == 0))
 		strict_broken(STRICT_QUEUE_LATE, "field 0x%x, enabled",
 		    (unsigned int)off);
+	return fq;
+}
+
+static void
+queue_write(struct fake_pci *fp, bus_size_t off, uint32_t val)
+{
+	struct fake_queue *fq = queue_to_write(fp, off, val);
+
+	if (fq == NULL)
+		return;
 	switch (off) {
 	case C_QUEUE_SIZE:
 		if (val == 0 || (!fake_has(fp->fp_dev, PV_F_RING_PACKED) &&

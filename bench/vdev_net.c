@@ -14,6 +14,7 @@
 #define TABLELEN	128
 #define HASHES		0x1ffu
 #define LONGEST		65589	/* of what is cut, or was */
+#define MAXMERGED	64	/* buffers of a frame */
 
 #define N(n)	PV_F_BIT(PV_NET_F_##n)
 
@@ -801,37 +802,62 @@ make_header(struct vdev *vd, uint8_t *hdr, unsigned int flags)
 		memset(hdr + 6, 0xff, 4);
 }
 
-int
-vdev_net_deliver(struct vdev *vd, const uint8_t *frame, size_t len,
-    unsigned int flags)
+static int
+receives(const struct vdev *vd, unsigned int queue)
 {
-	static uint8_t buf[VDEV_MAXFRAME + 20];
-	static struct fake_chain fc[64];
-	struct fake_dev *fd = vd->vd_dev;
-	const unsigned int queue = RXQ(vd->vd_net.vn_as.queue);
-	size_t n = hdrlen(vd);
-	uint64_t have = 0, total = len + n, done = 0, part;
-	unsigned int i, count = 0;
-	uint16_t num;
+	const struct fake_dev *fd = vd->vd_dev;
 
-	if (fd->fd_gone || queue / 2 >= vd->vd_net.vn_pairs ||
-	    !fd->fd_queues[queue].fq_ready ||
-	    (fd->fd_status & PV_STATUS_NEEDS_RESET) ||
-	    !(fd->fd_status & PV_STATUS_DRIVER_OK))
-		return 0;
-	while (have < total && count < 64) {
+	return !fd->fd_gone && queue / 2 < vd->vd_net.vn_pairs &&
+	    fd->fd_queues[queue].fq_ready &&
+	    !(fd->fd_status & PV_STATUS_NEEDS_RESET) &&
+	    (fd->fd_status & PV_STATUS_DRIVER_OK);
+}
+
+/*
+ * Buffers for so many bytes, as far as there are any. Returns how many, with
+ * their bytes in *have; -1 if one is not as it has to be, and was given back.
+ */
+static int
+take_buffers(struct vdev *vd, unsigned int queue, uint64_t total,
+    struct fake_chain *fc, uint64_t *have)
+{
+	struct fake_dev *fd = vd->vd_dev;
+	int count = 0;
+
+	*have = 0;
+	while (*have < total && count < MAXMERGED) {
 		if (fake_available(fd, queue) == 0 ||
 		    !fake_pop(fd, queue, &fc[count]))
 			break;
 		if (fc[count].fc_bad || !good_buffer(vd, &fc[count])) {
 			vdev_push(vd, queue, &fc[count], 0);
 			vdev_flush(vd);
-			return 0;
+			return -1;
 		}
-		have += fc[count++].fc_inlen;
+		*have += fc[count++].fc_inlen;
 		if (!merges(vd))
 			break;
 	}
+	return count;
+}
+
+int
+vdev_net_deliver(struct vdev *vd, const uint8_t *frame, size_t len,
+    unsigned int flags)
+{
+	static uint8_t buf[VDEV_MAXFRAME + 20];
+	static struct fake_chain fc[MAXMERGED];
+	const unsigned int queue = RXQ(vd->vd_net.vn_as.queue);
+	size_t n = hdrlen(vd);
+	uint64_t have, total = len + n, done = 0, part;
+	int i, count;
+	uint16_t num;
+
+	if (!receives(vd, queue))
+		return 0;
+	count = take_buffers(vd, queue, total, fc, &have);
+	if (count < 0)
+		return 0;
 	make_header(vd, buf, flags);
 	memcpy(buf + n, frame, len);
 	if (have < total)

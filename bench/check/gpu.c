@@ -464,11 +464,37 @@ more(struct scene *sc)
 		renders(sc);
 }
 
+static void
+play(struct scene *sc)
+{
+	const uint8_t *edid;
+
+	if (pv_virtio_has(sc->sc_dev, PV_GPU_F_EDID))
+		WANT(sc, pv_gpu_edid(&gpu, &edid) == 128);
+	paint(sc, 1);
+	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_RESIZE)) {
+		resize(sc, 0);
+		if (!scene_gone(sc))
+			resize(sc, 1);
+	}
+	if (!scene_gone(sc))
+		more(sc);
+	if (!scene_gone(sc))
+		restart(sc, 0);
+	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_NEEDS_RESET))
+		restart(sc, 1);
+	if (scene_gone(sc))
+		return;
+	/* The end finds a command that nobody answers. */
+	sc->sc_vd.vd_hold = 1;
+	WANT(sc, pv_gpu_flush_begin(&gpu, 0, 0, 8, 8) == 0);
+out:	;
+}
+
 void
 scene_gpu(struct scene *sc)
 {
 	struct pv_gpu_params params = { 0 };
-	const uint8_t *edid;
 	int error;
 
 	memset(&gpu, 0, sizeof(gpu));
@@ -486,25 +512,7 @@ scene_gpu(struct scene *sc)
 		scene_attach_failed(sc, error);
 		return;
 	}
-	if (pv_virtio_has(sc->sc_dev, PV_GPU_F_EDID))
-		WANT(sc, pv_gpu_edid(&gpu, &edid) == 128);
-	paint(sc, 1);
-	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_RESIZE)) {
-		resize(sc, 0);
-		if (!scene_gone(sc))
-			resize(sc, 1);
-	}
-	if (!scene_gone(sc))
-		more(sc);
-	if (!scene_gone(sc))
-		restart(sc, 0);
-	if (!scene_gone(sc) && vdev_has(&sc->sc_vd, Q_NEEDS_RESET))
-		restart(sc, 1);
-	if (scene_gone(sc))
-		goto out;
-	sc->sc_vd.vd_hold = 1;
-	WANT(sc, pv_gpu_flush_begin(&gpu, 0, 0, 8, 8) == 0);
-out:
+	play(sc);
 	error = pv_gpu_detach(&gpu);
 	if (error == EBUSY) {
 		MUST(sc, pv_gpu_mmap(&gpu, 0, PROT_READ) == (paddr_t)-1);
