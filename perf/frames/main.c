@@ -28,6 +28,10 @@ static struct front_params params = {
 	.fp_length = 64, .fp_size = 256, .fp_circling = 128
 };
 
+/* What is asked for: instructions, and time over so many ms, or 0. */
+static bool counted;
+static unsigned int ms;
+
 static uint64_t
 now_us(void)
 {
@@ -76,9 +80,9 @@ start(void)
 }
 
 static void
-time_it(uint64_t ms)
+time_it(void)
 {
-	uint64_t began = now_us(), frames = circle(0, ms * 1000);
+	uint64_t began = now_us(), frames = circle(0, (uint64_t)ms * 1000);
 
 	printf("frames %" PRIu64 " us %" PRIu64 "\n", frames,
 	    now_us() - began);
@@ -157,15 +161,11 @@ usage(void)
 	    "[--length N] [--circling N] SOCKET");
 }
 
-int
-frames_main(int argc, char **argv, const struct front *front)
+static void
+arguments(int argc, char **argv)
 {
-	bool counted = false;
-	unsigned int ms = 0;
-	const char *why;
 	int c;
 
-	fr = front;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'p':
@@ -196,12 +196,21 @@ frames_main(int argc, char **argv, const struct front *front)
 	if (optind != argc - 1)
 		usage();
 	params.fp_path = argv[optind];
+}
+
+int
+frames_main(int argc, char **argv, const struct front *front)
+{
+	const char *why;
+
+	fr = front;
+	arguments(argc, argv);
 	why = fr->fr_open(&params);
 	if (why != NULL)
 		errx(2, "%s: %s", fr->fr_name, why);
 	start();
 	if (ms != 0)
-		time_it(ms);
+		time_it();
 	if (counted)
 		step_it();
 	fflush(stdout);

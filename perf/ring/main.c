@@ -29,6 +29,7 @@ static struct work work = {
 	.wk_size = 256, .wk_queues = 1, .wk_segments = 1
 };
 static const struct driver *drv;
+static bool counted, clocked;		/* what is asked for */
 static unsigned int turn;		/* which queue */
 
 static uint64_t
@@ -339,7 +340,7 @@ nanoseconds(unsigned int batch)
 }
 
 static void
-measure(unsigned int batch, bool counted, bool clocked)
+measure(unsigned int batch)
 {
 	const char *why;
 
@@ -381,15 +382,11 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 }
 };
 
-int
-ring_main(int argc, char **argv, const struct driver *driver)
+static void
+arguments(int argc, char **argv)
 {
-	bool counted = false, clocked = false;
-	const char *why;
-	unsigned int batch;
 	int c;
 
-	drv = driver;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'p':
@@ -426,6 +423,16 @@ ring_main(int argc, char **argv, const struct driver *driver)
 	if (work.wk_queues == 0 || work.wk_queues > QUEUES_MAX ||
 	    work.wk_segments == 0 || optind == argc)
 		usage();
+}
+
+int
+ring_main(int argc, char **argv, const struct driver *driver)
+{
+	const char *why;
+	unsigned int batch;
+
+	drv = driver;
+	arguments(argc, argv);
 	why = drv->dr_open(&work, rings);
 	if (why != NULL)
 		errx(2, "%s: %s", drv->dr_name, why);
@@ -433,7 +440,7 @@ ring_main(int argc, char **argv, const struct driver *driver)
 		batch = (unsigned int)atoi(argv[optind]);
 		if (batch == 0 || batch > BATCH_MAX)
 			usage();
-		measure(batch, counted, clocked);
+		measure(batch);
 	}
 	return 0;
 }
