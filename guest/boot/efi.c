@@ -373,13 +373,29 @@ command_line(char *fdt_line)
 
 efi_status efi_entry(efi_handle, struct efi_system *);
 
+/* All that boot_enter() starts from, but memory as it is in the end. */
+static int
+machine_take(void)
+{
+	static char fdt_line[MACHINE_CMDLINE];
+	unsigned i;
+
+	if (machine_learn() != 0)
+		return -1;
+	memcpy(fdt_line, machine.m_cmdline, sizeof(fdt_line));
+	command_line(fdt_line);
+	machine.m_efi = true;
+	for (i = 0; i < machine.m_nhosts; i++)
+		machine.m_host[i].mh_assigned = true;
+	memory_take();
+	return 0;
+}
+
 efi_status
 efi_entry(efi_handle image, struct efi_system *system)
 {
-	static char fdt_line[MACHINE_CMDLINE];
 	struct efi_file *log;
 	efi_status status;
-	unsigned i;
 
 	efi.e_image = image;
 	efi.e_system = system;
@@ -395,19 +411,13 @@ efi_entry(efi_handle image, struct efi_system *system)
 		log_close(log, "firmware: no memory map");
 		return status;
 	}
-	if (machine_learn() != 0) {
+	if (machine_take() != 0) {
 		log_machine();
 		log_close(log, "firmware: this machine can't be understood");
 		say("paravane: this machine can't be understood\n");
 		say(machine.m_notes);
 		return EFI_LOAD_ERROR;
 	}
-	memcpy(fdt_line, machine.m_cmdline, sizeof(fdt_line));
-	command_line(fdt_line);
-	machine.m_efi = true;
-	for (i = 0; i < machine.m_nhosts; i++)
-		machine.m_host[i].mh_assigned = true;
-	memory_take();
 	log_machine();
 	log_close(log, PROGRESS_LEFT);
 	status = boot_services_exit();

@@ -193,6 +193,28 @@ line_get(uint32_t intid, int flags, struct line **lp)
 	return 0;
 }
 
+/* With its first handler. */
+static int
+line_begin(struct line *l, int flags, unsigned cpu)
+{
+	const uint32_t intid = l->l_intid;
+	int error;
+
+	l->l_flags = flags;
+	l->l_unclaimed = 0;
+	l->l_masked = false;
+	memset(l->l_count, 0, sizeof(l->l_count));
+	if (intid >= 32 && intid < LPI_BASE) {
+		gic->g_trigger(intid, (flags & INTR_EDGE) != 0);
+		/* What came while nobody listened is nobody's. */
+		gic->g_pend(intid, false);
+	}
+	error = intr_route(intid, cpu);
+	if (error == 0)
+		enable(l, true);
+	return error;
+}
+
 int
 intr_establish(uint32_t intid, int flags, unsigned cpu, bool (*fn)(void *),
     void *arg, const char *name, struct intr **cookie)
@@ -218,23 +240,11 @@ intr_establish(uint32_t intid, int flags, unsigned cpu, bool (*fn)(void *),
 	first = l->l_handlers == NULL;
 	in->i_next = l->l_handlers;
 	__atomic_store_n(&l->l_handlers, in, __ATOMIC_RELEASE);
-	if (first) {
-		l->l_flags = flags;
-		l->l_unclaimed = 0;
-		l->l_masked = false;
-		memset(l->l_count, 0, sizeof(l->l_count));
-		if (intid >= 32 && intid < LPI_BASE) {
-			gic->g_trigger(intid, (flags & INTR_EDGE) != 0);
-			/* What came while nobody listened is nobody's. */
-			gic->g_pend(intid, false);
-		}
-		error = intr_route(intid, cpu);
-		if (error) {
-			l->l_handlers = NULL;
-			kfree(in);
-			return error;
-		}
-		enable(l, true);
+	error = first ? line_begin(l, flags, cpu) : 0;
+	if (error) {
+		l->l_handlers = NULL;
+		kfree(in);
+		return error;
 	}
 	if (cookie != NULL)
 		*cookie = in;
