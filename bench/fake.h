@@ -122,7 +122,6 @@ struct fake_dev {
 	unsigned int fd_reset_looks;	/* status reads before a reset is done */
 	int fd_reset_never;
 	int fd_gone;			/* all ones are read from now on */
-	int fd_defer;			/* interrupts wait for fake_deliver */
 	int fd_lenient;			/* ring contents are not judged */
 	int fd_refuse_queues;		/* enabling one has no effect */
 	unsigned int fd_batch;		/* IN_ORDER: so many by one used entry
@@ -163,8 +162,6 @@ struct fake_dev {
 	unsigned int fd_resetting;	/* looks still to come */
 	struct fake_queue fd_queues[FAKE_MAXQUEUES];
 	unsigned int fd_nqueues;
-	int fd_pending_config;		/* with fd_defer */
-	uint64_t fd_pending_queues;
 	int fd_refused;			/* the last FEATURES_OK was */
 	int fd_was_ok;			/* DRIVER_OK was set once */
 	int fd_was_packed;		/* with RING_PACKED, the last time */
@@ -278,9 +275,6 @@ void fake_push_raw(struct fake_dev *, unsigned int queue, uint32_t id,
 void fake_set_used_idx(struct fake_dev *, unsigned int queue, uint16_t);
 void fake_interrupt(struct fake_dev *, unsigned int queue, int force);
 void fake_config_interrupt(struct fake_dev *);
-
-/* What fd_defer held back. */
-void fake_deliver(struct fake_dev *);
 
 /* The used side asks for no doorbells (on), or for one at the next chain. */
 void fake_no_notify(struct fake_dev *, unsigned int queue, int on);

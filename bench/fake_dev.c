@@ -63,8 +63,6 @@ reset(struct fake_dev *fd)
 	fd->fd_status = 0;
 	fd->fd_accepted = 0;
 	fd->fd_refused = fd->fd_needs_told = fd->fd_changed = 0;
-	fd->fd_pending_queues = 0;
-	fd->fd_pending_config = 0;
 	for (i = 0; i < fd->fd_nqueues; i++) {
 		fq = &fd->fd_queues[i];
 		fake_queue_clear(fq);
@@ -330,7 +328,7 @@ fake_settle(struct fake_dev *fd)
 	if (!fd->fd_strict || fd->fd_gone ||
 	    !(fd->fd_status & PV_STATUS_DRIVER_OK))
 		return;
-	if (fd->fd_changed && !fd->fd_defer)
+	if (fd->fd_changed)
 		strict_broken(STRICT_CONFIG_CHANGE, "nobody looked");
 	fd->fd_changed = 0;
 	for (i = 0; i < fd->fd_nqueues; i++)
@@ -409,37 +407,9 @@ fake_config_write(struct fake_dev *fd, unsigned int off, unsigned int width,
 		fd->fd_config_written(fd, off);
 }
 
-static void
-signal_config(struct fake_dev *fd)
-{
-	if (fd->fd_signal != NULL)
-		fd->fd_signal(fd, -1);
-}
-
 void
 fake_config_interrupt(struct fake_dev *fd)
 {
-	if (fd->fd_defer)
-		fd->fd_pending_config = 1;
-	else
-		signal_config(fd);
-}
-
-void
-fake_deliver(struct fake_dev *fd)
-{
-	uint64_t queues = fd->fd_pending_queues;
-	unsigned int i;
-
-	fd->fd_pending_queues = 0;
-	if (fd->fd_pending_config) {
-		fd->fd_pending_config = 0;
-		signal_config(fd);
-	}
-	for (i = 0; i < fd->fd_nqueues; i++)
-		if (queues & (1ull << i)) {
-			fd->fd_queues[i].fq_interrupts++;
-			if (fd->fd_signal != NULL)
-				fd->fd_signal(fd, (int)i);
-		}
+	if (fd->fd_signal != NULL)
+		fd->fd_signal(fd, -1);
 }

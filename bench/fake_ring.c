@@ -785,10 +785,6 @@ fake_interrupt(struct fake_dev *fd, unsigned int queue, int force)
 	fq->fq_signalled = fq->fq_used;
 	if ((!tell && !force) || fq->fq_silent)
 		return;
-	if (fd->fd_defer) {
-		fd->fd_pending_queues |= 1ull << queue;
-		return;
-	}
 	fq->fq_interrupts++;
 	if (tell)
 		fq->fq_told = 1;
@@ -914,7 +910,6 @@ queue_reset_done(struct fake_dev *fd, unsigned int queue)
 	fake_queue_clear(fq);
 	fq->fq_desc = fq->fq_driver = fq->fq_device = 0;
 	fq->fq_stopped = 1;
-	fd->fd_pending_queues &= ~(1ull << queue);
 	if (fd->fd_queue_reset != NULL)
 		fd->fd_queue_reset(fd, queue);
 }

@@ -79,17 +79,3 @@ strict_name(enum strict_rule rule)
 {
 	return rule < STRICT_NRULES ? rules[rule].name : NULL;
 }
-
-const char *
-strict_label(enum strict_rule rule, unsigned int *ordinal)
-{
-	if (ordinal != NULL)
-		*ordinal = rules[rule].ordinal;
-	return rules[rule].label;
-}
-
-const char *
-strict_text(enum strict_rule rule)
-{
-	return rules[rule].text;
-}

@@ -441,8 +441,6 @@ int strict_only(enum strict_rule);
 
 /* NULL beyond the last. */
 const char *strict_name(enum strict_rule);
-const char *strict_label(enum strict_rule, unsigned int *ordinal);
-const char *strict_text(enum strict_rule);
 
 /* The last one that was broken without being expected; STRICT_NRULES: none. */
 extern enum strict_rule strict_last;

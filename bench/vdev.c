@@ -119,16 +119,6 @@ work(struct fake_dev *fd, unsigned int queue)
 		fake_interrupt(fd, queue, 1);
 }
 
-void
-vdev_run(struct vdev *vd)
-{
-	unsigned int i;
-
-	for (i = 0; i < vd->vd_dev->fd_nqueues; i++)
-		if (vd->vd_dev->fd_queues[i].fq_ready)
-			work(vd->vd_dev, i);
-}
-
 static void
 interrupt(struct vdev *vd, unsigned int queue)
 {

@@ -193,8 +193,6 @@ void vdev_push(struct vdev *, unsigned int queue, const struct fake_chain *,
     uint32_t len);
 /* Interrupts that are due; the end of a burst. */
 void vdev_flush(struct vdev *);
-/* Look at all queues, as after a doorbell. */
-void vdev_run(struct vdev *);
 
 /*
  * vdev_net_deliver - a frame for the driver. 1, or 0 if there is no room.

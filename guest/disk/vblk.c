@@ -53,12 +53,6 @@ struct vblk {
 	bool		vb_stopped;
 };
 
-struct pv_blk *
-vblk_driver(struct vblk *vb)
-{
-	return &vb->vb_blk;
-}
-
 const char *
 vblk_disk(const struct vblk *vb)
 {

@@ -13,7 +13,6 @@
 #define DISK_GUEST_H
 
 struct disk_unit;
-struct pv_blk;
 struct pv_bus_dma_tag;
 struct pv_virtio;
 struct vblk;
@@ -42,7 +41,6 @@ int	vblk_attach(struct pv_virtio *dev, const struct pv_bus_dma_tag *dmat,
  */
 int	vblk_detach(struct vblk *);
 
-struct pv_blk	*vblk_driver(struct vblk *);
 const char	*vblk_disk(const struct vblk *);	/* "disk0" */
 
 #endif

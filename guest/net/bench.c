@@ -23,7 +23,6 @@
 #define HEAD		256u		/* of a slot: virtio's header, ours */
 #define FRAME_AT	64u		/* where the frame begins in it */
 #define HEADERS		54u		/* Ethernet, IPv4, TCP */
-#define SMALL_MAX	1514u
 #define STALL_NS	(2 * NS_PER_S)
 #define LOOKS		64u		/* for each look at the clock */
 #define LOOK_NS		(50 * NS_PER_US)

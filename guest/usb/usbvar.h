@@ -142,7 +142,6 @@ int	xhci_control(struct usb_dev *, unsigned type, unsigned request,
 	    unsigned value, unsigned index, unsigned len, unsigned *got);
 void	xhci_listen(struct usb_dev *);
 void	*xhci_buffer(struct usb_dev *);
-void	*xhci_report(struct usb_dev *);
 
 /* Port status (Port Status and Control Register) */
 #define PORT_CONNECTED		0x00000001u

@@ -345,7 +345,7 @@ report(struct usb_dev *ud)
 		return;
 	}
 	len = ud->ud_maxpacket - rq->rq_left;
-	memcpy(copy, xhci_report(ud), len);
+	memcpy(copy, mem_at(&ud->ud_mem, DEV_REPORT), len);
 	xhci_listen(ud);
 	ud->ud_reports++;
 	usb_report(ud, copy, len);
@@ -808,10 +808,4 @@ void *
 xhci_buffer(struct usb_dev *ud)
 {
 	return mem_at(&ud->ud_mem, DEV_BUFFER);
-}
-
-void *
-xhci_report(struct usb_dev *ud)
-{
-	return mem_at(&ud->ud_mem, DEV_REPORT);
 }

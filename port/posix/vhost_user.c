@@ -130,12 +130,6 @@ vhost_error(struct vhost *vh)
 	return vh->vh_told;
 }
 
-uint64_t
-vhost_protocol(const struct vhost *vh)
-{
-	return vh->vh_protocol;
-}
-
 void
 vhost_protocol_text(const struct vhost *vh, char *buf, size_t len)
 {

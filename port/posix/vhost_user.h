@@ -187,8 +187,7 @@ int vhost_attend(struct vhost *, int queue);
  */
 int vhost_memory(struct vhost *);
 
-/* What was negotiated: bits of VHOST_P_*; as text "MQ REPLY_ACK". */
-uint64_t vhost_protocol(const struct vhost *);
+/* What was negotiated, as text: "MQ REPLY_ACK". */
 void vhost_protocol_text(const struct vhost *, char *, size_t);
 
 struct vhost_counters {

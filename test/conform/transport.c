@@ -7,7 +7,6 @@
 #include "planted.h"
 
 /* In the common structure, and in the register block. */
-#define C_VECTOR	0x10
 #define C_NUM_QUEUES	0x12
 #define C_STATUS	0x14
 #define C_SELECT	0x16

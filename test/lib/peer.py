@@ -173,15 +173,6 @@ class Peer:
             except OSError:
                 pass
 
-    def _exact(self, n):
-        data = bytearray()
-        while len(data) < n:
-            more = self.sock.recv(min(n - len(data), 1 << 18))
-            if not more:
-                raise OSError("closed")
-            data += more
-        return bytes(data)
-
     def _frames(self):
         reader = self.sock.makefile("rb", buffering=1 << 18)
         while True:
