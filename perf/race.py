@@ -297,8 +297,10 @@ def build(*targets):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     if made.returncode:
-        raise Missing("can't be built: " + made.stdout.decode(
-            errors="replace").strip())
+        # What was being built is not why it could not be.
+        raise Missing("can't be built: " + re.sub(
+            r"^  [A-Z]+ .*\n", "", made.stdout.decode(errors="replace"),
+            flags=re.M).strip())
     return [os.path.join(TOP, path) for path in paths]
 
 
