@@ -136,11 +136,11 @@ bench_flushes(struct bench *fb, const char *what, int whole, int wait)
 	console_drain();
 	fbcon_hide(fb->fb_gpu, 1);
 	pci_hold();
-	console_lock();
+	display_lock();
 	pv_gpu_geometry(fb->fb_gpu, &fb->fb_gg);
 	begin(fb);
 	error = fb->fb_gg.gg_len == 0 ? ENXIO : flushes(fb, whole, wait);
-	console_unlock();
+	display_unlock();
 	pci_drop();
 	fbcon_hide(fb->fb_gpu, 0);
 	if (error == 0)
@@ -168,9 +168,9 @@ bench_lines(struct bench *fb)
 		tty_write(line, sizeof(line));
 	}
 	console_drain();
-	console_lock();
+	display_lock();
 	error = pv_gpu_flush(fb->fb_gpu, 0, 0, 1, 1);
-	console_unlock();
+	display_unlock();
 	fb->fb_took = uptime_ns() - start;
 	console_alone(NULL);
 	if (error == 0)

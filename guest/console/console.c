@@ -22,6 +22,7 @@
 #define TEXT_SIZE	65536	/* a power of two */
 #define TEXT_CHUNK	512
 #define ROOM_WAIT_NS	(1 * NS_PER_S)
+#define LATE_WAIT_NS	(NS_PER_MS / 10)
 
 static struct spin text_spin;
 static char text_ring[TEXT_SIZE];
@@ -30,9 +31,14 @@ static struct console *consoles;
 
 static struct event console_event;
 static int console_running;
-static struct thread *lock_owner;
-static unsigned int lock_depth;
-static struct mutex lock_mutex;
+
+/* Who has it may take it again. */
+struct lock {
+	struct thread	*lk_owner;
+	unsigned int	 lk_depth;
+	struct mutex	 lk_mutex;
+};
+static struct lock consoles_lock, displays_lock;
 
 static int draining;			/* somebody waits to see all of it */
 static const char *alone;		/* the only one that shows text */
@@ -286,25 +292,61 @@ console_unregister(struct console *con)
 	spin_unlock(&text_spin, saved);
 }
 
-void
-console_lock(void)
+static int
+held_by_other(const struct lock *lk)
+{
+	return lk->lk_depth > 0 && lk->lk_owner != thread_self();
+}
+
+static void
+lock_take(struct lock *lk)
 {
 	if (panicking())
 		return;
-	if (lock_depth == 0 || lock_owner != thread_self()) {
-		mutex_lock(&lock_mutex);
-		lock_owner = thread_self();
+	if (lk->lk_depth == 0 || held_by_other(lk)) {
+		mutex_lock(&lk->lk_mutex);
+		lk->lk_owner = thread_self();
 	}
-	lock_depth++;
+	lk->lk_depth++;
+}
+
+static void
+lock_drop(struct lock *lk)
+{
+	if (panicking() || --lk->lk_depth > 0)
+		return;
+	lk->lk_owner = NULL;
+	mutex_unlock(&lk->lk_mutex);
+}
+
+void
+console_lock(void)
+{
+	lock_take(&consoles_lock);
 }
 
 void
 console_unlock(void)
 {
-	if (panicking() || --lock_depth > 0)
-		return;
-	lock_owner = NULL;
-	mutex_unlock(&lock_mutex);
+	lock_drop(&consoles_lock);
+}
+
+void
+display_lock(void)
+{
+	lock_take(&displays_lock);
+}
+
+void
+display_unlock(void)
+{
+	lock_drop(&displays_lock);
+}
+
+int
+display_busy(void)
+{
+	return held_by_other(&displays_lock);
 }
 
 static void
@@ -389,21 +431,36 @@ console_draining(void)
 	return draining > 0;
 }
 
+/* Whether a console has still to show what it took. */
+static int
+flush_all(void)
+{
+	struct console *con;
+	int late = 0;
+
+	console_lock();
+	for (con = consoles; con != NULL; con = con->con_next)
+		if (con->con_flush != NULL) {
+			con->con_flush(con);
+			late |= con->con_late;
+		}
+	console_unlock();
+	return late;
+}
+
 void
 console_drain(void)
 {
-	struct console *con;
+	uint64_t start;
 
 	console_wait(0);
 	if (!console_running || panicking())
 		return;
-	console_lock();
+	start = uptime_ns();
 	draining++;
-	for (con = consoles; con != NULL; con = con->con_next)
-		if (con->con_flush != NULL)
-			con->con_flush(con);
+	while (flush_all() && uptime_ns() - start < ROOM_WAIT_NS)
+		thread_sleep(LATE_WAIT_NS);
 	draining--;
-	console_unlock();
 }
 
 void

@@ -3,10 +3,11 @@
  * The text console on a display: on each head a terminal, drawn into its
  * framebuffer, and what was drawn sent. There is one display that has it.
  *
- * Nothing waits for the device while there is text: two flushes of a head are
- * under way at most, and what is drawn meanwhile is the next one. While text
- * keeps coming it is drawn FRAME_NS apart, which nobody's eye can tell: what
- * scrolled by in between is never drawn.
+ * Nothing waits for the device but a panic: two flushes of a head are under way
+ * at most, and while there are two nothing is drawn; the console thread comes
+ * again, and has other consoles meanwhile. While text keeps coming it is drawn
+ * FRAME_NS apart, which nobody's eye can tell: what scrolled by in between is
+ * never drawn.
  */
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include "ktime.h"
 #include "log.h"
 #include "term.h"
+#include "thread.h"
 #include "user.h"
 
 #define FRAME_NS	(15 * NS_PER_MS)	/* below CONSOLE_POLL_NS */
@@ -35,12 +37,14 @@ struct fbcon {
 	uint64_t	 fc_drawn;		/* when, since the start */
 	int		 fc_panicked;
 	int		 fc_painted;		/* has drawn, and said so */
+	int		 fc_owed;		/* drawn, and not sent */
 };
 
 /* Where a pointer is, in parts of 65536 of the display. */
 static struct {
 	uint16_t x, y;
 	uint8_t	 moved;
+	uint8_t	 showing;		/* pointer_thread runs */
 	uint8_t	 shown;			/* the device has its image, */
 	unsigned int head;		/* on this head */
 } pointer;
@@ -113,21 +117,42 @@ fbcon_settle(struct pv_gpu *gpu)
 }
 
 /*
- * Send what was drawn. A display that fails shows nothing; there is nobody to
- * tell. In a panic nobody comes to see whether the device has it.
+ * Send what was drawn, if there is room. A display that fails shows nothing;
+ * there is nobody to tell.
  */
 static void
 fbcon_present(struct fbcon *fc, struct pv_gpu_fb *fb)
 {
-	uint64_t fence;
+	struct pv_gpu_geometry gg;
+	uint64_t fence = 0;
+	int error;
 
-	(void)pv_gpu_fence_wait(fc->fc_gpu, fc->fc_fences[0]);
-	while (pv_gpu_present(fc->fc_gpu, fb, &fence) == EBUSY)
+	while ((error = pv_gpu_present(fc->fc_gpu, fb, &fence)) == EBUSY &&
+	    panicking())
 		fbcon_settle(fc->fc_gpu);
+	fc->fc_owed = error == EBUSY;
+	if (fc->fc_owed)
+		return;
 	fc->fc_fences[0] = fc->fc_fences[1];
 	fc->fc_fences[1] = fence;
+	if (fc->fc_painted || panicking())
+		return;
+	fc->fc_painted = 1;
+	pv_gpu_fb_geometry(fc->fc_gpu, fb, &gg);
+	klog(LOG_INFO, "fb: painted, %u x %u pixels", gg.gg_width,
+	    gg.gg_height);
+}
+
+/*
+ * Whether the device has one of the last two flushes still. In a panic nobody
+ * comes again to see that.
+ */
+static int
+fbcon_under_way(const struct fbcon *fc, unsigned int i)
+{
 	if (panicking())
-		(void)pv_gpu_fence_wait(fc->fc_gpu, fence);
+		(void)pv_gpu_fence_wait(fc->fc_gpu, fc->fc_fences[i]);
+	return pv_gpu_fence(fc->fc_gpu, fc->fc_fences[i]) == EAGAIN;
 }
 
 /* Whether this is no time to draw: another one will come. */
@@ -136,39 +161,51 @@ fbcon_waits(const struct fbcon *fc)
 {
 	if (panicking())
 		return 0;
-	if (fbcon_hidden || user_display_taken(fc->fc_gpu))
+	if (display_busy())
 		return 1;
-	return !console_draining() && uptime_ns() - fc->fc_drawn < FRAME_NS;
+	(void)pv_gpu_poll(fc->fc_gpu);
+	return fbcon_under_way(fc, 0) ||
+	    (!console_draining() && uptime_ns() - fc->fc_drawn < FRAME_NS);
+}
+
+/* Draw what there is to be drawn; 0: nothing. */
+static int
+fbcon_draw(struct fbcon *fc, struct pv_gpu_fb *fb)
+{
+	struct pv_gpu_geometry gg;
+	struct term_pixels px;
+
+	pv_gpu_fb_geometry(fc->fc_gpu, fb, &gg);
+	if (gg.gg_generation != fc->fc_generation && !panicking())
+		(void)fbcon_layout(fc, &gg);
+	px.tx_base = pv_gpu_fb_kva(fb);
+	if (fc->fc_mem == NULL || px.tx_base == NULL)
+		return 0;
+	px.tx_stride = gg.gg_stride;
+	px.tx_width = gg.gg_width;
+	px.tx_height = gg.gg_height;
+	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0)
+		return fc->fc_owed;
+	fc->fc_drawn = uptime_ns();
+	return 1;
 }
 
 static void
 fbcon_flush(struct console *con)
 {
 	struct fbcon *fc = (struct fbcon *)con;
-	struct pv_gpu_fb *fb = pv_gpu_head_fb(fc->fc_gpu, fc->fc_head);
-	struct pv_gpu_geometry gg;
-	struct term_pixels px;
+	struct pv_gpu_fb *fb;
 
-	if (fbcon_waits(fc))
+	con->con_late = 0;
+	if (!panicking() && (fbcon_hidden || user_display_taken(fc->fc_gpu)))
 		return;
-	pv_gpu_fb_geometry(fc->fc_gpu, fb, &gg);
-	if (gg.gg_generation != fc->fc_generation && !panicking())
-		(void)fbcon_layout(fc, &gg);
-	px.tx_base = pv_gpu_fb_kva(fb);
-	if (fc->fc_mem == NULL || px.tx_base == NULL)
+	con->con_late = fbcon_waits(fc);
+	if (con->con_late)
 		return;
-	px.tx_stride = gg.gg_stride;
-	px.tx_width = gg.gg_width;
-	px.tx_height = gg.gg_height;
-	if (term_render(&fc->fc_term, &px, fbcon_damage, fc) == 0)
-		return;
-	fc->fc_drawn = uptime_ns();
-	fbcon_present(fc, fb);
-	if (fc->fc_painted || panicking())
-		return;
-	fc->fc_painted = 1;
-	klog(LOG_INFO, "fb: painted, %u x %u pixels", gg.gg_width,
-	    gg.gg_height);
+	fb = pv_gpu_head_fb(fc->fc_gpu, fc->fc_head);
+	if (fbcon_draw(fc, fb))
+		fbcon_present(fc, fb);
+	con->con_late = fc->fc_owed || fbcon_under_way(fc, 1);
 }
 
 /* The cursor: an arrow, white in a black line. */
@@ -191,6 +228,21 @@ pointer_show(struct pv_gpu *gpu, unsigned int head)
 	return error;
 }
 
+/* Its image is waited for, which is nothing for the console thread. */
+static void
+pointer_thread(void *arg)
+{
+	const struct fbcon *fc = arg;
+
+	display_lock();
+	if (fc->fc_gpu != NULL) {
+		pointer.head = fc->fc_head;
+		pointer.shown = pointer_show(fc->fc_gpu, fc->fc_head) == 0;
+	}
+	pointer.showing = 0;
+	display_unlock();
+}
+
 /* Follow the pointer on the primary head. */
 static void
 fbcon_poll(struct console *con)
@@ -198,16 +250,16 @@ fbcon_poll(struct console *con)
 	struct fbcon *fc = (struct fbcon *)con;
 	struct pv_gpu_geometry gg;
 
-	if (!pointer.moved || fc->fc_head != pv_gpu_primary(fc->fc_gpu))
+	if (!pointer.moved || display_busy() ||
+	    fc->fc_head != pv_gpu_primary(fc->fc_gpu))
 		return;
 	pointer.moved = 0;
 	pv_gpu_geometry(fc->fc_gpu, &gg);
 	(void)pv_gpu_cursor_move(fc->fc_gpu, fc->fc_head,
 	    pointer.x * gg.gg_width >> 16, pointer.y * gg.gg_height >> 16);
-	if (pointer.shown && pointer.head == fc->fc_head)
+	if (pointer.showing || (pointer.shown && pointer.head == fc->fc_head))
 		return;
-	pointer.shown = pointer_show(fc->fc_gpu, fc->fc_head) == 0;
-	pointer.head = fc->fc_head;
+	pointer.showing = thread_create("pointer", pointer_thread, fc) != NULL;
 }
 
 void

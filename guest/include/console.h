@@ -20,7 +20,9 @@
  * only from a thread, or from panic with `panicking()` true.
  *
  * con_flush, if not NULL, is called from the console thread when there is no
- * more text for now, and in a panic: what was written becomes visible.
+ * more text for now, and in a panic: what was written becomes visible. It
+ * waits only in a panic; where the device has not yet come to it, it sets
+ * con_late, and is called again.
  *
  * con_poll, if not NULL, looks for input and calls console_input(). It is
  * called from the console thread, every CONSOLE_POLL_NS at the latest, so a
@@ -32,6 +34,7 @@ struct console {
 	size_t		(*con_write)(struct console *, const char *, size_t);
 	void		(*con_flush)(struct console *);
 	void		(*con_poll)(struct console *);
+	int		 con_late;	/* of con_flush */
 
 	/* Below: the console layer's own. */
 	struct console	*con_next;
@@ -70,9 +73,9 @@ void	console_kick(void);
 void	console_write(const char *buf, size_t len);
 
 /*
- * console_drain - wait until every console has taken all text
+ * console_drain - wait until every console has taken all text, and shows it
  *
- * Bounded: a console that takes nothing for a second is left behind.
+ * Bounded: a console that takes or shows nothing for a second is left behind.
  * Threads only.
  */
 void	console_drain(void);
@@ -123,7 +126,7 @@ struct pv_gpu;
  * vcon_detach		It goes.
  *
  * Both use their device only from the console thread, within its lock (below),
- * and from a panic.
+ * and from a panic. A display's is left alone while somebody has display_lock.
  */
 #define FBCON_HEADS	4	/* of a display that are driven */
 int	fbcon_attach(struct pv_gpu *, int blank);
@@ -140,11 +143,24 @@ void	vcon_detach(struct pv_console *);
 /*
  * console_lock, console_unlock - keep the console thread off the devices
  *
- * For who calls a function of pv_gpu or pv_console that may let other threads
- * run (stop, start, changed, flush) while a console is attached. Recursive.
- * Threads only.
+ * For who calls a function of pv_console that may let other threads run (stop,
+ * start) while a console is attached. Recursive. Threads only.
  */
 void	console_lock(void);
 void	console_unlock(void);
+
+/*
+ * display_lock, display_unlock - keep other threads off the displays
+ *
+ * For who calls a function of pv_gpu that may let other threads run (stop,
+ * start, changed, flush), which a slow device makes a matter of seconds: the
+ * console thread never waits for this lock, nor for a display. Where both locks
+ * are taken this is the first. Recursive. Threads only.
+ *
+ * display_busy - whether another thread has it
+ */
+void	display_lock(void);
+void	display_unlock(void);
+int	display_busy(void);
 
 #endif

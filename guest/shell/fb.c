@@ -139,7 +139,7 @@ test_draw(struct pv_gpu *gpu)
 	uint32_t *row;
 	int error;
 
-	console_lock();
+	display_lock();
 	pv_gpu_geometry(gpu, &gg);
 	for (y = 0; y < gg.gg_height; y++) {
 		row = (uint32_t *)(void *)((char *)pv_gpu_kva(gpu) +
@@ -148,7 +148,7 @@ test_draw(struct pv_gpu *gpu)
 			row[x] = test_pixel(x, y, &gg);
 	}
 	error = pv_gpu_flush(gpu, 0, 0, gg.gg_width, gg.gg_height);
-	console_unlock();
+	display_unlock();
 	return error;
 }
 

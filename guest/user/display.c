@@ -4,7 +4,7 @@
  * The display for programs: one at a time takes it, maps its pixels by way of
  * pv_gpu_mmap, and follows its generations.
  *
- * Everything that uses the device is within console_lock: the text console's
+ * Everything that uses the device is within display_lock: the text console's
  * thread and resizes keep out meanwhile.
  */
 
@@ -62,10 +62,10 @@ display_take(struct process *pr, struct file *fi)
 {
 	int error;
 
-	/* What the text console is drawing just now, it draws to the end. */
-	console_lock();
+	/* What somebody else is drawing just now, he draws to the end. */
+	display_lock();
 	error = take(pr, fi);
-	console_unlock();
+	display_unlock();
 	return error;
 }
 
@@ -83,11 +83,11 @@ regions_of(const struct process *pr, unsigned int generation)
 void
 display_unmapped(struct process *pr, unsigned int generation)
 {
-	console_lock();
+	display_lock();
 	/* A display that went has had all that was mapped of it revoked. */
 	if (display.gpu != NULL && regions_of(pr, generation) == 0)
 		pv_gpu_revoked(display.gpu, generation);
-	console_unlock();
+	display_unlock();
 }
 
 void
@@ -113,7 +113,7 @@ display_geometry(struct process *pr, struct sys_display *sd)
 	struct pv_gpu_geometry gg;
 	int error;
 
-	console_lock();
+	display_lock();
 	error = display_check(pr);
 	if (error == 0) {
 		pv_gpu_geometry(display.gpu, &gg);
@@ -124,7 +124,7 @@ display_geometry(struct process *pr, struct sys_display *sd)
 		sd->sd_generation = gg.gg_generation;
 		sd->sd_len = gg.gg_len;
 	}
-	console_unlock();
+	display_unlock();
 	return error;
 }
 
@@ -134,7 +134,7 @@ display_flush(struct process *pr, const struct sys_flush *sf)
 	struct pv_gpu_geometry gg;
 	int error;
 
-	console_lock();
+	display_lock();
 	error = display_check(pr);
 	if (error == 0) {
 		pv_gpu_geometry(display.gpu, &gg);
@@ -144,7 +144,7 @@ display_flush(struct process *pr, const struct sys_flush *sf)
 			error = pv_gpu_flush(display.gpu, sf->sf_x, sf->sf_y,
 			    sf->sf_width, sf->sf_height);
 	}
-	console_unlock();
+	display_unlock();
 	return error;
 }
 
@@ -220,11 +220,11 @@ display_map(struct process *pr, struct region *rg)
 	/* No page of a program's own, but tables: they stay until it ends. */
 	if (!process_room())
 		return ENOMEM;
-	console_lock();
+	display_lock();
 	error = display_check(pr);
 	if (error == 0)
 		error = map_pages(pr, rg);
-	console_unlock();
+	display_unlock();
 	return error;
 }
 
@@ -278,7 +278,7 @@ user_display_detach(struct pv_gpu *gpu)
 	if (gpu != display.gpu)
 		return;
 	/* From the first revocation on, nothing of it is mapped any more. */
-	console_lock();
+	display_lock();
 	pr = display.owner;
 	for (i = 0; pr != NULL && i < PROC_MAXREGIONS; i++) {
 		struct region *rg = &pr->pr_region[i];
@@ -290,7 +290,7 @@ user_display_detach(struct pv_gpu *gpu)
 	}
 	display.gpu = NULL;
 	display.lost = pr != NULL;
-	console_unlock();
+	display_unlock();
 	event_signal(&display.changed);
 }
 

@@ -282,11 +282,11 @@ SELFTEST(user_display_is_taken_once)
 
 	if (gpu == NULL)
 		ST_SKIP(st, "no display");
-	console_lock();
+	display_lock();
 	for (i = 0; i < 2; i++)
 		pr[i] = start("fbdemo 0 60");
 	thread_sleep(NS_PER_S / 10);
-	console_unlock();
+	display_unlock();
 	for (i = 0; i < 2; i++) {
 		if (pr[i] == NULL ||
 		    process_wait(pr[i], NS_PER_S / 2, &status) != 0)
@@ -371,11 +371,11 @@ SELFTEST(user_display_goes_at_the_end)
 	pr = start("fbdemo 0 60");
 	ST_CHECK(st, pr != NULL);
 	await_display(pr);
-	console_lock();
+	display_lock();
 	process_kill(pr, USER_KILLED_INTR);
 	thread_sleep(NS_PER_S / 5);
 	detached = virtio_detach(vg);
-	console_unlock();
+	display_unlock();
 	ST_EQ(st, stop(pr), 128 + USER_KILLED_INTR);
 	attached = virtio_attach(vg);
 	ST_EQ(st, detached, 0);
@@ -412,11 +412,11 @@ SELFTEST(user_display_goes)
 	ST_CHECK(st, pr != NULL);
 	rg = await_display(pr);
 	/* It learns of it from the display, by what waits for the lock: its region stays until then. */
-	console_lock();
+	display_lock();
 	detached = virtio_detach(vg);
 	if (rg != NULL)
 		check_scratch(st, pr, rg);
-	console_unlock();
+	display_unlock();
 	ended = process_wait(pr, 20 * NS_PER_S, &status);
 	if (ended != 0)
 		stop(pr);

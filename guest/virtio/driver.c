@@ -122,8 +122,10 @@ gpu_detach(struct virtio_dev *vg)
 {
 	struct pv_gpu *gpu = &vg->vg_driver.vd_gpu;
 
+	display_lock();
 	fbcon_detach(gpu);
 	user_display_detach(gpu);
+	display_unlock();
 	gpu_succeed();
 	return pv_gpu_detach(gpu);
 }
@@ -134,16 +136,16 @@ gpu_changed(struct virtio_dev *vg)
 	struct pv_gpu *gpu = &vg->vg_driver.vd_gpu;
 	int changed;
 
-	console_lock();
+	display_lock();
 	changed = pv_gpu_changed(gpu);
-	console_unlock();
+	if (changed == 1)
+		fbcon_changed(gpu);
+	display_unlock();
+	if (changed == 1)
+		user_display_changed(gpu);
 	if (changed < 0)
 		klog(LOG_WARN, "%s: the display changed, error %d",
 		    vg->vg_name, -changed);
-	if (changed != 1)
-		return;
-	fbcon_changed(gpu);
-	user_display_changed(gpu);
 }
 
 static int
@@ -152,11 +154,11 @@ gpu_restart(struct virtio_dev *vg)
 	struct pv_gpu *gpu = &vg->vg_driver.vd_gpu;
 	int error;
 
-	console_lock();
+	display_lock();
 	error = pv_gpu_stop(gpu);
 	if (error == 0)
 		error = pv_gpu_start(gpu);
-	console_unlock();
+	display_unlock();
 	if (error == 0)
 		fbcon_repaint(gpu);
 	return error;
