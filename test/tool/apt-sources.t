@@ -127,4 +127,9 @@ out, status = sources(OS | {
     "Suites: bookworm\nComponents: main\n"})
 tap.equal(uris(out), [("mirror+file:///etc/apt/mirrors/debian.list",
                        "bookworm")], "a list of mirrors, as clouds have it")
+out, status = sources(OS | {"etc/apt/sources.list":
+                            "deb http://ftp.example/debian oldstable main\n"
+                            "deb http://ftp.example/debian oldoldstable main\n"})
+tap.equal(uris(out), [("http://ftp.example/debian", "oldstable")],
+          "a suite by what the release is called since the next one is out")
 tap.done()
