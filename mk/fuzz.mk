@@ -51,7 +51,7 @@ PLANT_ring-batch := lib/core/virtq_split.c|vq->vq_batch = id + 1;|vq->vq_batch =
 PLANT_ring-order := lib/core/virtq_split.c|if (ahead >= (uint16_t)(vq->vq_used_seen - vq->vq_used_idx))|if (ahead >= vq->vq_size)
 PLANT_packed-id := lib/core/virtq_packed.c|if (id >= vq->vq_size)|if (id > 0x7fffffffu)
 PLANT_packed-length := lib/core/virtq.c|if (*len <= inlen)|if (*len <= 0x7fffffffu)
-PLANT_packed-batch := lib/core/virtq_packed.c|vq->vq_batch = td.td_id + 1;|vq->vq_batch = td.td_id + 2;
+PLANT_packed-batch := lib/core/virtq_packed.c|vq->vq_batch = id + 1;|vq->vq_batch = id + 2;
 PLANT_packed-event := lib/core/virtq_packed.c|(uint16_t)(off - vq->vq_size)|(uint16_t)(off - 0 * vq->vq_size)
 PLANT_config-steady := lib/core/config.c|*steady = before == after|*steady = true
 PLANT_net-csum := lib/device/net_data.c|(uint32_t)rx->rx_csum_start + rx->rx_csum_offset + 2 <=|(uint32_t)rx->rx_csum_start + rx->rx_csum_offset <= 70000 +

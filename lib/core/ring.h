@@ -21,12 +21,13 @@
 
 /*
  * The Virtqueue Descriptor Table, and The Virtqueue Descriptor Format of packed
- * rings. Length, flags and next (packed: length, id and flags) are one word
- * here, so that they cost one store.
+ * rings. The last two fields of each are one word here, so that they cost one
+ * store: next << 16 | flags, or flags << 16 | id.
  */
 struct ring_desc {
 	uint64_t rd_addr;
-	uint64_t rd_rest;
+	uint32_t rd_len;
+	uint32_t rd_mark;
 };
 
 #define RING_DESC_F_NEXT	0x0001
@@ -85,28 +86,25 @@ struct ring_used {
 #define RING_USED_LEN(n)	(4u + 8u * (n) + 2u)
 
 static inline void
+ring_desc_put(struct ring_desc *rd, uint64_t addr, uint32_t len, uint32_t mark)
+{
+	rd->rd_addr = PV_LE64(addr);
+	rd->rd_len = PV_LE32(len);
+	rd->rd_mark = PV_LE32(mark);
+}
+
+static inline void
 ring_desc_set(struct ring_desc *rd, uint64_t addr, uint32_t len,
     unsigned int flags, unsigned int next)
 {
-	rd->rd_addr = PV_LE64(addr);
-	rd->rd_rest = PV_LE64((uint64_t)next << 48 | (uint64_t)flags << 32 |
-	    len);
-}
-
-/* mark: flags << 16 | id. */
-static inline void
-ring_packed_put(struct ring_desc *rd, uint64_t addr, uint32_t len,
-    uint32_t mark)
-{
-	rd->rd_addr = PV_LE64(addr);
-	rd->rd_rest = PV_LE64((uint64_t)mark << 32 | len);
+	ring_desc_put(rd, addr, len, next << 16 | flags);
 }
 
 static inline void
 ring_packed_set(struct ring_desc *rd, uint64_t addr, uint32_t len,
     unsigned int id, unsigned int flags)
 {
-	ring_packed_put(rd, addr, len, flags << 16 | id);
+	ring_desc_put(rd, addr, len, flags << 16 | id);
 }
 
 /*

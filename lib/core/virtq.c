@@ -646,52 +646,51 @@ pv_virtq_enqueue(struct pv_virtq *vq, const struct pv_piece *pieces,
 	return vq->vq_ways->vw_enqueue(vq, pieces, nout, nin, cookie);
 }
 
-unsigned int
-virtq_run_none(struct pv_virtq *vq, const struct pv_piece *pieces,
-    void *const *cookies, unsigned int n, unsigned int in)
-{
-	(void)vq;
-	(void)pieces;
-	(void)cookies;
-	(void)n;
-	(void)in;
-	return 0;
-}
-
-/* What a run left: runs again, and by the long way what has no other. */
-static NOINLINE int
-enqueue_rest(struct pv_virtq *vq, const struct pv_piece *pieces,
-    void *const *cookies, unsigned int n, unsigned int in, unsigned int *taken)
+/*
+ * A run ends before a piece that can't go the short way, at the ring's end, and
+ * when the ring is full: another one may go on behind the end; one that goes
+ * nowhere leaves the rest to go one by one.
+ */
+int
+virtq_run_rest(struct pv_virtq *vq, const struct pv_piece *pieces,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
 	unsigned int i = *taken, got;
-	int error;
+	int error = 0;
 
-	while (i < n) {
-		got = vq->vq_ways->vw_run(vq, pieces + i, cookies + i, n - i,
-		    in);
-		i += got;
-		*taken = i;
-		if (got > 0)
-			continue;
-		error = virtq_enqueue_chain(vq, pieces + i, !in, in,
-		    cookies[i]);
-		if (error)
-			return error;
-		*taken = ++i;
+	if (i > 0) {
+		error = vq->vq_ways->vw_run(vq, pieces + i, cookies + i, n - i,
+		    in, &got);
+		*taken = i + got;
+		return error;
 	}
-	return 0;
+	for (; i < n; i++) {
+		error = vq->vq_ways->vw_enqueue(vq, pieces + i, in == 0,
+		    in != 0, cookies[i]);
+		if (error)
+			break;
+	}
+	*taken = i;
+	return error;
+}
+
+int
+virtq_run_none(struct pv_virtq *vq, const struct pv_piece *pieces,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+{
+	*taken = 0;
+	return virtq_run_rest(vq, pieces, cookies, n, in, taken);
 }
 
 int
 pv_virtq_enqueue_batch(struct pv_virtq *vq, const struct pv_piece *pieces,
     void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
-	*taken = 0;
-	if (virtio_is_broken(vq->vq_dev))
+	if (virtio_is_broken(vq->vq_dev)) {
+		*taken = 0;
 		return EIO;
-	*taken = vq->vq_ways->vw_run(vq, pieces, cookies, n, in != 0);
-	return LIKELY(*taken == n) ? 0 :
-	    enqueue_rest(vq, pieces, cookies, n, in != 0, taken);
+	}
+	return vq->vq_ways->vw_run(vq, pieces, cookies, n, in, taken);
 }
 
 int
@@ -742,13 +741,11 @@ int
 pv_virtq_dequeue_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
     unsigned int *taken)
 {
-	int error = 0;
-
-	*taken = 0;
-	if (virtio_is_broken(vq->vq_dev))
+	if (virtio_is_broken(vq->vq_dev)) {
+		*taken = 0;
 		return EIO;
-	*taken = vq->vq_ways->vw_dequeue(vq, us, n, &error);
-	return *taken > 0 ? 0 : error;
+	}
+	return vq->vq_ways->vw_dequeue(vq, us, n, taken);
 }
 
 int
@@ -843,15 +840,15 @@ take_none(struct pv_virtq *vq, struct pv_used *us)
 	return EAGAIN;
 }
 
-static unsigned int
+static int
 dequeue_none(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+    unsigned int *taken)
 {
 	(void)vq;
 	(void)us;
 	(void)n;
-	*error = EAGAIN;
-	return 0;
+	*taken = 0;
+	return EAGAIN;
 }
 
 static const struct virtq_ways shut_ways = {
@@ -946,7 +943,7 @@ pv_virtq_reenable(struct pv_virtq *vq)
 static uint32_t
 virtq_age(const struct pv_virtq *vq, unsigned int id)
 {
-	return vq->vq_posted - vq->vq_entries[id].qe_where;
+	return vq->vq_posted - virtq_where(vq, id);
 }
 
 /* Put an id into the heap of those to be drained, where place i is free. */
@@ -974,8 +971,11 @@ virtq_begin_drain(struct pv_virtq *vq)
 	unsigned int i, n = 0;
 
 	for (i = 0; i < virtq_size(vq); i++)
-		if (virtq_is_held(vq, i))
+		if (virtq_is_held(vq, i)) {
+			vq->vq_entries[i].qe_where = virtq_where(vq, i);
 			vq->vq_ids[n++] = (uint16_t)i;
+		}
+	vq->vq_flags &= (uint16_t)~VQ_IN_PLACE;
 	vq->vq_todrain = n;
 	while (n-- > 0)
 		virtq_sift(vq, n, vq->vq_ids[n]);

@@ -46,7 +46,8 @@ packed_alloc(struct pv_virtq *vq)
 static inline unsigned int
 held(unsigned int wrap)
 {
-	return wrap / RING_DESC_F_USED * RING_DESC_F_BOTH;
+	wrap &= RING_DESC_F_USED;
+	return wrap | wrap * RING_DESC_F_AVAIL / RING_DESC_F_USED;
 }
 
 /* The first chain that is not shown begins at the slot, with these flags. */
@@ -57,13 +58,13 @@ hold(struct pv_virtq *vq, unsigned int slot, unsigned int flags)
 	vq->vq_head_flags = (uint16_t)flags;
 }
 
-/* So many places from *slot on are taken, or used: none behind the ring's end. */
+/* The places before next are taken, or used: none behind the ring's end. */
 ALWAYS_INLINE void
-step(const struct pv_virtq *vq, uint16_t *slot, uint16_t *wrap, unsigned int n)
+step(const struct pv_virtq *vq, uint16_t *slot, uint16_t *wrap,
+    unsigned int next)
 {
-	n += *slot;
-	*slot = (uint16_t)n;
-	if (UNLIKELY(n == vq->vq_size)) {
+	*slot = (uint16_t)next;
+	if (UNLIKELY(next == vq->vq_size)) {
 		*slot = 0;
 		*wrap = TURN(*wrap);
 	}
@@ -82,13 +83,16 @@ head_flags(struct pv_virtq *vq, unsigned int flags)
 	return held(vq->vq_wrap);
 }
 
-/* The common case, one piece in one segment, goes straight into the ring. */
-static int
-enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
-    unsigned int nout, unsigned int nin, void *cookie)
+/*
+ * The common case, one piece in one segment, goes straight into the ring.
+ * placed: an id is its place.
+ */
+ALWAYS_INLINE int
+put_one(struct pv_virtq *vq, const struct pv_piece *pc, unsigned int nout,
+    unsigned int nin, void *cookie, const bool placed)
 {
 	const bus_dma_segment_t *seg;
-	unsigned int slot, id;
+	unsigned int slot = vq->vq_slot, id = slot;
 	bus_size_t off;
 
 	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
@@ -97,56 +101,113 @@ enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
 	seg = virtq_segment(vq, pc, &off);
 	if (UNLIKELY(seg == NULL))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	slot = vq->vq_slot;
-	id = vq->vq_ids[slot];
+	if (!placed) {
+		id = vq->vq_ids[slot];
+		vq->vq_entries[id].qe_where = vq->vq_posted;
+	}
 	ring_packed_set(&vq->vq_desc[slot], seg->ds_addr + off,
 	    (uint32_t)pc->pc_len, id,
 	    head_flags(vq, vq->vq_wrap | nin * RING_DESC_F_WRITE));
-	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len, nin,
-	    vq->vq_posted);
-	step(vq, &vq->vq_slot, &vq->vq_wrap, 1);
+	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len,
+	    nin);
+	step(vq, &vq->vq_slot, &vq->vq_wrap, slot + 1);
 	vq->vq_room--;
 	vq->vq_posted++;
 	return 0;
 }
 
-/* in is known where this is compiled: once for each way. */
-ALWAYS_INLINE unsigned int
-put(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
-    unsigned int n, const unsigned int in)
+static int
+enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
+    unsigned int nout, unsigned int nin, void *cookie)
 {
-	struct virtq_entry *const entries = vq->vq_entries;
-	struct ring_desc *desc = &vq->vq_desc[vq->vq_slot];
-	const uint16_t *id = &vq->vq_ids[vq->vq_slot];
-	const uint32_t flags = vq->vq_wrap | in * RING_DESC_F_WRITE;
-	const uint16_t *const end = id +
-	    virtq_fits(vq, n, virtq_room(vq), vq->vq_slot);
-	struct window w = { NULL, 0, 0, 0 };
-	uint32_t mark = head_flags(vq, flags) << 16;
-	uint32_t where = vq->vq_posted;
+	return put_one(vq, pc, nout, nin, cookie, false);
+}
 
-	for (; id != end; id++, pc++, cookies++, desc++, where++) {
-		if (UNLIKELY(*cookies == NULL) ||
-		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
+static int
+enqueue_placed(struct pv_virtq *vq, const struct pv_piece *pc,
+    unsigned int nout, unsigned int nin, void *cookie)
+{
+	return put_one(vq, pc, nout, nin, cookie, true);
+}
+
+/* n pieces of one window, fewer where one is not. */
+ALWAYS_INLINE unsigned int
+put(struct pv_virtq *vq, const struct window *w, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, const unsigned int in,
+    const bool placed)
+{
+	const unsigned int slot = vq->vq_slot;
+	struct virtq_entry *qe = &vq->vq_entries[slot];
+	struct ring_desc *rd = &vq->vq_desc[slot];
+	const uint16_t *id = &vq->vq_ids[slot];
+	const uint32_t flags = vq->vq_wrap | in * RING_DESC_F_WRITE;
+	const uint32_t first = placed ? slot : 0;
+	uint32_t next = flags << 16 | first;
+	uint32_t mark = head_flags(vq, flags) << 16 | first;
+	uint32_t where = vq->vq_posted;
+	void *const *const end = cookies + n;
+
+	for (; cookies != end; cookies++, pc++, rd++, where++) {
+		if (!window_holds(w, pc) || UNLIKELY(*cookies == NULL))
 			break;
-		ring_packed_put(desc, w.w_addr + pc->pc_off,
-		    (uint32_t)pc->pc_len, mark | *id);
-		virtq_entry_set(&entries[*id], *cookies, (uint32_t)pc->pc_len,
-		    in, where);
-		mark = flags << 16;
+		if (!placed) {
+			qe = &vq->vq_entries[*id];
+			mark |= *id++;
+			qe->qe_where = where;
+		}
+		ring_desc_put(rd, w->w_addr + pc->pc_off,
+		    (uint32_t)pc->pc_len, mark);
+		virtq_entry_set(qe, *cookies, (uint32_t)pc->pc_len, in);
+		if (placed) {
+			next++;
+			qe++;
+		}
+		mark = next;
 	}
-	n = where - vq->vq_posted;
-	step(vq, &vq->vq_slot, &vq->vq_wrap, n);
+	n -= (unsigned int)(end - cookies);
+	step(vq, &vq->vq_slot, &vq->vq_wrap, slot + n);
 	vq->vq_room -= n;
-	vq->vq_posted = where;
+	vq->vq_posted += n;
 	return n;
 }
 
-static unsigned int
-run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
-    void *const *cookies, unsigned int n, unsigned int in)
+/* in and placed are known where this is compiled: once for each way. */
+ALWAYS_INLINE unsigned int
+put_run(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
+    unsigned int n, const unsigned int in, const bool placed)
 {
-	return in ? put(vq, pc, cookies, n, 1) : put(vq, pc, cookies, n, 0);
+	unsigned int i, got;
+	struct window w;
+
+	n = virtq_fits(vq, n, virtq_room(vq), vq->vq_slot);
+	for (i = 0; i < n; i += got) {
+		if (UNLIKELY(!window_find(&w, vq, pc + i)))
+			break;
+		got = put(vq, &w, pc + i, cookies + i, n - i, in, placed);
+		if (UNLIKELY(got == 0))
+			break;
+	}
+	return i;
+}
+
+static int
+run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+{
+	*taken = in ? put_run(vq, pc, cookies, n, 1, false) :
+	    put_run(vq, pc, cookies, n, 0, false);
+	return LIKELY(*taken == n) ? 0 :
+	    virtq_run_rest(vq, pc, cookies, n, in, taken);
+}
+
+static int
+run_placed(struct pv_virtq *vq, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+{
+	*taken = in ? put_run(vq, pc, cookies, n, 1, true) :
+	    put_run(vq, pc, cookies, n, 0, true);
+	return LIKELY(*taken == n) ? 0 :
+	    virtq_run_rest(vq, pc, cookies, n, in, taken);
 }
 
 /* One descriptor of the ring; the chain's head is held if nothing else is. */
@@ -158,7 +219,7 @@ put_desc(struct pv_virtq *vq, uint64_t addr, uint32_t len, unsigned int id,
 	if (head)
 		flags = head_flags(vq, flags);
 	ring_packed_set(&vq->vq_desc[vq->vq_slot], addr, len, id, flags);
-	step(vq, &vq->vq_slot, &vq->vq_wrap, 1);
+	step(vq, &vq->vq_slot, &vq->vq_wrap, vq->vq_slot + 1u);
 	vq->vq_room--;
 }
 
@@ -243,7 +304,7 @@ is_awaited(const struct pv_virtq *vq, uint32_t event)
 	return (uint16_t)(vq->vq_slot - off - 1) < unshown(vq);
 }
 
-/* synced: the ring's memory may want syncs. */
+/* synced: the ring's memory may want syncs, or the platform's barriers. */
 ALWAYS_INLINE int
 packed_publish(struct pv_virtq *vq, const bool synced)
 {
@@ -252,14 +313,14 @@ packed_publish(struct pv_virtq *vq, const bool synced)
 
 	if (synced)
 		sync_descs(vq, vq->vq_head_slot, unshown(vq));
-	pv_barrier_publish(virtq_outer(vq));
+	pv_barrier_publish(synced && virtq_outer(vq));
 	ring_store16(&desc_at(vq, vq->vq_head_slot)->pd_flags,
 	    vq->vq_head_flags);
 	if (synced)
 		sync_descs(vq, vq->vq_head_slot, 1);
 	vq->vq_counters.qc_enqueued += vq->vq_posted - vq->vq_published;
 	vq->vq_published = vq->vq_posted;
-	pv_barrier_check(virtq_outer(vq));
+	pv_barrier_check(synced && virtq_outer(vq));
 	if (synced)
 		virtq_sync(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);
 	event = ring_load32(field);
@@ -353,7 +414,8 @@ packed_release(struct pv_virtq *vq, unsigned int id)
 
 	for (;;) {
 		vq->vq_ids[vq->vq_used_slot] = (uint16_t)id;
-		step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, 1);
+		step(vq, &vq->vq_used_slot, &vq->vq_used_wrap,
+		    vq->vq_used_slot + 1u);
 		vq->vq_room++;
 		if (!more)
 			return;
@@ -368,32 +430,32 @@ packed_release(struct pv_virtq *vq, unsigned int id)
  * they were put there.
  */
 static int
-batch_begin(struct pv_virtq *vq, struct told td)
+batch_begin(struct pv_virtq *vq, unsigned int id, uint32_t len,
+    unsigned int flags)
 {
-	uint32_t len = td.td_len;
 	int error;
 
-	error = used_check(vq, td.td_id, &len, td.td_flags);
+	error = used_check(vq, id, &len, flags);
 	if (error)
 		return error;
-	vq->vq_batch = td.td_id + 1;
+	vq->vq_batch = id + 1;
 	vq->vq_batchlen = len;
 	return 0;
 }
 
-/* The next chain; td is the device's where no batch is begun. */
+/* The next chain; what is told is the device's where no batch is begun. */
 static int
-take_in_order(struct pv_virtq *vq, struct told td, struct pv_used *us)
+take_in_order(struct pv_virtq *vq, unsigned int id, uint32_t len,
+    unsigned int flags, struct pv_used *us)
 {
-	unsigned int id = vq->vq_ids[vq->vq_used_slot];
-	uint32_t len;
 	int error;
 
 	if (vq->vq_batch == 0) {
-		error = batch_begin(vq, td);
+		error = batch_begin(vq, id, len, flags);
 		if (error)
 			return error;
 	}
+	id = vq->vq_ids[vq->vq_used_slot];
 	len = virtq_batch_len(vq, id);
 	packed_release(vq, id);
 	virtq_finish(vq, id, len, us);
@@ -402,25 +464,24 @@ take_in_order(struct pv_virtq *vq, struct told td, struct pv_used *us)
 
 /* A used descriptor that the short way passed on. */
 static NOINLINE int
-take_any(struct pv_virtq *vq, struct told td, struct pv_used *us)
+take_any(struct pv_virtq *vq, unsigned int id, uint32_t len, unsigned int flags,
+    struct pv_used *us)
 {
-	uint32_t len = td.td_len;
 	int error;
 
 	if (vq->vq_flags & VQ_IN_ORDER)
-		return take_in_order(vq, td, us);
-	error = used_check(vq, td.td_id, &len, td.td_flags);
+		return take_in_order(vq, id, len, flags, us);
+	error = used_check(vq, id, &len, flags);
 	if (error)
 		return error;
-	packed_release(vq, td.td_id);
-	virtq_finish(vq, td.td_id, len, us);
+	packed_release(vq, id);
+	virtq_finish(vq, id, len, us);
 	return 0;
 }
 
 /* The long way of used chains. */
 static NOINLINE unsigned int
-dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+take_long(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 {
 	struct told td = { 0, 0, 0 };
 	unsigned int i;
@@ -429,21 +490,32 @@ dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 		if (vq->vq_batch == 0)
 			*error = used_desc(vq, &td);
 		if (*error == 0)
-			*error = take_any(vq, td, us);
+			*error = take_any(vq, td.td_id, td.td_len, td.td_flags,
+			    us);
 		if (*error)
 			break;
 	}
 	return i;
 }
 
+static int
+dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken)
+{
+	int error = 0;
+
+	*taken = take_long(vq, us, n, &error);
+	return *taken > 0 ? 0 : error;
+}
+
 /*
  * The short way: up to n chains of one piece in coherent memory, none behind
  * the ring's end; td is the first that goes the long way, or *error is set.
- * ordered: a chain's id is its place.
+ * placed: a chain's id is its place.
  */
 ALWAYS_INLINE unsigned int
 take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, struct told *td,
-    int *error, const bool ordered)
+    int *error, const bool placed)
 {
 	struct virtq_entry *const entries = vq->vq_entries;
 	const unsigned int slot = vq->vq_used_slot, wrap = vq->vq_used_wrap;
@@ -463,20 +535,18 @@ take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, struct told *td,
 		pv_barrier_consume(false);
 		id = ring_load16(&pd->pd_id);
 		len = ring_load32(&pd->pd_len);
-		if (ordered ? id != slot + i : id >= size)
+		if (placed ? id != slot + i : id >= size)
 			break;
-		if (!ordered)
+		if (!placed)
 			qe = &entries[id];
 		if (UNLIKELY(len >= qe->qe_limit))
 			break;
-		us->us_cookie = qe->qe_cookie;
-		us->us_len = len;
-		qe->qe_limit = 0;
-		if (!ordered)
+		virtq_entry_take(qe, len, us);
+		if (!placed)
 			ids[i] = (uint16_t)id;
 	}
 	*td = (struct told){ id, len, flags };
-	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, i);
+	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, slot + i);
 	virtq_used(vq, i);
 	return i;
 }
@@ -484,41 +554,38 @@ take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, struct told *td,
 static NOINLINE int
 take_odd(struct pv_virtq *vq, struct pv_used *us)
 {
-	int error = 0;
+	unsigned int taken;
 
-	dequeue_any(vq, us, 1, &error);
-	return error;
+	return dequeue_any(vq, us, 1, &taken);
 }
 
 ALWAYS_INLINE int
-take_one(struct pv_virtq *vq, struct pv_used *us, const bool ordered)
+take_one(struct pv_virtq *vq, struct pv_used *us, const bool placed)
 {
 	const unsigned int slot = vq->vq_used_slot;
 	const struct ring_packed *pd = desc_at(vq, slot);
-	struct virtq_entry *qe = &vq->vq_entries[slot];
-	struct told td;
+	unsigned int flags, id;
+	struct virtq_entry *qe;
+	uint32_t len;
 
-	if (UNLIKELY(virtq_is_dirty(vq) || (ordered && vq->vq_batch != 0)))
+	if (UNLIKELY(virtq_is_dirty(vq) || (placed && vq->vq_batch != 0)))
 		return take_odd(vq, us);
-	td.td_flags = ring_load16(&pd->pd_flags);
-	if ((td.td_flags & RING_DESC_F_BOTH) != vq->vq_used_wrap)
+	flags = ring_load16(&pd->pd_flags);
+	if ((flags & RING_DESC_F_BOTH) != vq->vq_used_wrap)
 		return EAGAIN;
 	pv_barrier_consume(false);
-	td.td_id = ring_load16(&pd->pd_id);
-	td.td_len = ring_load32(&pd->pd_len);
-	if (UNLIKELY(ordered ? td.td_id != slot : td.td_id >= vq->vq_size))
-		return take_any(vq, td, us);
-	if (!ordered)
-		qe = &vq->vq_entries[td.td_id];
-	if (UNLIKELY(td.td_len >= qe->qe_limit))
-		return take_any(vq, td, us);
-	us->us_cookie = qe->qe_cookie;
-	us->us_len = td.td_len;
-	qe->qe_limit = 0;
-	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, 1);
+	id = ring_load16(&pd->pd_id);
+	len = ring_load32(&pd->pd_len);
+	if (UNLIKELY(placed ? id != slot : id >= vq->vq_size))
+		return take_any(vq, id, len, flags, us);
+	qe = &vq->vq_entries[placed ? slot : id];
+	if (UNLIKELY(len >= qe->qe_limit))
+		return take_any(vq, id, len, flags, us);
+	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, slot + 1);
+	virtq_entry_take(qe, len, us);
 	virtq_used(vq, 1);
-	if (!ordered)
-		vq->vq_ids[slot] = (uint16_t)td.td_id;
+	if (!placed)
+		vq->vq_ids[slot] = (uint16_t)id;
 	return 0;
 }
 
@@ -529,7 +596,7 @@ take_plain(struct pv_virtq *vq, struct pv_used *us)
 }
 
 static int
-take_ordered(struct pv_virtq *vq, struct pv_used *us)
+take_placed(struct pv_virtq *vq, struct pv_used *us)
 {
 	return take_one(vq, us, true);
 }
@@ -539,69 +606,71 @@ static NOINLINE unsigned int
 take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
 {
 	const struct virtq_entry *last = &vq->vq_entries[vq->vq_batch - 1];
-	struct virtq_entry *qe = &vq->vq_entries[vq->vq_used_slot];
+	const unsigned int slot = vq->vq_used_slot;
+	struct virtq_entry *qe = &vq->vq_entries[slot];
 	unsigned int i;
+	uint32_t len;
 
 	for (i = 0; i < n && vq->vq_batch != 0 && qe->qe_limit != 0; i++) {
-		us->us_cookie = qe->qe_cookie;
-		us->us_len = qe->qe_limit - 1;
+		len = qe->qe_limit - 1;
 		if (qe == last) {
-			us->us_len = vq->vq_batchlen;
+			len = vq->vq_batchlen;
 			vq->vq_batch = 0;
 		}
-		qe->qe_limit = 0;
-		us++;
-		qe++;
+		virtq_entry_take(qe++, len, us++);
 	}
-	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, i);
+	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, slot + i);
 	virtq_used(vq, i);
 	return i;
 }
 
 /* Only while the device has all that were enqueued: it sees them already. */
-ALWAYS_INLINE unsigned int
-dequeue(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error,
-    const bool ordered)
+ALWAYS_INLINE int
+dequeue(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken, const bool placed)
 {
 	struct told td = { 0, 0, 0 };
 	unsigned int i = 0, got, most;
+	int error = 0;
 	bool more;
 
 	if (UNLIKELY(virtq_is_dirty(vq)))
-		return dequeue_any(vq, us, n, error);
+		return dequeue_any(vq, us, n, taken);
 	while (i < n) {
 		most = virtq_fits(vq, n - i, n - i, vq->vq_used_slot);
-		if (ordered && vq->vq_batch != 0) {
+		if (placed && vq->vq_batch != 0) {
 			got = take_batch(vq, us + i, most);
 			more = got > 0;
 		} else {
-			got = take(vq, us + i, most, &td, error, ordered);
+			got = take(vq, us + i, most, &td, &error, placed);
 			more = got == most;
 		}
 		i += got;
 		if (LIKELY(more))
 			continue;
-		if (*error == 0)
-			*error = take_any(vq, td, us + i);
-		if (*error)
+		if (error == 0)
+			error = take_any(vq, td.td_id, td.td_len, td.td_flags,
+			    us + i);
+		if (error)
 			break;
 		i++;
 	}
-	return i;
+	*taken = i;
+	return i > 0 ? 0 : error;
 }
 
-static unsigned int
+static int
 dequeue_plain(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+    unsigned int *taken)
 {
-	return dequeue(vq, us, n, error, false);
+	return dequeue(vq, us, n, taken, false);
 }
 
-static unsigned int
-dequeue_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+static int
+dequeue_placed(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken)
 {
-	return dequeue(vq, us, n, error, true);
+	return dequeue(vq, us, n, taken, true);
 }
 
 int
@@ -664,8 +733,13 @@ static const struct virtq_ways plain_ways = {
 	enqueue_plain, run_plain, publish_plain, take_plain, dequeue_plain
 };
 
+static const struct virtq_ways placed_ways = {
+	enqueue_placed, run_placed, publish_plain, take_placed, dequeue_placed
+};
+
+/* In order, where chains may take several places: not known by their ids. */
 static const struct virtq_ways ordered_ways = {
-	enqueue_plain, run_plain, publish_plain, take_ordered, dequeue_ordered
+	enqueue_plain, run_plain, publish_plain, take_placed, dequeue_placed
 };
 
 static const struct virtq_ways any_ways = {
@@ -682,5 +756,10 @@ packed_reset(struct pv_virtq *vq)
 	    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
 	if ((vq->vq_flags & (VQ_COHERENT | VQ_OUTER)) != VQ_COHERENT)
 		return &any_ways;
-	return vq->vq_flags & VQ_IN_ORDER ? &ordered_ways : &plain_ways;
+	if (!(vq->vq_flags & VQ_IN_ORDER))
+		return &plain_ways;
+	if (vq->vq_tables == NULL && vq->vq_maxsegs != 1)
+		return &ordered_ways;
+	vq->vq_flags |= VQ_IN_PLACE;
+	return &placed_ways;
 }

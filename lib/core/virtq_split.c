@@ -86,15 +86,18 @@ avail_set(struct pv_virtq *vq, uint32_t i, unsigned int id)
 	vq->vq_avail->ra_ring[slot] = PV_LE16(id);
 }
 
-/* The common case, one piece in one segment, goes straight into the ring. */
-static int
-enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
-    unsigned int nout, unsigned int nin, void *cookie)
+/*
+ * The common case, one piece in one segment, goes straight into the ring.
+ * placed: an id is its place.
+ */
+ALWAYS_INLINE int
+put_one(struct pv_virtq *vq, const struct pv_piece *pc, unsigned int nout,
+    unsigned int nin, void *cookie, const bool placed)
 {
 	const bus_dma_segment_t *seg;
 	bus_size_t off;
 	uint32_t i = vq->vq_posted;
-	unsigned int id;
+	unsigned int id = i & mask(vq);
 
 	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
 	    virtq_room(vq) == 0))
@@ -102,50 +105,105 @@ enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
 	seg = virtq_segment(vq, pc, &off);
 	if (UNLIKELY(seg == NULL))
 		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	id = vq->vq_ids[i & mask(vq)];
+	if (!placed) {
+		id = vq->vq_ids[id];
+		vq->vq_entries[id].qe_where = i;
+	}
 	ring_desc_set(&vq->vq_desc[id], seg->ds_addr + off,
 	    (uint32_t)pc->pc_len, nin * RING_DESC_F_WRITE, 0);
-	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len, nin,
-	    i);
+	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len,
+	    nin);
 	vq->vq_posted = i + 1;
 	vq->vq_room--;
 	return 0;
 }
 
-/* in is known where this is compiled: once for each way. */
-ALWAYS_INLINE unsigned int
-put(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
-    unsigned int n, const unsigned int in)
+static int
+enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
+    unsigned int nout, unsigned int nin, void *cookie)
 {
-	struct ring_desc *const desc = vq->vq_desc;
-	struct virtq_entry *const entries = vq->vq_entries;
-	const unsigned int slot = vq->vq_posted & mask(vq);
-	const uint16_t *id = &vq->vq_ids[slot];
-	const uint16_t *const end = id +
-	    virtq_fits(vq, n, virtq_room(vq), slot);
-	struct window w = { NULL, 0, 0, 0 };
-	uint32_t where = vq->vq_posted;
+	return put_one(vq, pc, nout, nin, cookie, false);
+}
 
-	for (; id != end; id++, pc++, cookies++, where++) {
-		if (UNLIKELY(*cookies == NULL) ||
-		    (!window_holds(&w, pc) && !window_find(&w, vq, pc)))
+static int
+enqueue_placed(struct pv_virtq *vq, const struct pv_piece *pc,
+    unsigned int nout, unsigned int nin, void *cookie)
+{
+	return put_one(vq, pc, nout, nin, cookie, true);
+}
+
+/* n pieces of one window, fewer where one is not. */
+ALWAYS_INLINE unsigned int
+put(struct pv_virtq *vq, const struct window *w, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, const unsigned int in,
+    const bool placed)
+{
+	const unsigned int slot = vq->vq_posted & mask(vq);
+	struct virtq_entry *qe = &vq->vq_entries[slot];
+	struct ring_desc *rd = &vq->vq_desc[slot];
+	const uint16_t *id = &vq->vq_ids[slot];
+	uint32_t where = vq->vq_posted;
+	void *const *const end = cookies + n;
+
+	for (; cookies != end; cookies++, pc++, where++) {
+		if (!window_holds(w, pc) || UNLIKELY(*cookies == NULL))
 			break;
-		ring_desc_set(&desc[*id], w.w_addr + pc->pc_off,
+		if (!placed) {
+			qe = &vq->vq_entries[*id];
+			rd = &vq->vq_desc[*id++];
+			qe->qe_where = where;
+		}
+		ring_desc_set(rd, w->w_addr + pc->pc_off,
 		    (uint32_t)pc->pc_len, in * RING_DESC_F_WRITE, 0);
-		virtq_entry_set(&entries[*id], *cookies, (uint32_t)pc->pc_len,
-		    in, where);
+		virtq_entry_set(qe, *cookies, (uint32_t)pc->pc_len, in);
+		if (placed) {
+			qe++;
+			rd++;
+		}
 	}
-	n = where - vq->vq_posted;
+	n -= (unsigned int)(end - cookies);
 	vq->vq_room -= n;
-	vq->vq_posted = where;
+	vq->vq_posted += n;
 	return n;
 }
 
-static unsigned int
-run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
-    void *const *cookies, unsigned int n, unsigned int in)
+/* in and placed are known where this is compiled: once for each way. */
+ALWAYS_INLINE unsigned int
+put_run(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
+    unsigned int n, const unsigned int in, const bool placed)
 {
-	return in ? put(vq, pc, cookies, n, 1) : put(vq, pc, cookies, n, 0);
+	unsigned int i, got;
+	struct window w;
+
+	n = virtq_fits(vq, n, virtq_room(vq), vq->vq_posted & mask(vq));
+	for (i = 0; i < n; i += got) {
+		if (UNLIKELY(!window_find(&w, vq, pc + i)))
+			break;
+		got = put(vq, &w, pc + i, cookies + i, n - i, in, placed);
+		if (UNLIKELY(got == 0))
+			break;
+	}
+	return i;
+}
+
+static int
+run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+{
+	*taken = in ? put_run(vq, pc, cookies, n, 1, false) :
+	    put_run(vq, pc, cookies, n, 0, false);
+	return LIKELY(*taken == n) ? 0 :
+	    virtq_run_rest(vq, pc, cookies, n, in, taken);
+}
+
+static int
+run_placed(struct pv_virtq *vq, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken)
+{
+	*taken = in ? put_run(vq, pc, cookies, n, 1, true) :
+	    put_run(vq, pc, cookies, n, 0, true);
+	return LIKELY(*taken == n) ? 0 :
+	    virtq_run_rest(vq, pc, cookies, n, in, taken);
 }
 
 static void
@@ -358,7 +416,7 @@ batch_begin(struct pv_virtq *vq, uint32_t id, uint32_t len)
 	error = used_check(vq, id, &len);
 	if (error)
 		return error;
-	ahead = (uint16_t)(vq->vq_entries[id].qe_where - vq->vq_used_idx);
+	ahead = (uint16_t)(virtq_where(vq, id) - vq->vq_used_idx);
 	if (ahead >= (uint16_t)(vq->vq_used_seen - vq->vq_used_idx))
 		return pv_virtio_break(vq->vq_dev, "used out of order");
 	vq->vq_batch = id + 1;
@@ -416,8 +474,7 @@ refresh(struct pv_virtq *vq)
 
 /* The long way of used chains. */
 static NOINLINE unsigned int
-dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+take_long(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 {
 	unsigned int i;
 	uint32_t id = 0, len = 0;
@@ -433,6 +490,16 @@ dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 			break;
 	}
 	return i;
+}
+
+static int
+dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken)
+{
+	int error = 0;
+
+	*taken = take_long(vq, us, n, &error);
+	return *taken > 0 ? 0 : error;
 }
 
 /* Used entries that wait to be taken, up to the ring's end; 0: *error. */
@@ -463,22 +530,22 @@ is_plain(const struct pv_virtq *vq)
 static NOINLINE int
 take_odd(struct pv_virtq *vq, struct pv_used *us)
 {
-	int error = 0;
+	unsigned int taken;
 
-	dequeue_any(vq, us, 1, &error);
-	return error;
+	return dequeue_any(vq, us, 1, &taken);
 }
 
-static int
-take_plain(struct pv_virtq *vq, struct pv_used *us)
+/* placed: a chain's id is its place. */
+ALWAYS_INLINE int
+take_one(struct pv_virtq *vq, struct pv_used *us, const bool placed)
 {
-	const uint32_t used = vq->vq_used_idx, slot = used & mask(vq);
+	const uint32_t slot = vq->vq_used_idx & mask(vq);
 	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
 	struct virtq_entry *qe;
 	uint32_t id, len;
 	int error;
 
-	if (UNLIKELY(!is_plain(vq)))
+	if (UNLIKELY(placed ? vq->vq_batch != 0 : !is_plain(vq)))
 		return take_odd(vq, us);
 	if (is_drained(vq)) {
 		error = judge_index(vq, ring_load16(&vq->vq_used->ru_idx));
@@ -487,50 +554,34 @@ take_plain(struct pv_virtq *vq, struct pv_used *us)
 	}
 	id = ring_load32(&ru->ru_id);
 	len = ring_load32(&ru->ru_len);
-	if (UNLIKELY(id > mask(vq)))
+	if (UNLIKELY(placed ? id != slot : id > mask(vq)))
 		return take_any(vq, id, len, us);
 	qe = &vq->vq_entries[id];
 	if (UNLIKELY(len >= qe->qe_limit))
 		return take_any(vq, id, len, us);
-	us->us_cookie = qe->qe_cookie;
-	us->us_len = len;
-	qe->qe_limit = 0;
-	avail_set(vq, slot, id);
+	virtq_entry_take(qe, len, us);
+	if (!placed)
+		avail_set(vq, slot, id);
 	virtq_used(vq, 1);
 	return 0;
 }
 
 static int
-take_ordered(struct pv_virtq *vq, struct pv_used *us)
+take_plain(struct pv_virtq *vq, struct pv_used *us)
 {
-	const uint32_t slot = vq->vq_used_idx & mask(vq);
-	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
-	struct virtq_entry *qe = &vq->vq_entries[slot];
-	uint32_t id, len;
-	int error;
+	return take_one(vq, us, false);
+}
 
-	if (UNLIKELY(vq->vq_batch != 0))
-		return take_odd(vq, us);
-	if (is_drained(vq)) {
-		error = judge_index(vq, ring_load16(&vq->vq_used->ru_idx));
-		if (UNLIKELY(error))
-			return error;
-	}
-	id = ring_load32(&ru->ru_id);
-	len = ring_load32(&ru->ru_len);
-	if (UNLIKELY(id != slot || len >= qe->qe_limit))
-		return take_any(vq, id, len, us);
-	us->us_cookie = qe->qe_cookie;
-	us->us_len = len;
-	qe->qe_limit = 0;
-	virtq_used(vq, 1);
-	return 0;
+static int
+take_placed(struct pv_virtq *vq, struct pv_used *us)
+{
+	return take_one(vq, us, true);
 }
 
 /* Up to n entries; *id and *len are of the first that goes the long way. */
 ALWAYS_INLINE unsigned int
-used_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n, uint32_t *id,
-    uint32_t *len)
+take_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n, uint32_t *id,
+    uint32_t *len, const bool placed)
 {
 	struct virtq_entry *const entries = vq->vq_entries;
 	const unsigned int slot = vq->vq_used_idx & mask(vq), most = mask(vq);
@@ -541,68 +592,12 @@ used_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n, uint32_t *id,
 	for (i = 0; i < n; i++, us++, ru++) {
 		*id = ring_load32(&ru->ru_id);
 		*len = ring_load32(&ru->ru_len);
-		if (UNLIKELY(*id > most || *len >= entries[*id].qe_limit))
+		if (UNLIKELY(placed ? *id != slot + i : *id > most) ||
+		    UNLIKELY(*len >= entries[*id].qe_limit))
 			break;
-		us->us_cookie = entries[*id].qe_cookie;
-		us->us_len = *len;
-		entries[*id].qe_limit = 0;
-		if (UNLIKELY(ids[i] != *id))
+		virtq_entry_take(&entries[*id], *len, us);
+		if (!placed && UNLIKELY(ids[i] != *id))
 			avail_set(vq, slot + i, *id);
-	}
-	virtq_used(vq, i);
-	return i;
-}
-
-static unsigned int
-dequeue_plain(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
-{
-	unsigned int i = 0, got, ready;
-	uint32_t id = 0, len = 0;
-
-	while (i < n) {
-		if (UNLIKELY(!is_plain(vq)))
-			return i + dequeue_any(vq, us + i, n - i, error);
-		ready = used_ready(vq, n - i, error);
-		if (UNLIKELY(ready == 0))
-			break;
-		got = used_run(vq, us + i, ready, &id, &len);
-		i += got;
-		if (LIKELY(got == ready))
-			continue;
-		*error = take_any(vq, id, len, us + i);
-		if (*error)
-			break;
-		i++;
-	}
-	return i;
-}
-
-/*
- * In order, a chain's id is its place. told: the device tells of each; and else
- * they are within a batch.
- */
-ALWAYS_INLINE unsigned int
-ordered_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    uint32_t *id, uint32_t *len, const bool told)
-{
-	unsigned int i, slot = vq->vq_used_idx & mask(vq);
-	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
-	struct virtq_entry *qe = &vq->vq_entries[slot];
-
-	for (i = 0; i < n; i++, us++, ru++, qe++) {
-		*len = qe->qe_limit - 1;
-		if (told) {
-			*id = ring_load32(&ru->ru_id);
-			*len = ring_load32(&ru->ru_len);
-			if (UNLIKELY(*id != slot + i))
-				break;
-		}
-		if (UNLIKELY(*len >= qe->qe_limit))
-			break;
-		us->us_cookie = qe->qe_cookie;
-		us->us_len = *len;
-		qe->qe_limit = 0;
 	}
 	virtq_used(vq, i);
 	return i;
@@ -613,34 +608,61 @@ static NOINLINE unsigned int
 take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
 {
 	unsigned int most = (vq->vq_batch - 1 - vq->vq_used_idx) & mask(vq);
-	uint32_t id, len;
+	struct virtq_entry *qe =
+	    &vq->vq_entries[vq->vq_used_idx & mask(vq)];
+	unsigned int i;
 
-	return ordered_run(vq, us, n < most ? n : most, &id, &len, false);
+	if (n > most)
+		n = most;
+	for (i = 0; i < n && qe->qe_limit != 0; i++, us++, qe++)
+		virtq_entry_take(qe, qe->qe_limit - 1, us);
+	virtq_used(vq, i);
+	return i;
 }
 
-static unsigned int
-dequeue_ordered(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    int *error)
+ALWAYS_INLINE int
+dequeue(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken, const bool placed)
 {
 	unsigned int i = 0, got, ready;
 	uint32_t id = 0, len = 0;
+	int error = 0;
 
 	while (i < n) {
-		ready = used_ready(vq, n - i, error);
+		if (!placed && UNLIKELY(!is_plain(vq))) {
+			i += take_long(vq, us + i, n - i, &error);
+			break;
+		}
+		ready = used_ready(vq, n - i, &error);
 		if (UNLIKELY(ready == 0))
 			break;
-		got = vq->vq_batch == 0 ?
-		    ordered_run(vq, us + i, ready, &id, &len, true) :
-		    take_batch(vq, us + i, ready);
+		got = placed && vq->vq_batch != 0 ?
+		    take_batch(vq, us + i, ready) :
+		    take_run(vq, us + i, ready, &id, &len, placed);
 		i += got;
 		if (LIKELY(got == ready))
 			continue;
-		*error = take_any(vq, id, len, us + i);
-		if (*error)
+		error = take_any(vq, id, len, us + i);
+		if (error)
 			break;
 		i++;
 	}
-	return i;
+	*taken = i;
+	return i > 0 ? 0 : error;
+}
+
+static int
+dequeue_plain(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken)
+{
+	return dequeue(vq, us, n, taken, false);
+}
+
+static int
+dequeue_placed(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken)
+{
+	return dequeue(vq, us, n, taken, true);
 }
 
 int
@@ -698,8 +720,8 @@ static const struct virtq_ways plain_ways = {
 	enqueue_plain, run_plain, publish_plain, take_plain, dequeue_plain
 };
 
-static const struct virtq_ways ordered_ways = {
-	enqueue_plain, run_plain, publish_plain, take_ordered, dequeue_ordered
+static const struct virtq_ways placed_ways = {
+	enqueue_placed, run_placed, publish_plain, take_placed, dequeue_placed
 };
 
 static const struct virtq_ways any_ways = {
@@ -725,6 +747,8 @@ split_reset(struct pv_virtq *vq)
 		return &any_ways;
 	if (!is_in_order(vq))
 		return &plain_ways;
-	return vq->vq_tables != NULL || vq->vq_maxsegs == 1 ? &ordered_ways :
-	    &any_ways;
+	if (vq->vq_tables == NULL && vq->vq_maxsegs != 1)
+		return &any_ways;
+	vq->vq_flags |= VQ_IN_PLACE;
+	return &placed_ways;
 }

@@ -21,6 +21,11 @@
 #include "ring.h"
 #include "virtio_var.h"
 
+#define LIKELY(x)	__builtin_expect(!!(x), 1)
+#define UNLIKELY(x)	__builtin_expect(!!(x), 0)
+#define ALWAYS_INLINE	static inline __attribute__((__always_inline__))
+#define NOINLINE	__attribute__((__noinline__))
+
 /*
  * A chain's state, by id. A used length below qe_limit is good, and the chain
  * is one that goes the short way: one piece in coherent memory. It is 0 where
@@ -30,7 +35,7 @@
 struct virtq_entry {
 	void *qe_cookie;
 	uint32_t qe_limit;
-	uint32_t qe_where;	/* its place among all ever enqueued */
+	uint32_t qe_where;	/* virtq_where; not with VQ_IN_PLACE */
 };
 
 /* An indirect table; one belongs to each id. */
@@ -76,21 +81,21 @@ struct virtq_chain {
  * The ways in and out of a queue, chosen when it is made anew: a ring whose
  * memory is coherent has short ones, and a queue that is stopped none.
  *
- * vw_run	how many pieces went the short way: the next one can't, or is
- *		behind the ring's end
+ * vw_enqueue	as pv_virtq_enqueue
+ * vw_run	as pv_virtq_enqueue_batch
  * vw_publish	shows the device all that was enqueued; whether it rang
- * vw_take	one used chain, without a loop's preparations
- * vw_dequeue	how many were taken; fewer than n: *error says why
+ * vw_take	as pv_virtq_dequeue: without a loop's preparations
+ * vw_dequeue	as pv_virtq_dequeue_batch
  */
 struct virtq_ways {
 	int (*vw_enqueue)(struct pv_virtq *, const struct pv_piece *,
 	    unsigned int nout, unsigned int nin, void *cookie);
-	unsigned int (*vw_run)(struct pv_virtq *, const struct pv_piece *,
-	    void *const *cookies, unsigned int n, unsigned int in);
+	int (*vw_run)(struct pv_virtq *, const struct pv_piece *,
+	    void *const *cookies, unsigned int n, int in, unsigned int *taken);
 	int (*vw_publish)(struct pv_virtq *);
 	int (*vw_take)(struct pv_virtq *, struct pv_used *);
-	unsigned int (*vw_dequeue)(struct pv_virtq *, struct pv_used *,
-	    unsigned int n, int *error);
+	int (*vw_dequeue)(struct pv_virtq *, struct pv_used *, unsigned int n,
+	    unsigned int *taken);
 };
 
 /*
@@ -169,6 +174,7 @@ struct pv_virtq {
 #define VQ_STOPPED	0x20	/* by pv_virtq_reset */
 #define VQ_PACKED	0x40
 #define VQ_IN_ORDER	0x80
+#define VQ_IN_PLACE	0x100	/* in order, and an id is its place */
 
 #define VIRTQ_NONE	0xffffu	/* no further descriptor, in vq_next */
 
@@ -181,7 +187,7 @@ virtq_size(const struct pv_virtq *vq)
 static inline bool
 virtq_outer(const struct pv_virtq *vq)
 {
-	return (vq->vq_flags & VQ_OUTER) != 0;
+	return UNLIKELY(vq->vq_flags & VQ_OUTER);
 }
 
 /* Descriptors of the ring that are free. */
@@ -220,12 +226,28 @@ virtq_is_dirty(const struct pv_virtq *vq)
 	return vq->vq_posted != vq->vq_published;
 }
 
+/*
+ * A chain's place among all ever enqueued; the chain is held. With VQ_IN_PLACE
+ * it is known by its id alone.
+ */
+static inline uint32_t
+virtq_where(const struct pv_virtq *vq, unsigned int id)
+{
+	unsigned int slot;
+
+	if (!(vq->vq_flags & VQ_IN_PLACE))
+		return vq->vq_entries[id].qe_where;
+	slot = vq->vq_flags & VQ_PACKED ? vq->vq_used_slot :
+	    vq->vq_used_idx & (vq->vq_size - 1u);
+	return vq->vq_used_idx + id - slot + (id < slot ? vq->vq_size : 0);
+}
+
 /* Whether the device has a chain: enqueued, shown, and not used. */
 static inline bool
 virtq_is_outstanding(const struct pv_virtq *vq, unsigned int id)
 {
 	return virtq_is_held(vq, id) &&
-	    vq->vq_entries[id].qe_where - vq->vq_published >=
+	    virtq_where(vq, id) - vq->vq_published >=
 	    vq->vq_posted - vq->vq_published;
 }
 
@@ -270,11 +292,6 @@ virtq_fits(const struct pv_virtq *vq, unsigned int n, unsigned int most,
 		n = most;
 	return n < left ? n : left;
 }
-
-#define LIKELY(x)	__builtin_expect(!!(x), 1)
-#define UNLIKELY(x)	__builtin_expect(!!(x), 0)
-#define ALWAYS_INLINE	static inline __attribute__((__always_inline__))
-#define NOINLINE	__attribute__((__noinline__))
 
 #define PIECE_MAX	(UINT32_MAX - 1)	/* qe_limit is one more */
 
@@ -330,14 +347,22 @@ window_find(struct window *w, const struct pv_virtq *vq,
 /* A chain that goes the short way. in is 0 or 1. */
 ALWAYS_INLINE void
 virtq_entry_set(struct virtq_entry *qe, void *cookie, uint32_t len,
-    unsigned int in, uint32_t where)
+    unsigned int in)
 {
 	qe->qe_cookie = cookie;
 	qe->qe_limit = (len & (0u - in)) + 1;
-	qe->qe_where = where;
 }
 
-/* n chains that went the short way were used. */
+/* A chain that went the short way was used. */
+ALWAYS_INLINE void
+virtq_entry_take(struct virtq_entry *qe, uint32_t len, struct pv_used *us)
+{
+	us->us_cookie = qe->qe_cookie;
+	us->us_len = len;
+	qe->qe_limit = 0;
+}
+
+/* n such were. */
 static inline void
 virtq_used(struct pv_virtq *vq, unsigned int n)
 {
@@ -377,11 +402,16 @@ virtq_sync_ring(const struct pv_virtq *vq, const void *field, bus_size_t len,
 /* virtq.c: the doorbell, once the device is started; whether it rang */
 int virtq_ring(struct pv_virtq *);
 
-/* virtq.c: the long way in of any chain; the short one where there is none */
+/*
+ * virtq.c: the long way in of any chain; what a run has left, of which *taken
+ * went in; and a run where there is no short way
+ */
 int virtq_enqueue_chain(struct pv_virtq *, const struct pv_piece *,
     unsigned int nout, unsigned int nin, void *cookie);
-unsigned int virtq_run_none(struct pv_virtq *, const struct pv_piece *,
-    void *const *cookies, unsigned int n, unsigned int in);
+int virtq_run_rest(struct pv_virtq *, const struct pv_piece *,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken);
+int virtq_run_none(struct pv_virtq *, const struct pv_piece *,
+    void *const *cookies, unsigned int n, int in, unsigned int *taken);
 
 /* The kinds. _chain: an id for what is in vq_segs, which goes into the ring. */
 int split_alloc(struct pv_virtq *);

@@ -122,6 +122,61 @@ quiet(const struct work *wk, struct ring *rg, struct pv_virtq *vq)
 	/* split: avail_event stays where it was passed long ago */
 }
 
+static unsigned int
+put_one(struct pv_virtq *vq)
+{
+	if (pv_virtq_enqueue(vq, pieces, nout, nin, cookies[0]) != 0)
+		return 0;
+	pv_virtq_publish(vq);
+	return 1;
+}
+
+static unsigned int
+ours_put(unsigned int queue, unsigned int n)
+{
+	struct pv_virtq *vq = queues[queue];
+	unsigned int taken;
+
+	if (n == 1)
+		return put_one(vq);
+	pv_virtq_enqueue_batch(vq, pieces, cookies, n, (int)nin, &taken);
+	pv_virtq_publish(vq);
+	return taken;
+}
+
+static unsigned int
+ours_get(unsigned int queue, unsigned int n)
+{
+	unsigned int taken;
+
+	if (n == 1)
+		return pv_virtq_dequeue(queues[queue], used) == 0;
+	pv_virtq_dequeue_batch(queues[queue], used, n, &taken);
+	return taken;
+}
+
+/* Where a buffer is several chains. */
+static unsigned int
+ours_put_chains(unsigned int queue, unsigned int n)
+{
+	return ours_put(queue, n * chains) / chains;
+}
+
+static unsigned int
+ours_get_chains(unsigned int queue, unsigned int n)
+{
+	return ours_get(queue, n * chains) / chains;
+}
+
+static const char *ours_open(const struct work *, struct ring *);
+
+static struct driver ours = {
+	.dr_name = "paravane",
+	.dr_open = ours_open,
+	.dr_put = ours_put,
+	.dr_get = ours_get
+};
+
 static const char *
 ours_open(const struct work *wk, struct ring *rings)
 {
@@ -144,6 +199,10 @@ ours_open(const struct work *wk, struct ring *rings)
 	why = make_queues(wk);
 	if (why == NULL && pv_virtio_start(&device) != 0)
 		why = "the device does not start";
+	if (chains > 1) {
+		ours.dr_put = ours_put_chains;
+		ours.dr_get = ours_get_chains;
+	}
 	for (i = 0; why == NULL && i < wk->wk_queues; i++) {
 		quiet(wk, &rings[i], queues[i]);
 		rings[i].rg_chains = chains;
@@ -151,44 +210,8 @@ ours_open(const struct work *wk, struct ring *rings)
 	return why;
 }
 
-static unsigned int
-ours_put(unsigned int queue, unsigned int n)
-{
-	struct pv_virtq *vq = queues[queue];
-	unsigned int taken = 0;
-
-	n *= chains;
-	if (n == 1)
-		taken = pv_virtq_enqueue(vq, pieces, nout, nin, cookies[0]) == 0;
-	else
-		pv_virtq_enqueue_batch(vq, pieces, cookies, n, (int)nin,
-		    &taken);
-	pv_virtq_publish(vq);
-	return chains == 1 ? taken : taken / chains;
-}
-
-static unsigned int
-ours_get(unsigned int queue, unsigned int n)
-{
-	struct pv_virtq *vq = queues[queue];
-	unsigned int taken = 0;
-
-	n *= chains;
-	if (n == 1)
-		return pv_virtq_dequeue(vq, used) == 0;
-	pv_virtq_dequeue_batch(vq, used, n, &taken);
-	return chains == 1 ? taken : taken / chains;
-}
-
 int
 main(int argc, char **argv)
 {
-	static const struct driver ours = {
-		.dr_name = "paravane",
-		.dr_open = ours_open,
-		.dr_put = ours_put,
-		.dr_get = ours_get
-	};
-
 	return ring_main(argc, argv, &ours);
 }
