@@ -129,20 +129,19 @@ show_settings(struct net_if *ifp)
 	static const char *const way[] = { "rx", "tx" };
 	const uint64_t offloads = pv_net_info(&ifp->if_net)->ni_offloads;
 	const bool is_on[] = {
-		ifp->if_rxmode & PV_NET_MODE_PROMISC,
-		ifp->if_rxmode & PV_NET_MODE_ALLMULTI,
 		pv_virtio_has(ifp->if_dev, PV_NET_F_CSUM) &&
 		    !ifp->if_notxcsum,
 		offloads & PV_F_BIT(PV_NET_F_GUEST_CSUM),
 		offloads & PV_NET_LRO,
 	};
-	static const char *const name[] = {
-		"promisc", "allmulti", "txcsum", "rxcsum", "lro"
-	};
+	static const char *const name[] = { "txcsum", "rxcsum", "lro" };
 	unsigned int i, column = 12;
 	bool some = false;
 
 	tty_printf("\ton:");
+	for (i = 0; i < IFSET_NMODES; i++)
+		if (ifp->if_rxmode & 1u << i)
+			tty_printf(" %s", ifset_modes[i]);
 	for (i = 0; i < sizeof(is_on) / sizeof(is_on[0]); i++)
 		if (is_on[i])
 			tty_printf(" %s", name[i]);

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ktime.h"
+
 #include "lwip/dhcp.h"
 #include "lwip/netif.h"
 
 #include "announce.h"
 #include "ifnet.h"
 #include "ifset.h"
-#include "ktime.h"
 #include "netstack.h"
 #include "shell.h"
 #include "thread.h"
@@ -131,15 +132,24 @@ set_mac(struct net_if *ifp, char **argv)
 	return failed(ifp, "mac", error);
 }
 
+const char *const ifset_modes[IFSET_NMODES] = {
+	"promisc", "allmulti", "alluni", "nomulti", "nouni", "nobcast"
+};
+
 static int
 set_mode(struct net_if *ifp, char **argv)
 {
-	unsigned int bit = argv[0][0] == 'p' ? PV_NET_MODE_PROMISC :
-	    PV_NET_MODE_ALLMULTI;
+	unsigned int i, bit;
 	bool on;
 
 	if (on_or_off(argv[0], argv[1], &on) != 0)
 		return EINVAL;
+	for (i = 0; strcmp(ifset_modes[i], argv[0]) != 0; i++)
+		continue;
+	bit = 1u << i;
+	if (on && bit > PV_NET_MODE_ALLMULTI &&
+	    !pv_virtio_has(ifp->if_dev, PV_NET_F_CTRL_RX_EXTRA))
+		return failed(ifp, argv[0], ENOTSUP);
 	ifp->if_rxmode = on ? ifp->if_rxmode | bit : ifp->if_rxmode & ~bit;
 	return failed(ifp, argv[0],
 	    pv_net_set_rxmode(&ifp->if_net, ifp->if_rxmode));
@@ -315,6 +325,24 @@ set_rss(struct net_if *ifp, char **argv)
 	return failed(ifp, "rss", error);
 }
 
+/* Of all queues at once, or where the device has not that, of each. */
+static int
+coalesce(struct pv_net *net, bool rx, const struct pv_net_coalescing *co)
+{
+	unsigned int i;
+	int error;
+
+	error = pv_net_set_coalescing(net, rx ? PV_NET_ALL_RXQ :
+	    PV_NET_ALL_TXQ, co);
+	if (error != ENOTSUP)
+		return error;
+	error = 0;
+	for (i = 0; i < pv_net_info(net)->ni_pairs && error == 0; i++)
+		error = pv_net_set_coalescing(net, rx ? PV_NET_RXQ(i) :
+		    PV_NET_TXQ(i), co);
+	return error;
+}
+
 static int
 set_coalesce(struct net_if *ifp, char **argv)
 {
@@ -332,8 +360,7 @@ set_coalesce(struct net_if *ifp, char **argv)
 		return EINVAL;
 	co.co_frames = (uint32_t)frames;
 	co.co_us = (uint32_t)us;
-	error = pv_net_set_coalescing(&ifp->if_net,
-	    rx ? PV_NET_ALL_RXQ : PV_NET_ALL_TXQ, &co);
+	error = coalesce(&ifp->if_net, rx, &co);
 	if (error == 0)
 		ifp->if_coalesce[rx ? 0 : 1] = co;
 	return failed(ifp, "coalesce", error);
@@ -407,6 +434,12 @@ static const struct setting {
 	    "receive all frames" },
 	{ "allmulti", set_mode, true, 1, "allmulti on|off\t"
 	    "receive all to groups" },
+	{ "alluni", set_mode, true, 1, "alluni on|off\t"
+	    "receive all to single addresses" },
+	{ "nomulti", set_mode, true, 1, "nomulti, nouni, nobcast on|off\n\t\t\t"
+	    "none to groups, to single addresses, to all" },
+	{ "nouni", set_mode, true, 1, NULL },
+	{ "nobcast", set_mode, true, 1, NULL },
 	{ "vlan", set_vlan, true, 2, "vlan ID on|off\t"
 	    "receive those of this VLAN" },
 	{ "txcsum", set_txcsum, false, 1, "txcsum on|off\tthe device completes "

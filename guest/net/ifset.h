@@ -12,4 +12,8 @@ struct net_if;
 int	ifset(struct net_if *, char **argv);
 void	ifset_help(void);
 
+/* The words for receive modes, in the order of their bits, PV_NET_MODE_*. */
+#define IFSET_NMODES	6
+extern const char *const ifset_modes[IFSET_NMODES];
+
 #endif

@@ -545,7 +545,7 @@ int pv_net_set_rxmode(struct pv_net *, unsigned int mode);
 #define PV_NET_MODE_ALLMULTI	0x02	/* all to groups */
 #define PV_NET_MODE_ALLUNI	0x04	/* all to single addresses */
 #define PV_NET_MODE_NOMULTI	0x08	/* none to groups, but broadcasts */
-#define PV_NET_MODE_NOUNI		0x10	/* none to single addresses */
+#define PV_NET_MODE_NOUNI	0x10	/* none to single addresses */
 #define PV_NET_MODE_NOBCAST	0x20	/* no broadcasts */
 
 /*

@@ -68,7 +68,7 @@ def asks(g):
     help_text = g.command("ifconfig --help")
     for word in ("mtu", "mac", "promisc", "allmulti", "vlan", "txcsum",
                  "rxcsum", "lro", "pairs", "rss", "coalesce", "feature",
-                 "stats"):
+                 "stats", "alluni", "nomulti"):
         tap.ok(re.search(rf"^\s+{word}\b", help_text, re.M),
                f"ifconfig --help tells of {word}", help_text)
     tap.ok("usage: ifconfig" in g.command("ifconfig -h"), "its usage")
@@ -90,6 +90,33 @@ def asks(g):
             ("txcsum on", "the device does not offer it")):
         answer = g.command(f"ifconfig net0 {command}")
         tap.ok(re.search(pattern, answer), f"ifconfig net0 {command}", answer)
+
+
+def filters(g):
+    """Receive modes, as QEMU has them: 7.2 means the opposite by the last."""
+    for setting, field, value in (
+            ("promisc on", "promiscuous", True),
+            ("promisc off", "promiscuous", False),
+            ("nomulti on", "multicast", "none"),
+            ("nomulti off", "multicast", "all"),
+            ("allmulti off", "multicast", "normal"),
+            ("allmulti on", "multicast", "all"),
+            ("nouni on", "unicast", "none"),
+            ("nouni off", "unicast", "normal"),
+            ("alluni on", "unicast", "all"),
+            ("nobcast on", "broadcast-allowed", True)):
+        answer = g.command(f"ifconfig net0 {setting}")
+        had = g.qmp("query-rx-filter", name="v")[0][field]
+        tap.ok(had == value, f"ifconfig net0 {setting}", answer, had)
+    answer = g.command("ifconfig net0")
+    tap.ok("on: allmulti alluni nobcast\n" in answer, "are shown", answer)
+    g.command("ifconfig net0 feature CTRL_RX_EXTRA off", 30)
+    answer = g.command("ifconfig net0 nouni on")
+    tap.ok("the device does not offer it" in answer,
+           "a mode that the device has not", answer)
+    g.command("ifconfig net0 alluni off nobcast off feature CTRL_RX_EXTRA on",
+              30)
+    tap.ok("1 received" in g.command(PING), "traffic after them")
 
 
 def sets(g):
@@ -157,7 +184,7 @@ def counts(g):
 def settings():
     with Guest(devices=[USER]) as g:
         up(g)
-        for part in (asks, sets, negotiates, goes_down, counts):
+        for part in (asks, filters, sets, negotiates, goes_down, counts):
             part(g)
 
 
