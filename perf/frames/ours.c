@@ -94,19 +94,31 @@ prepare(void)
 }
 
 static const char *
-ours_open(const struct front_params *fp)
+connect_to(const char *path)
 {
-	struct vhost_params vp = {
-		.vp_path = fp->fp_path, .vp_type = PV_TYPE_NET,
+	const struct vhost_params vp = {
+		.vp_path = path, .vp_type = PV_TYPE_NET,
 		.vp_shmem = &memory, .vp_poll = 1,
 		.vp_mac = { 2, 0, 0, 0, 0, 1 }
 	};
+	struct vhost *vh = vhost_new(&vp);
+
+	if (vh == NULL || vhost_connect(vh) != 0)
+		return vh != NULL ? vhost_error(vh) : "no memory";
+	if (pv_virtio_init(&device, &vhost_transport, vh, PV_TYPE_NET,
+	    &memory.sm_tag, "net0", NULL, NULL) != 0)
+		return "the device can't be had";
+	return NULL;
+}
+
+static const char *
+ours_open(const struct front_params *fp)
+{
 	struct pv_net_params np = {
 		.np_rxsize = fp->fp_size, .np_txsize = fp->fp_size,
 		.np_deny = DENIED
 	};
 	static const struct pv_net_callbacks none;
-	struct vhost *vh;
 	const char *why;
 	unsigned int i;
 
@@ -118,14 +130,10 @@ ours_open(const struct front_params *fp)
 	if (shmem_init(&memory, 1, MEMORY) != 0)
 		return "no memory";
 	why = make_buffers();
+	if (why == NULL)
+		why = connect_to(fp->fp_path);
 	if (why != NULL)
 		return why;
-	vh = vhost_new(&vp);
-	if (vh == NULL || vhost_connect(vh) != 0)
-		return vh != NULL ? vhost_error(vh) : "no memory";
-	if (pv_virtio_init(&device, &vhost_transport, vh, PV_TYPE_NET,
-	    &memory.sm_tag, "net0", NULL, NULL) != 0)
-		return "the device can't be had";
 	pv_virtio_deny(&device, np.np_deny);
 	if (pv_net_attach(&net, &device, &none, NULL, &np) != 0)
 		return "the driver does not attach";

@@ -56,6 +56,21 @@ GPU = ["-device", "virtio-gpu-pci"]
 RNG = ["-device", "virtio-rng-pci"]
 
 
+# Words for the console that the test types at.
+_PORT = ["-device", "virtconsole,chardev=con"]
+_STDIO = ["-chardev", "stdio,id=con,signal=off"]
+CONSOLES = {
+    "none": ["-serial", "none"],
+    "applevz": _STDIO + ["-serial", "none", "-device", "applevz-console"] +
+    _PORT,
+    "pl011": _STDIO + ["-serial", "chardev:con"],
+    "virtio": _STDIO + ["-serial", "none", "-device",
+                        "virtio-serial-pci,max_ports=1"] + _PORT,
+    "virtio-mmio": _STDIO + ["-serial", "none", "-device",
+                             "virtio-serial-device,max_ports=1"] + _PORT,
+}
+
+
 class Failure(Exception):
     """Something that was awaited did not come."""
 
@@ -100,38 +115,22 @@ class Guest:
         self.sock = None
         self.tmp = tempfile.TemporaryDirectory(prefix="paravane-")
         self.monitor = os.path.join(self.tmp.name, "qmp")
-        qemu = QEMU
         if MACHINE and machine.startswith("virt"):
             machine = MACHINE
-        if machine.startswith("applevz"):
-            qemu = APPLEVZ
-            console = "none" if console == "none" else "applevz"
-        words = ["timeout", "-k", "5", str(limit), qemu, "-M", machine,
-                 "-cpu", cpu, "-smp", str(smp), "-m", memory, "-nodefaults",
-                 "-display", "none", "-no-reboot",
+        apple = machine.startswith("applevz")
+        if apple and console != "none":
+            console = "applevz"
+        words = ["timeout", "-k", "5", str(limit), APPLEVZ if apple else QEMU,
+                 "-M", machine, "-cpu", cpu, "-smp", str(smp), "-m", memory,
+                 "-nodefaults", "-display", "none", "-no-reboot",
                  "-qmp", f"unix:{self.monitor},server=on,wait=off"]
         if kernel:
             words += ["-kernel", image, "-append", append]
-        if console != "none":
-            words += ["-chardev", "stdio,id=con,signal=off"]
-        words += {
-            "none": ["-serial", "none"],
-            "applevz": ["-serial", "none", "-device", "applevz-console",
-                        "-device", "virtconsole,chardev=con"],
-            "pl011": ["-serial", "chardev:con"],
-            "virtio": ["-serial", "none", "-device",
-                       "virtio-serial-pci,max_ports=1", "-device",
-                       "virtconsole,chardev=con"],
-            "virtio-mmio": ["-serial", "none", "-device",
-                            "virtio-serial-device,max_ports=1", "-device",
-                            "virtconsole,chardev=con"],
-        }[console]
+        words += CONSOLES[console]
         for device in devices:
             words += device
         words += args
-        if machine.startswith("applevz"):
-            words = of_applevz(words)
-        self.words = words
+        self.words = words = of_applevz(words) if apple else words
         self.proc = subprocess.Popen(words, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
