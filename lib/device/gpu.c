@@ -474,8 +474,11 @@ gpu_restore_heads(struct pv_gpu *sc)
 	int error;
 
 	error = gpu_edids(sc);
-	for (fb = sc->sc_fbs; error == 0 && fb != NULL; fb = fb->fb_next)
+	for (fb = sc->sc_fbs; error == 0 && fb != NULL; fb = fb->fb_next) {
+		/* What is not shown now is sent when it is. */
+		gpu_damage_whole(fb);
 		error = gpu_make(sc, fb);
+	}
 	for (i = 0; error == 0 && i < sc->sc_nscanouts; i++) {
 		head = &sc->sc_heads[i];
 		if (head->gh_shown == NULL)

@@ -336,14 +336,21 @@ gpu_flush_wait(struct pv_gpu *sc, struct pv_gpu_fb *fb, int seen)
 	return error ? error : pv_gpu_fence_wait(sc, fence);
 }
 
-int
-gpu_flush_whole(struct pv_gpu *sc, struct pv_gpu_fb *fb, int wait)
+void
+gpu_damage_whole(struct pv_gpu_fb *fb)
 {
 	const struct pv_gpu_rect whole = { 0, 0, fb->fb_width, fb->fb_height };
-	uint64_t fence;
 
 	fb->fb_damage.gd_n = 1;
 	fb->fb_damage.gd_rects[0] = whole;
+}
+
+int
+gpu_flush_whole(struct pv_gpu *sc, struct pv_gpu_fb *fb, int wait)
+{
+	uint64_t fence;
+
+	gpu_damage_whole(fb);
 	return wait ? gpu_flush_wait(sc, fb, 1) :
 	    gpu_present_wait(sc, fb, 1, &fence);
 }
@@ -404,8 +411,14 @@ gpu_flip(struct pv_gpu *sc, unsigned int head, struct pv_gpu_fb *fb,
 {
 	unsigned int n = fb == NULL ? 1 : gpu_ncommands(fb, 0) + 2;
 	struct gpu_job *job;
+	uint64_t first;
 	int error;
 
+	/* A ring that is too short for all of it gets the transfer before. */
+	if (n > 2 && 2 * n > pv_virtq_size(sc->sc_ctrlq)) {
+		error = gpu_present(sc, fb, 0, &first);
+		return error ? error : EBUSY;
+	}
 	error = gpu_job_begin(sc, n, &job);
 	if (error)
 		return error;

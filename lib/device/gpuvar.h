@@ -207,6 +207,7 @@ int gpu_set_scanout(struct pv_gpu *, unsigned int head, struct pv_gpu_fb *,
     const struct pv_gpu_rect *);
 void gpu_damage_add(struct gpu_damage *, const struct pv_gpu_rect *,
     unsigned int most, uint64_t *merged);
+void gpu_damage_whole(struct pv_gpu_fb *);
 int gpu_flush_whole(struct pv_gpu *, struct pv_gpu_fb *, int wait);
 
 /* gpu_edid.c */

@@ -2083,7 +2083,46 @@ a_queue_too_short_for_a_flip(void **state)
 	pv_gpu_damage(&gpu, shown(0), 600, 400, 8, 8);
 	assert_int_equal(rectangles(), 1);
 	pv_gpu_damage(&gpu, shown(0), 0, 0, 8, 8);
+	/* In two parts, then: the second call has no more than it takes. */
+	nseen = 0;
 	assert_int_equal(pv_gpu_show(&gpu, 0, shown(0), NULL, NULL), EBUSY);
+	assert_int_equal(count(0x105), 1);
+	assert_int_equal(count(0x103), 0);
+	assert_int_equal(pv_gpu_show(&gpu, 0, shown(0), NULL, NULL), 0);
+	assert_int_equal(count(0x105), 1);
+	assert_int_equal(count(0x103), 1);
+	assert_int_equal(count(0x104), 1);
+	/* Nor is there room for the first part. */
+	mute = 1;
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 8, 8);
+	assert_int_equal(pv_gpu_present(&gpu, shown(0), NULL), 0);
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 8, 8);
+	assert_int_equal(pv_gpu_show(&gpu, 0, shown(0), NULL, NULL), EBUSY);
+	give_all();
+	/* It was not forgotten. */
+	assert_int_equal(rectangles(), 1);
+	detach();
+}
+
+/* The device has forgotten all of its pixels. */
+static void
+what_was_not_shown_is_sent_whole_after_a_reset(void **state)
+{
+	struct pv_gpu_fb *fb;
+	const struct seen *s;
+
+	(void)state;
+	attach();
+	assert_int_equal(pv_gpu_fb_create(&gpu, 300, 200, PV_GPU_B8G8R8X8,
+	    &fb), 0);
+	assert_int_equal(pv_gpu_stop(&gpu), 0);
+	assert_int_equal(pv_gpu_start(&gpu), 0);
+	nseen = 0;
+	assert_int_equal(pv_gpu_show(&gpu, 0, fb, NULL, NULL), 0);
+	s = last(0x105);
+	assert_non_null(s);
+	assert_int_equal(s->w[2], 300);
+	assert_int_equal(s->w[3], 200);
 	detach();
 }
 
@@ -2937,6 +2976,7 @@ main(void)
 		T(a_command_waits_for_room),
 		T(a_flush_waits_for_room_in_vain),
 		T(a_queue_too_short_for_a_flip),
+		T(what_was_not_shown_is_sent_whole_after_a_reset),
 		T(a_queue_too_short_for_a_flush),
 		T(cursors_and_no_room),
 		T(silence_and_refusals),
