@@ -132,7 +132,7 @@ enqueue_placed(struct pv_virtq *vq, const struct pv_piece *pc,
 	return put_one(vq, pc, nout, nin, cookie, true);
 }
 
-/* n pieces of one window, fewer where one is not. */
+/* A virtq_put. */
 ALWAYS_INLINE unsigned int
 put(struct pv_virtq *vq, const struct window *w, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, const unsigned int in,
@@ -167,43 +167,20 @@ put(struct pv_virtq *vq, const struct window *w, const struct pv_piece *pc,
 	return n;
 }
 
-/* in and placed are known where this is compiled: once for each way. */
-ALWAYS_INLINE unsigned int
-put_run(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
-    unsigned int n, const unsigned int in, const bool placed)
-{
-	unsigned int i, got;
-	struct window w;
-
-	n = virtq_fits(vq, n, virtq_room(vq), vq->vq_posted & mask(vq));
-	for (i = 0; i < n; i += got) {
-		if (UNLIKELY(!window_find(&w, vq, pc + i)))
-			break;
-		got = put(vq, &w, pc + i, cookies + i, n - i, in, placed);
-		if (UNLIKELY(got == 0))
-			break;
-	}
-	return i;
-}
-
 static int
 run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
-	*taken = in ? put_run(vq, pc, cookies, n, 1, false) :
-	    put_run(vq, pc, cookies, n, 0, false);
-	return LIKELY(*taken == n) ? 0 :
-	    virtq_run_rest(vq, pc, cookies, n, in, taken);
+	return virtq_run(vq, pc, cookies, n, in, taken,
+	    vq->vq_posted & mask(vq), put, false);
 }
 
 static int
 run_placed(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
-	*taken = in ? put_run(vq, pc, cookies, n, 1, true) :
-	    put_run(vq, pc, cookies, n, 0, true);
-	return LIKELY(*taken == n) ? 0 :
-	    virtq_run_rest(vq, pc, cookies, n, in, taken);
+	return virtq_run(vq, pc, cookies, n, in, taken,
+	    vq->vq_posted & mask(vq), put, true);
 }
 
 static void

@@ -413,6 +413,47 @@ int virtq_run_rest(struct pv_virtq *, const struct pv_piece *,
 int virtq_run_none(struct pv_virtq *, const struct pv_piece *,
     void *const *cookies, unsigned int n, int in, unsigned int *taken);
 
+/*
+ * n pieces of one window put, fewer where one is not. in, and placed (an id is
+ * its place), are known where this is compiled: once for each way.
+ */
+typedef unsigned int virtq_put(struct pv_virtq *, const struct window *,
+    const struct pv_piece *, void *const *cookies, unsigned int n,
+    unsigned int in, bool placed);
+
+/* From slot on, not behind the ring's end. */
+ALWAYS_INLINE unsigned int
+virtq_put_windows(struct pv_virtq *vq, const struct pv_piece *pc,
+    void *const *cookies, unsigned int n, unsigned int slot, virtq_put *put,
+    const unsigned int in, const bool placed)
+{
+	unsigned int i, got;
+	struct window w;
+
+	n = virtq_fits(vq, n, virtq_room(vq), slot);
+	for (i = 0; i < n; i += got) {
+		if (UNLIKELY(!window_find(&w, vq, pc + i)))
+			break;
+		got = put(vq, &w, pc + i, cookies + i, n - i, in, placed);
+		if (UNLIKELY(got == 0))
+			break;
+	}
+	return i;
+}
+
+/* A vw_run. */
+ALWAYS_INLINE int
+virtq_run(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
+    unsigned int n, int in, unsigned int *taken, unsigned int slot,
+    virtq_put *put, const bool placed)
+{
+	*taken = in ?
+	    virtq_put_windows(vq, pc, cookies, n, slot, put, 1, placed) :
+	    virtq_put_windows(vq, pc, cookies, n, slot, put, 0, placed);
+	return LIKELY(*taken == n) ? 0 :
+	    virtq_run_rest(vq, pc, cookies, n, in, taken);
+}
+
 /* The kinds. _chain: an id for what is in vq_segs, which goes into the ring. */
 int split_alloc(struct pv_virtq *);
 const struct virtq_ways *split_reset(struct pv_virtq *);
