@@ -30,7 +30,7 @@
 #include "port.h"
 #include "strict.h"
 
-#define FAKE_MAXQUEUES	64
+#define FAKE_MAXQUEUES	72	/* more than the library has near */
 #define FAKE_NO_VECTOR	0xffff	/* VIRTIO_MSI_NO_VECTOR */
 #define FAKE_MAXSEGS	1100
 #define FAKE_CONFIGLEN	256

@@ -325,9 +325,8 @@ struct pv_net {
  * params	copied; may be NULL
  *
  * On return the device runs, with empty rings: the port posts receive buffers
- * to each pair. Pairs are as many as np_pairs and the device allow. One that
- * has more than PV_NET_MAXPAIRS, behind which its control queue is out of
- * reach, or that refuses several, has one.
+ * to each pair. Pairs are as many as np_pairs and the device allow, at most
+ * PV_NET_MAXPAIRS. Of a device that refuses several there is one.
  * Errors: those of pv_virtio_negotiate, pv_virtq_alloc and pv_virtio_start. On
  * error the device has FAILED set and nothing stays allocated.
  * Context: thread. (Network Device / Device Initialization)

@@ -114,7 +114,7 @@ struct pv_pci {
 	unsigned int pp_nplaces;
 	uint32_t pp_notify_multiplier;
 	unsigned int pp_nqueues;
-	struct pv_pci_doorbell *pp_doorbells;	/* by queue */
+	struct pv_pci_doorbell *pp_doorbells;	/* by queue; the last: far */
 	uint8_t pp_mapped;			/* mask of BARs */
 	uint8_t pp_notify_wide;			/* NOTIFICATION_DATA */
 	uint8_t pp_notify_given;		/* NOTIF_CONFIG_DATA */

@@ -122,6 +122,7 @@ struct pv_transport_ops {
 	 * does not take over what was written, ERANGE if a legacy device can't
 	 * reach the address. to_queue_stop undoes a legacy queue's place (and
 	 * is NULL where only a reset does: never is queue_enable written 0).
+	 * Of the queues from PV_MAXQUEUES on one is in use at a time.
 	 *
 	 * to_queue_reset (RING_RESET) stops one queue while the device runs,
 	 * and waits within a bound until the device confirms it; then the

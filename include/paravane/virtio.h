@@ -95,7 +95,11 @@ struct pv_virtio_callbacks {
 struct pv_virtq;
 struct pv_feature_table;
 
-#define PV_MAXQUEUES	64	/* that the library drives on one device */
+/*
+ * That the library drives on one device: those of the indexes below, and one
+ * more of any higher one, which has no interrupt vector of its own.
+ */
+#define PV_MAXQUEUES	64
 
 /* The device's state. The port allocates it; all members are private. */
 struct pv_virtio {
@@ -116,7 +120,7 @@ struct pv_virtio {
 	const char *vd_why;
 	enum pv_intr_mode vd_intr_mode;
 	unsigned int vd_nqueues;		/* set by allocation */
-	struct pv_virtq *vd_queues[PV_MAXQUEUES];
+	struct pv_virtq *vd_queues[PV_MAXQUEUES + 1]; /* the last: farther */
 	unsigned long vd_nintr;			/* counters; of interrupts: */
 	unsigned long vd_nconfig;		/* atomic */
 	unsigned long vd_nspurious;

@@ -80,7 +80,8 @@ struct pv_virtq_counters {
  * is the largest that is neither above vp_size nor above what the device takes;
  * of a split ring the largest power of two. Errors: ENXIO the device has no
  * such queue; EINVAL its size is above what the ring allows (32768), params
- * make no sense, the index has a queue already, or the device is started;
+ * make no sense, the index has a queue already (or another has, and both are
+ * PV_MAXQUEUES or more), or the device is started;
  * ENOMEM. *vqp is the new queue, until pv_virtq_free. Context: thread. (Basic
  * Facilities of a Virtio Device / Virtqueues)
  */

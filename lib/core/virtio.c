@@ -127,16 +127,18 @@ pv_virtio_set_callbacks(struct pv_virtio *dev,
 }
 
 int
-virtio_enable_queue(struct pv_virtio *dev, unsigned int queue)
+virtio_enable_queue(struct pv_virtq *vq)
 {
+	struct pv_virtio *dev = vq->vq_dev;
 	struct pv_queue_place place;
 	int error;
 
-	virtq_place(dev->vd_queues[queue], &place);
-	error = dev->vd_ops->to_queue_enable(dev->vd_transport, queue, &place);
+	virtq_place(vq, &place);
+	error = dev->vd_ops->to_queue_enable(dev->vd_transport, vq->vq_index,
+	    &place);
 	if (error)
 		virtio_log(dev, PV_LOG_ERROR,
-		    "queue %u can't be enabled: error %d", queue, error);
+		    "queue %u can't be enabled: error %d", vq->vq_index, error);
 	return error;
 }
 
@@ -148,7 +150,7 @@ start_queues(struct pv_virtio *dev)
 
 	for (i = 0; i < dev->vd_nqueues && error == 0; i++)
 		if (dev->vd_queues[i] != NULL)
-			error = virtio_enable_queue(dev, i);
+			error = virtio_enable_queue(dev->vd_queues[i]);
 	return error;
 }
 
@@ -162,7 +164,8 @@ stop_queues(struct pv_virtio *dev)
 		return;
 	for (i = 0; i < dev->vd_nqueues; i++)
 		if (dev->vd_queues[i] != NULL)
-			dev->vd_ops->to_queue_stop(dev->vd_transport, i);
+			dev->vd_ops->to_queue_stop(dev->vd_transport,
+			    dev->vd_queues[i]->vq_index);
 }
 
 static void
@@ -200,6 +203,17 @@ start_driver_ok(struct pv_virtio *dev)
 	return 0;
 }
 
+/* A far queue has no vector, and the others need none on its account. */
+static unsigned int
+vectored_queues(const struct pv_virtio *dev)
+{
+	unsigned int n = dev->vd_nqueues;
+
+	while (n > 0 && (n > PV_MAXQUEUES || dev->vd_queues[n - 1] == NULL))
+		n--;
+	return n;
+}
+
 int
 pv_virtio_start(struct pv_virtio *dev)
 {
@@ -210,7 +224,7 @@ pv_virtio_start(struct pv_virtio *dev)
 	if (virtio_is_started(dev))
 		return EINVAL;
 	dev->vd_intr_mode = dev->vd_ops->to_intr_setup(dev->vd_transport, dev,
-	    dev->vd_nqueues);
+	    vectored_queues(dev));
 	error = start_queues(dev);
 	if (error == 0)
 		error = start_driver_ok(dev);

@@ -34,8 +34,15 @@ virtio_is_legacy(const struct pv_virtio *dev)
  */
 int virtio_reset(struct pv_virtio *);
 
+/* Where the queue of an index stands; all that are far share a place. */
+static inline struct pv_virtq **
+virtio_queue_at(struct pv_virtio *dev, unsigned int index)
+{
+	return &dev->vd_queues[index < PV_MAXQUEUES ? index : PV_MAXQUEUES];
+}
+
 /* Tell the device where a queue is, and have it use it; logs what fails. */
-int virtio_enable_queue(struct pv_virtio *, unsigned int queue);
+int virtio_enable_queue(struct pv_virtq *);
 
 /* Status bits added to those that are set. */
 void virtio_status_add(struct pv_virtio *, uint8_t);

@@ -41,12 +41,10 @@ virtq_choose_size(const struct pv_virtio *dev, unsigned int max,
 }
 
 static int
-virtq_check(const struct pv_virtio *dev, unsigned int index,
+virtq_check(struct pv_virtio *dev, unsigned int index,
     const struct pv_virtq_params *vp)
 {
-	if (index >= PV_MAXQUEUES)
-		return ENXIO;
-	if (dev->vd_queues[index] != NULL || virtio_is_started(dev))
+	if (*virtio_queue_at(dev, index) != NULL || virtio_is_started(dev))
 		return EINVAL;
 	if (vp->vp_maxpieces == 0 || vp->vp_maxpieces > VIRTQ_MAXPIECES ||
 	    vp->vp_maxsegs == 0 || vp->vp_size > RING_MAXSIZE)
@@ -326,7 +324,7 @@ int
 pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
     const struct pv_virtq_params *vp, struct pv_virtq **vqp)
 {
-	struct pv_virtq *vq;
+	struct pv_virtq **at = virtio_queue_at(dev, index), *vq;
 	unsigned int max;
 	int error;
 
@@ -347,9 +345,9 @@ pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
 		virtq_delete(vq);
 		return error;
 	}
-	dev->vd_queues[index] = vq;
-	if (dev->vd_nqueues <= index)
-		dev->vd_nqueues = index + 1;
+	*at = vq;
+	if (dev->vd_nqueues <= at - dev->vd_queues)
+		dev->vd_nqueues = (unsigned int)(at - dev->vd_queues) + 1;
 	*vqp = vq;
 	return 0;
 }
@@ -363,7 +361,7 @@ pv_virtq_free(struct pv_virtq *vq)
 	if (vq == NULL)
 		return;
 	dev = vq->vq_dev;
-	dev->vd_queues[vq->vq_index] = NULL;
+	*virtio_queue_at(dev, vq->vq_index) = NULL;
 	while (dev->vd_nqueues > 0 &&
 	    dev->vd_queues[dev->vd_nqueues - 1] == NULL)
 		dev->vd_nqueues--;
@@ -933,7 +931,7 @@ pv_virtq_reenable(struct pv_virtq *vq)
 	if ((vq->vq_flags & VQ_STOPPED) == 0 || !virtq_is_empty(vq))
 		return EBUSY;
 	virtq_again(vq);
-	if (virtio_enable_queue(dev, vq->vq_index) == 0)
+	if (virtio_enable_queue(vq) == 0)
 		return 0;
 	virtq_shut(vq);
 	return EIO;

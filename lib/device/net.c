@@ -114,13 +114,13 @@ net_read_limits(struct pv_virtio *dev, struct pv_net_limits *lim)
 	    sizeof(*lim));
 }
 
-/* The control queue is behind all pairs: too many, and it is out of reach. */
+/* The device's: those that are not used stand before the control queue too. */
 static int
 net_pairs_valid(const struct pv_net *sc)
 {
 	unsigned int pairs = sc->sc_limits.nl_maxpairs;
 
-	return pairs > 0 && pairs <= PV_NET_MAXPAIRS && !sc->sc_nomq;
+	return pairs > 0 && pairs <= NET_MAXPAIRS && !sc->sc_nomq;
 }
 
 /*
@@ -493,7 +493,8 @@ net_alloc_ctrl(struct pv_net *sc)
 
 	if (!net_has(sc, PV_NET_F_CTRL_VQ))
 		return 0;
-	return pv_dev_queue(sc->sc_dev, net_ctrlq_index(sc), &params,
+	sc->sc_ctrl->nc_queue = net_ctrlq_index(sc);
+	return pv_dev_queue(sc->sc_dev, sc->sc_ctrl->nc_queue, &params,
 	    &sc->sc_ctrlq);
 }
 
@@ -582,7 +583,8 @@ net_pairs_wanted(const struct pv_net *sc)
 	if (pairs == 0 || !(net_has(sc, PV_NET_F_MQ) ||
 	    net_has(sc, PV_NET_F_RSS)))
 		return 1;
-	return net_least(pairs, sc->sc_limits.nl_maxpairs);
+	return net_least(net_least(pairs, PV_NET_MAXPAIRS),
+	    sc->sc_limits.nl_maxpairs);
 }
 
 static int
@@ -612,7 +614,7 @@ net_alloc(struct pv_net *sc)
 
 	if (sc->sc_ctrlq != NULL && (pairs != sc->sc_nqueues ||
 	    !net_has(sc, PV_NET_F_CTRL_VQ) ||
-	    sc->sc_dev->vd_queues[net_ctrlq_index(sc)] != sc->sc_ctrlq))
+	    net_ctrlq_index(sc) != sc->sc_ctrl->nc_queue))
 		pv_dev_queue_free(&sc->sc_ctrlq);
 	if (pairs != sc->sc_nqueues) {
 		net_free_pairs(sc);

@@ -11,6 +11,7 @@
  * queue stands behind all pairs that the device has, with MQ or RSS, else here
  */
 #define NET_CTRLQ_SINGLE	2
+#define NET_MAXPAIRS		0x8000	/* that a device may have */
 
 /* Network Device / Device configuration layout: byte offsets */
 #define NET_CFG_MAC		0	/* 6 of 8 bits */

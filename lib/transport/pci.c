@@ -132,6 +132,13 @@ pci_queue_max(void *v, unsigned int queue)
 	return window_read_2(&pp->pp_common, COMMON_QUEUE_SIZE);
 }
 
+/* All far queues have one place. */
+static struct pv_pci_doorbell *
+doorbell_of(const struct pv_pci *pp, unsigned int queue)
+{
+	return &pp->pp_doorbells[queue < PV_MAXQUEUES ? queue : PV_MAXQUEUES];
+}
+
 /*
  * Where this queue's doorbell is (Notification capability: offset +
  * queue_notify_off * notify_off_multiplier).
@@ -139,6 +146,7 @@ pci_queue_max(void *v, unsigned int queue)
 static int
 find_doorbell(struct pv_pci *pp, unsigned int queue)
 {
+	struct pv_pci_doorbell *pd = doorbell_of(pp, queue);
 	uint64_t off;
 	unsigned int width = pp->pp_notify_wide ? 4 : 2;
 
@@ -151,11 +159,11 @@ find_doorbell(struct pv_pci *pp, unsigned int queue)
 		    (unsigned long long)off);
 		return EIO;
 	}
-	pp->pp_doorbells[queue].pd_off = pp->pp_notify.pw_off + off;
-	pp->pp_doorbells[queue].pd_data = (uint16_t)queue;
+	pd->pd_off = pp->pp_notify.pw_off + off;
+	pd->pd_data = (uint16_t)queue;
 	if (pp->pp_notify_given)
-		pp->pp_doorbells[queue].pd_data = window_read_2(
-		    &pp->pp_common, COMMON_QUEUE_NOTIF_CONFIG_DATA);
+		pd->pd_data = window_read_2(&pp->pp_common,
+		    COMMON_QUEUE_NOTIF_CONFIG_DATA);
 	return 0;
 }
 
@@ -241,7 +249,7 @@ static void
 pci_notify(void *v, unsigned int queue, uint32_t data)
 {
 	const struct pv_pci *pp = v;
-	const struct pv_pci_doorbell *pd = &pp->pp_doorbells[queue];
+	const struct pv_pci_doorbell *pd = doorbell_of(pp, queue);
 
 	if (pp->pp_notify_wide)
 		bus_space_write_4(pp->pp_notify.pw_iot, pp->pp_notify.pw_ioh,

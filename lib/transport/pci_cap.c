@@ -326,7 +326,7 @@ pci_count_queues(struct pv_pci *pp)
 	if (n == 0xffff &&
 	    window_read_1(&pp->pp_common, COMMON_DEVICE_STATUS) == 0xff)
 		return EIO;
-	pp->pp_nqueues = n < PV_MAXQUEUES ? n : PV_MAXQUEUES;
+	pp->pp_nqueues = n;
 	return 0;
 }
 
@@ -337,7 +337,7 @@ read_queues(struct pv_pci *pp)
 
 	if (error)
 		return error;
-	pp->pp_doorbells = pv_kern_alloc(PV_MAXQUEUES *
+	pp->pp_doorbells = pv_kern_alloc((PV_MAXQUEUES + 1) *
 	    sizeof(*pp->pp_doorbells));
 	return pp->pp_doorbells == NULL ? ENOMEM : 0;
 }
@@ -398,7 +398,7 @@ pv_pci_detach(struct pv_pci *pp)
 {
 	pci_intr_teardown(pp);
 	pv_kern_free(pp->pp_doorbells,
-	    PV_MAXQUEUES * sizeof(*pp->pp_doorbells));
+	    (PV_MAXQUEUES + 1) * sizeof(*pp->pp_doorbells));
 	pp->pp_doorbells = NULL;
 	unmap_bars(pp, 0);
 }

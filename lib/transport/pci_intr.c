@@ -155,7 +155,7 @@ try_msix(struct pv_pci *pp, struct pv_virtio *dev, enum pv_intr_mode mode,
 int
 pci_intr_restore(struct pv_pci *pp, unsigned int queue)
 {
-	if (pp->pp_nvectors == 0)
+	if (pp->pp_nvectors == 0 || queue >= PV_MAXQUEUES)
 		return 0;
 	return set_vector(pp, COMMON_QUEUE_MSIX_VECTOR,
 	    vector_of(pp, pp->pp_mode, queue));

@@ -428,6 +428,82 @@ a_break_that_nobody_hears_of(void **state)
 
 static struct stand stand;
 
+/* One that the device has taken and given back. */
+static void
+served(unsigned int index, struct pv_virtq *vq, struct port_buf *pb)
+{
+	const struct pv_piece pc = { pb->pb_map, 0, 4 };
+	struct fake_chain fc;
+	struct pv_used us;
+
+	assert_int_equal(pv_virtq_enqueue(vq, &pc, 1, 0, pb), 0);
+	assert_int_equal(pv_virtq_publish(vq), 1);
+	assert_int_equal(fake_pop(&stand.st_fd, index, &fc), 1);
+	assert_int_equal(fc.fc_outlen, 4);
+	fake_push(&stand.st_fd, index, &fc, 0);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_ptr_equal(us.us_cookie, pb);
+}
+
+/* Beside one of index 0. */
+static void
+a_far_queue(enum stand_kind kind, unsigned int index, uint64_t features)
+{
+	struct pv_virtio *sd = &stand.st_dev;
+	struct port_buf *pb;
+	struct pv_virtq *near, *far, *other;
+
+	stand_init(&stand, kind, PV_TYPE_ENTROPY, FAKE_MAXQUEUES);
+	pb = port_buf_new(4);
+	stand.st_fd.fd_features |= features;
+	assert_int_equal(stand_attach(&stand), 0);
+	assert_int_equal(pv_virtio_negotiate(sd, &no_features, NULL), 0);
+	assert_int_equal(pv_virtq_alloc(sd, FAKE_MAXQUEUES, &params, &far),
+	    ENXIO);
+	assert_int_equal(pv_virtq_alloc(sd, 0, &params, &near), 0);
+	assert_int_equal(pv_virtq_alloc(sd, index, &params, &far), 0);
+	assert_int_equal(pv_virtq_alloc(sd, index, &params, &other), EINVAL);
+	assert_int_equal(pv_virtq_alloc(sd, PV_MAXQUEUES + 3, &params, &other),
+	    EINVAL);
+	assert_int_equal(pv_virtio_start(sd), 0);
+	if (kind == STAND_PCI)
+		assert_int_equal(stand.st_pp.pp_nvectors, 2);
+	served(index, far, pb);
+	served(0, near, pb);
+	if (features != 0) {
+		assert_int_equal(pv_virtq_reset(far), 0);
+		assert_int_equal(pv_virtq_reenable(far), 0);
+		served(index, far, pb);
+	}
+	/* With a line of all queues it is heard too. */
+	ncalls = 0;
+	assert_int_equal(pv_virtio_intr(sd, PV_INTR_QUEUE), 1);
+	assert_int_equal(ncalls, 2);
+	assert_int_equal(pv_virtio_stop(sd), 0);
+	pv_virtq_free(far);
+	assert_int_equal(pv_virtq_alloc(sd, index + 1, &params, &far), 0);
+	pv_virtq_free(far);
+	pv_virtq_free(near);
+	port_buf_free(pb);
+	assert_int_equal(stand_finish(&stand), 0);
+}
+
+static void
+one_queue_may_be_far(void **state)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < STAND_NKINDS; kind++) {
+		setup(state);
+		a_far_queue(kind, PV_MAXQUEUES, 0);
+		a_far_queue(kind, FAKE_MAXQUEUES - 2, 0);
+	}
+	a_far_queue(STAND_PCI, PV_MAXQUEUES + 1, PV_F_BIT(PV_F_RING_RESET));
+	a_far_queue(STAND_PCI, PV_MAXQUEUES + 1,
+	    PV_F_BIT(PV_F_RING_RESET) | PV_F_BIT(PV_F_NOTIF_CONFIG_DATA));
+	setup(state);
+}
+
 static void
 the_last_queue_has_no_next(void **state)
 {
@@ -925,6 +1001,7 @@ main(void)
 		T(before_the_start_the_poll_looks_at_nothing),
 		T(a_break_that_nobody_hears_of),
 		T(the_last_queue_has_no_next),
+		T(one_queue_may_be_far),
 		T(only_legacy_queues_are_stopped),
 		T(a_queue_that_is_refused_is_no_start),
 		T(parameters_have_limits),

@@ -641,8 +641,8 @@ pairs_that_are_refused_are_one(void **state)
 static void
 hostile_number_of_pairs(void **state)
 {
-	static const unsigned int max[] = { 0, 32, 0x8000, 0x8001, 0xffff, 4,
-	    31 };
+	static const unsigned int max[] = { 0, 0x8001, 0xffff, 4, 31, 32,
+	    0x8000 };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(max) / sizeof(max[0]); i++) {
@@ -654,8 +654,8 @@ hostile_number_of_pairs(void **state)
 		assert_int_equal(rig.rg_dev.vd_ng.ng_why[PV_NET_F_MQ],
 		    PV_WHY_VALUE);
 		assert_int_equal(pv_net_info(&net)->ni_pairs, 1);
-		/* The last two have too few queues for their own word. */
-		assert_int_equal(rig.rg_dev.vd_ng.ng_tries, i >= 5 ? 2 : 1);
+		/* The last have too few queues for their own word. */
+		assert_int_equal(rig.rg_dev.vd_ng.ng_tries, i >= 3 ? 2 : 1);
 		assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
 		assert_int_equal(pv_net_detach(&net), 0);
 		assert_int_equal(port_check(), 0);
@@ -1544,6 +1544,116 @@ the_control_queue_may_be_the_last(void **state)
 	assert_int_equal(pv_net_detach(&net), 0);
 }
 
+/*
+ * A device of farq / 2 pairs, of which the rig has the first three and, as its
+ * seventh queue, the control queue; the others take all, and do nothing.
+ */
+static unsigned int farq;
+static struct pv_transport_ops near;
+
+static unsigned int
+near_index(unsigned int q)
+{
+	return q == farq ? 6 : q < 6 ? q : 7;
+}
+
+static unsigned int
+far_count(void *arg)
+{
+	(void)arg;
+	return farq + 1;
+}
+
+static unsigned int
+far_max(void *arg, unsigned int q)
+{
+	return near.to_queue_max(arg, near_index(q));
+}
+
+static int
+far_enable(void *arg, unsigned int q, const struct pv_queue_place *qp)
+{
+	return near_index(q) == 7 ? 0 :
+	    near.to_queue_enable(arg, near_index(q), qp);
+}
+
+static void
+far_notify(void *arg, unsigned int q, uint32_t data)
+{
+	assert_int_equal(data, q);
+	if (near_index(q) != 7)
+		near.to_notify(arg, near_index(q), near_index(q));
+}
+
+static void
+up_far(uint64_t offered, unsigned int pairs, unsigned int max)
+{
+	static struct pv_transport_ops far;
+	const struct pv_net_params params = { .np_pairs = pairs,
+	    .np_want = PV_NET_OPTIONAL };
+	struct pv_virtio *dev;
+
+	rig_put16(&rig, 8, (uint16_t)max);
+	farq = 2 * max;
+	ctrlq = 6;
+	rig.rg_offered |= CTRL | offered;
+	dev = rig_init(&rig);
+	near = far = *dev->vd_ops;
+	far.to_queue_count = far_count;
+	far.to_queue_max = far_max;
+	far.to_queue_enable = far_enable;
+	far.to_notify = far_notify;
+	dev->vd_ops = &far;
+	assert_int_equal(pv_net_attach(&net, dev, &callbacks, NULL, &params),
+	    0);
+}
+
+static void
+pairs_of_many_are_used(void **state)
+{
+	static const unsigned int max[] = { 31, 32, 33, 256, 0x7fff };
+	struct port_buf *pb;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(max) / sizeof(max[0]); i++) {
+		setup(state);
+		pb = port_buf_new(200);
+		up_far(BIT(MQ), 3, max[i]);
+		assert_int_equal(rig.rg_dev.vd_ng.ng_tries, 1);
+		assert_int_equal(ncmds, 1);
+		is_command(0, "\4\0\3\0", 4);
+		assert_int_equal(pv_net_info(&net)->ni_pairs, 3);
+		assert_int_equal(pv_net_info(&net)->ni_maxpairs, 3);
+		assert_int_equal(send_on(2, pb, 60, plain), 0);
+		assert_int_equal(sent_queue, 5);
+		assert_int_equal(pv_net_set_pairs(&net, 2), 0);
+		is_command(1, "\4\0\2\0", 4);
+		assert_non_null(pv_net_ring_counters(&net, PV_NET_CTRLQ));
+		/* The next device has fewer: its control queue is elsewhere. */
+		assert_int_equal(pv_net_stop(&net), 0);
+		farq -= 2;
+		rig_put16(&rig, 8, (uint16_t)(max[i] - 1));
+		ncmds = 0;
+		assert_int_equal(pv_net_start(&net), 0);
+		is_command(0, "\4\0\2\0", 4);
+		assert_int_equal(pv_net_detach(&net), 0);
+		port_buf_free(pb);
+		assert_int_equal(port_check(), 0);
+	}
+}
+
+static void
+pairs_are_at_most_as_many_as_we_drive(void **state)
+{
+	(void)state;
+	up_far(BIT(RSS), 100, 40);
+	assert_int_equal(pv_net_info(&net)->ni_pairs, PV_NET_MAXPAIRS);
+	assert_int_equal(pv_net_info(&net)->ni_maxpairs, PV_NET_MAXPAIRS);
+	assert_int_equal(pv_net_set_pairs(&net, PV_NET_MAXPAIRS + 1), EINVAL);
+	assert_int_equal(pv_net_set_pairs(&net, PV_NET_MAXPAIRS - 1), 0);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
 static unsigned int nreads;
 
 static void
@@ -2197,6 +2307,8 @@ main(void)
 		T(buffers_are_as_many_as_their_slots),
 		T(a_queue_that_goes_on_does_not_hang),
 		T(the_control_queue_may_be_the_last),
+		T(pairs_of_many_are_used),
+		T(pairs_are_at_most_as_many_as_we_drive),
 		T(what_is_read_together_is_not_read_alone),
 		T(no_pairs_are_one),
 		T(one_pair_needs_no_feature),
