@@ -9,6 +9,12 @@
 
 #include <bench.h>
 
+/*
+ * Runs for each access, and touches the bench's own arrays alone: without a
+ * sanitizer's look at each element.
+ */
+#define BENCH_QUICK	__attribute__((__no_sanitize__("address", "undefined")))
+
 /* Call stacks */
 
 #define STACK_DEPTH	14
@@ -85,11 +91,12 @@ struct span {
 };
 
 /*
- * Bits of n bytes: the first whose bits of mask are want, or n; and all of them,
- * changed.
+ * Bits of n bytes: the first whose bits of mask are want, or n; those that any
+ * has; and all of them, changed.
  */
 unsigned int own_find(const uint16_t *own, unsigned int n, uint16_t mask,
     uint16_t want);
+uint16_t own_any(const uint16_t *own, unsigned int n);
 void own_change(uint16_t *own, unsigned int n, uint16_t set, uint16_t clear);
 
 struct chunk *chunk_find(uintptr_t addr);

@@ -43,6 +43,7 @@ struct mem {
 struct map {
 	struct pv_bus_dmamap mp_pub;	/* first */
 	struct map *mp_next;
+	struct map *mp_same;		/* of the same bucket */
 	bus_size_t mp_size;
 	int mp_maxsegs;
 	bus_size_t mp_maxsegsz;
@@ -73,7 +74,8 @@ struct range {
 
 static struct mem *mems;
 static struct mem *zombies;		/* freed too early */
-static struct map *maps;
+static struct map *maps;		/* the newest first */
+static struct map *map_buckets[256];	/* by the driver's pointer */
 static struct range *ranges;
 static size_t nranges, maxranges, ndead;
 static paddr_t next_pa = PHYS_BASE;
@@ -427,12 +429,18 @@ tag_is_coherent(void)
 	    !port.po_shadow;
 }
 
+static struct map **
+map_bucket(bus_dmamap_t dm)
+{
+	return &map_buckets[(uintptr_t)dm / sizeof(struct map) % 256];
+}
+
 static struct map *
 map_of(bus_dmamap_t dm, const char *what)
 {
 	struct map *mp;
 
-	for (mp = maps; mp != NULL; mp = mp->mp_next)
+	for (mp = *map_bucket(dm); mp != NULL; mp = mp->mp_same)
 		if (&mp->mp_pub == dm)
 			return mp;
 	finding(BENCH_MAP_UNKNOWN, NULL, "%s of a map that does not exist",
@@ -444,7 +452,7 @@ static int
 san_map_create(bus_dma_tag_t t, bus_size_t size, int nsegments,
     bus_size_t maxsegsz, bus_size_t boundary, int flags, bus_dmamap_t *mapp)
 {
-	struct map *mp;
+	struct map *mp, **bucket;
 
 	(void)t;
 	(void)boundary;
@@ -462,6 +470,9 @@ san_map_create(bus_dma_tag_t t, bus_size_t size, int nsegments,
 	mp->mp_maxsegsz = maxsegsz;
 	mp->mp_next = maps;
 	maps = mp;
+	bucket = map_bucket(&mp->mp_pub);
+	mp->mp_same = *bucket;
+	*bucket = mp;
 	port.po_dmamaps++;
 	*mapp = &mp->mp_pub;
 	return 0;
@@ -593,6 +604,9 @@ san_map_destroy(bus_dma_tag_t t, bus_dmamap_t dm)
 	for (p = &maps; *p != mp; p = &(*p)->mp_next)
 		;
 	*p = mp->mp_next;
+	for (p = map_bucket(dm); *p != mp; p = &(*p)->mp_same)
+		;
+	*p = mp->mp_same;
 	free(mp->mp_pub.dm_segs);
 	free(mp);
 	port.po_dmamaps--;
@@ -1238,6 +1252,7 @@ san_reset(void)
 		free(mp->mp_pub.dm_segs);
 		free(mp);
 	}
+	memset(map_buckets, 0, sizeof(map_buckets));
 	for (i = 0; i < nranges; i++)
 		if (ranges[i].ra_grave != NULL)
 			range_bury(&ranges[i]);

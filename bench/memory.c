@@ -16,6 +16,7 @@ struct bench_dma bench_config;
 struct bench_counts bench_count;
 
 static struct chunk *buckets[NBUCKETS];
+static struct chunk *recent;		/* one of them: most accesses stay in it */
 static uint64_t random_state = 1;
 
 unsigned int
@@ -24,7 +25,9 @@ bench_random(unsigned int n)
 	random_state ^= random_state << 13;
 	random_state ^= random_state >> 7;
 	random_state ^= random_state << 17;
-	return n == 0 ? 0 : (unsigned int)((random_state >> 11) % n);
+	if ((n & (n - 1)) == 0)
+		return n == 0 ? 0 : (unsigned int)(random_state >> 11) & (n - 1);
+	return (unsigned int)((random_state >> 11) % n);
 }
 
 static struct chunk **
@@ -38,9 +41,11 @@ chunk_find(uintptr_t addr)
 {
 	struct chunk *ck;
 
+	if (recent != NULL && addr - recent->ck_base < CHUNK)
+		return recent;
 	for (ck = *bucket_of(addr); ck != NULL; ck = ck->ck_next)
 		if (addr - ck->ck_base < CHUNK)
-			return ck;
+			return recent = ck;
 	return NULL;
 }
 
@@ -68,6 +73,7 @@ chunk_put(struct chunk *ck)
 	for (p = bucket_of(ck->ck_base); *p != ck; p = &(*p)->ck_next)
 		;
 	*p = ck->ck_next;
+	recent = NULL;
 	free(ck);
 }
 
@@ -82,6 +88,7 @@ memory_reset(void)
 			buckets[i] = ck->ck_next;
 			free(ck);
 		}
+	recent = NULL;
 	random_state = bench_config.bd_seed * 2654435761u + 88172645463325252u;
 	memset(&bench_count, 0, sizeof(bench_count));
 }
@@ -94,12 +101,11 @@ cpu_of(const struct chunk *ck, unsigned int i)
 
 /*
  * Maps have megabytes, and these run for each access and sync of them: four
- * bytes' bits are one word, without a sanitizer's look at each.
+ * bytes' bits are one word.
  */
 #define OWN_EACH	0x0001000100010001ull
-#define OWN_QUICK	__attribute__((__no_sanitize__("address", "undefined")))
 
-OWN_QUICK unsigned int
+BENCH_QUICK unsigned int
 own_find(const uint16_t *own, unsigned int n, uint16_t mask, uint16_t want)
 {
 	uint64_t word;
@@ -117,7 +123,23 @@ own_find(const uint16_t *own, unsigned int n, uint16_t mask, uint16_t want)
 	return k;
 }
 
-OWN_QUICK void
+BENCH_QUICK uint16_t
+own_any(const uint16_t *own, unsigned int n)
+{
+	uint64_t word, all = 0;
+	unsigned int k;
+
+	for (k = 0; k + 4 <= n; k += 4) {
+		__builtin_memcpy(&word, own + k, sizeof(word));
+		all |= word;
+	}
+	for (; k < n; k++)
+		all |= own[k];
+	all |= all >> 32;
+	return (uint16_t)(all | all >> 16);
+}
+
+BENCH_QUICK void
 own_change(uint16_t *own, unsigned int n, uint16_t set, uint16_t clear)
 {
 	unsigned int k;
@@ -232,20 +254,37 @@ line_whole(const struct chunk *ck, unsigned int l)
 	return (~ck->ck_whole & line_bits(l)) == 0;
 }
 
+/* The next bytes of a line that lie behind the cache, from *k on: *n of them. */
+static int
+line_run(const struct chunk *ck, unsigned int l, unsigned int *k,
+    unsigned int *n)
+{
+	unsigned int end = l + line_size();
+
+	if ((ck->ck_some & line_bits(l)) == 0)
+		return 0;
+	*n = end - *k;
+	if (!line_whole(ck, l)) {
+		*k += own_find(ck->ck_own + *k, end - *k, O_LINE, O_LINE);
+		*n = own_find(ck->ck_own + *k, end - *k, O_LINE, 0);
+	}
+	return *n != 0;
+}
+
 /* The first byte that the CPU changed since the line was clean, or its end. */
 static unsigned int
 line_changed(const struct chunk *ck, unsigned int l)
 {
-	unsigned int k = l, end = l + line_size();
+	unsigned int k, n;
 
-	if ((ck->ck_some & line_bits(l)) == 0)
-		return end;
-	if (line_whole(ck, l) &&
-	    memcmp(cpu_of(ck, l), ck->ck_snap + l, end - l) == 0)
-		return end;
-	while (k < end && !byte_changed(ck, k))
-		k++;
-	return k;
+	for (k = l; line_run(ck, l, &k, &n); k += n) {
+		if (memcmp(cpu_of(ck, k), ck->ck_snap + k, n) == 0)
+			continue;
+		while (*cpu_of(ck, k) == ck->ck_snap[k])
+			k++;
+		return k;
+	}
+	return l + line_size();
 }
 
 int
@@ -261,34 +300,26 @@ line_dirty(const struct chunk *ck, unsigned int i)
 static void
 line_clean(struct chunk *ck, unsigned int l)
 {
-	unsigned int k, end = l + line_size();
+	unsigned int k, n;
 
 	ck->ck_dirty &= ~line_bits(l);
-	if (line_whole(ck, l)) {
-		memcpy(ck->ck_snap + l, cpu_of(ck, l), end - l);
-		memcpy(ck->ck_dev + l, cpu_of(ck, l), end - l);
-		return;
+	for (k = l; line_run(ck, l, &k, &n); k += n) {
+		memcpy(ck->ck_snap + k, cpu_of(ck, k), n);
+		memcpy(ck->ck_dev + k, cpu_of(ck, k), n);
 	}
-	for (k = ck->ck_some & line_bits(l) ? l : end; k < end; k++)
-		if (ck->ck_own[k] & O_LINE)
-			ck->ck_dev[k] = ck->ck_snap[k] = *cpu_of(ck, k);
 }
 
 /* Forgotten, and fetched again. */
 static void
 line_fetch(struct chunk *ck, unsigned int l)
 {
-	unsigned int k, end = l + line_size();
+	unsigned int k, n;
 
 	ck->ck_dirty &= ~line_bits(l);
-	if (line_whole(ck, l)) {
-		memcpy(cpu_of(ck, l), ck->ck_dev + l, end - l);
-		memcpy(ck->ck_snap + l, ck->ck_dev + l, end - l);
-		return;
+	for (k = l; line_run(ck, l, &k, &n); k += n) {
+		memcpy(cpu_of(ck, k), ck->ck_dev + k, n);
+		memcpy(ck->ck_snap + k, ck->ck_dev + k, n);
 	}
-	for (k = ck->ck_some & line_bits(l) ? l : end; k < end; k++)
-		if (ck->ck_own[k] & O_LINE)
-			*cpu_of(ck, k) = ck->ck_snap[k] = ck->ck_dev[k];
 }
 
 /* A dirty line is about to be cleaned: does that destroy the device's bytes? */

@@ -161,7 +161,7 @@ order_field(uintptr_t cpu, size_t len)
 		unchecked = 0;
 }
 
-static int
+BENCH_QUICK static int
 overlap(uintptr_t a, size_t alen, uintptr_t b, size_t blen)
 {
 	return a < b + blen && b < a + alen;
@@ -226,7 +226,7 @@ order_barrier(bool outer, char kind)
 }
 
 /* Stores to the same byte stay in order: what is older goes along. */
-static void
+BENCH_QUICK static void
 deliver(unsigned int n)
 {
 	unsigned int i;
@@ -238,7 +238,7 @@ deliver(unsigned int n)
 			deliver(i);
 }
 
-static void
+BENCH_QUICK static void
 deliver_some(void)
 {
 	unsigned int i;
@@ -336,17 +336,13 @@ struct access {
 	size_t ac_len;
 	struct chunk *ac_ck;
 	unsigned int ac_i;
+	uint16_t ac_own;		/* of any of its bytes */
 };
 
 static int
 any_own(const struct access *ac, uint16_t own)
 {
-	size_t k;
-
-	for (k = 0; k < ac->ac_len; k++)
-		if (ac->ac_ck->ck_own[ac->ac_i + k] & own)
-			return 1;
-	return 0;
+	return (ac->ac_own & own) != 0;
 }
 
 /* Now and then the load that comes sees what was there before. */
@@ -457,14 +453,14 @@ on_load(const struct access *ac)
 static void
 note_unchecked(const struct access *ac, uint16_t kind)
 {
-	size_t k;
+	size_t k = 0;
 
-	for (k = 0; k < ac->ac_len; k++)
-		if (ac->ac_ck->ck_own[ac->ac_i + k] & kind) {
-			unchecked = ac->ac_addr + k;
-			unchecked_kind = kind;
-			return;
-		}
+	if (!any_own(ac, kind))
+		return;
+	while ((ac->ac_ck->ck_own[ac->ac_i + k] & kind) == 0)
+		k++;
+	unchecked = ac->ac_addr + k;
+	unchecked_kind = kind;
 }
 
 /*
@@ -533,9 +529,9 @@ on_store(const struct access *ac)
 		    (void *)ac->ac_addr,
 		    any_own(ac, O_READ) ? "" : " to read");
 	}
-	for (k = 0; k < ac->ac_len; k++)
-		ac->ac_ck->ck_own[ac->ac_i + k] &=
-		    (uint16_t)~(O_FROMDEV | O_FETCHED);
+	if (any_own(ac, O_FROMDEV | O_FETCHED))
+		own_change(ac->ac_ck->ck_own + ac->ac_i,
+		    (unsigned int)ac->ac_len, 0, O_FROMDEV | O_FETCHED);
 	if (any_own(ac, O_LINE))
 		for (k = 0; k < ac->ac_len; k += 64 - (ac->ac_i + k) % 64)
 			ac->ac_ck->ck_dirty |= 1ull << ((ac->ac_i + k) / 64);
@@ -551,23 +547,22 @@ maybe_step(void)
 	bench_stepping = 0;
 }
 
-static void
-on_access(const void *p, size_t len, int store)
+/* Apart, for what most accesses are not: these go the short way. */
+__attribute__((__noinline__)) static void
+on_loaded(uintptr_t addr, size_t left, int store)
 {
-	struct access ac = { .ac_addr = (uintptr_t)p };
-	size_t left = len;
+	struct access ac;
 
-	traced = 1;
-	order_catch_up();
-	judge_stored();
-	if (!active || chunk_find(ac.ac_addr) == NULL)
-		return;
-	maybe_step();
-	for (; left > 0; left -= ac.ac_len, ac.ac_addr += ac.ac_len) {
-		ac.ac_ck = chunk_find(ac.ac_addr);
-		ac.ac_i = ac.ac_addr % CHUNK;
+	for (; left > 0; left -= ac.ac_len, addr += ac.ac_len) {
+		ac.ac_addr = addr;
+		ac.ac_ck = chunk_find(addr);
+		ac.ac_i = addr % CHUNK;
 		ac.ac_len = CHUNK - ac.ac_i < left ? CHUNK - ac.ac_i : left;
-		if (ac.ac_ck == NULL || !any_own(&ac, O_LOADED))
+		if (ac.ac_ck == NULL)
+			continue;
+		ac.ac_own = own_any(ac.ac_ck->ck_own + ac.ac_i,
+		    (unsigned int)ac.ac_len);
+		if (!any_own(&ac, O_LOADED))
 			continue;
 		chunk_touch(ac.ac_ck, ac.ac_i, (unsigned int)ac.ac_len, 0);
 		if (store)
@@ -575,6 +570,20 @@ on_access(const void *p, size_t len, int store)
 		else
 			on_load(&ac);
 	}
+}
+
+static void
+on_access(const void *p, size_t len, int store)
+{
+	traced = 1;
+	if (late.la_len != 0)
+		order_catch_up();
+	if (stored.st_flags != 0)
+		judge_stored();
+	if (!active || chunk_find((uintptr_t)p) == NULL)
+		return;
+	maybe_step();
+	on_loaded((uintptr_t)p, len, store);
 }
 
 /* What the compiler calls, and what mem.h's functions are in traced code. */

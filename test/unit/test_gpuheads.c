@@ -1869,10 +1869,10 @@ several_heads_fail_or_not(void **state)
 	for (n = 0, changed = 0; changed != 1; n++) {
 		setup(state);
 		params.gp_heads = 2;
-		set_mode(1, 800, 600);
+		set_mode(1, 80, 60);
 		attach();
-		set_mode(0, 1024, 768);
-		set_mode(1, 1280, 800);
+		set_mode(0, 100, 70);
+		set_mode(1, 120, 80);
 		port.po_fail_after = n;
 		changed = pv_gpu_changed(&gpu);
 		port.po_fail_after = -1;
