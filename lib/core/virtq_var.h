@@ -427,8 +427,8 @@ virtq_put_windows(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, unsigned int slot, virtq_put *put,
     const unsigned int in, const bool placed)
 {
+	struct window w = { NULL, 0, 0, 0 };
 	unsigned int i, got;
-	struct window w;
 
 	n = virtq_fits(vq, n, virtq_room(vq), slot);
 	for (i = 0; i < n; i += got) {

@@ -1767,6 +1767,38 @@ test_in_order_a_batch_is_one_entry(void **state)
 	finish();
 }
 
+/*
+ * Chains of several descriptors, so that an id alone does not tell how many are
+ * before it: what was shown is told from what was not.
+ */
+static void
+test_in_order_without_tables_a_batch_is_what_was_shown(void **state)
+{
+	struct pv_piece pc[3];
+	struct pv_used us;
+	unsigned int i;
+
+	(void)state;
+	prepare(STAND_PCI);
+	stand.st_fd.fd_batch = 3;
+	stand.st_fd.fd_features &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
+	begin();
+	pc[0] = pc[1] = pc[2] = piece(1, 0, 8);
+	assert_int_equal(post(0), 0);
+	assert_int_equal(pv_virtq_enqueue(vq, pc, 0, 3, bufs[1]), 0);
+	assert_int_equal(post_and_publish(2), 0);
+	for (i = 0; i < 3; i++)
+		device_fills('s', i == 0 ? BUFLEN : i == 1 ? 24 : 5);
+	assert_int_equal(post(3), 0);
+	assert_int_equal(post(4), 0);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+		assert_ptr_equal(us.us_cookie, bufs[i]);
+	}
+	assert_int_equal(pv_virtq_dequeue(vq, &us), EAGAIN);
+	finish();
+}
+
 /* As many as there is room for, whatever the device used at once. */
 static void
 test_in_order_a_batch_is_taken_in_parts(void **state)
@@ -2410,6 +2442,7 @@ static const struct CMUnitTest packed[] = {
 
 static const struct CMUnitTest in_order[] = {
 	T(test_in_order_a_batch_is_one_entry),
+	T(test_in_order_without_tables_a_batch_is_what_was_shown),
 	T(test_in_order_a_batch_ends_where_it_says),
 	T(test_in_order_a_batch_after_single_ones),
 	T(test_in_order_a_batch_is_taken_in_parts),
