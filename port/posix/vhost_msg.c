@@ -54,9 +54,14 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Wait for the socket; ETIMEDOUT when the time is over. */
-static int
-ready(int fd, short events, int64_t until)
+int64_t
+vhost_until(const struct vhost *vh)
+{
+	return now_ms() + vh->vh_params.vp_timeout_ms;
+}
+
+int
+vhost_ready(int fd, short events, int64_t until)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
 	int64_t left = until - now_ms();
@@ -158,7 +163,7 @@ send_all(int fd, const void *buf, size_t len, const int *fds,
 		}
 		if (errno != EAGAIN && errno != EINTR)
 			return errno;
-		error = ready(fd, POLLOUT, until);
+		error = vhost_ready(fd, POLLOUT, until);
 		if (error)
 			return error;
 	}
@@ -193,7 +198,7 @@ receive_all(int fd, void *buf, size_t len, int *fds, unsigned int *nfds,
 			return ECONNRESET;
 		if (errno != EAGAIN && errno != EINTR)
 			return errno;
-		error = ready(fd, POLLIN, until);
+		error = vhost_ready(fd, POLLIN, until);
 		if (error)
 			return error;
 	}
@@ -231,7 +236,7 @@ post(struct vhost *vh, struct vw_msg *m, uint32_t request, uint32_t flags,
 	m->vw_flags = VW_VERSION | flags;
 	m->vw_size = (uint32_t)len;
 	error = send_all(vh->vh_fd, m, VW_HEADER + len, fds, nfds,
-	    now_ms() + vh->vh_params.vp_timeout_ms);
+	    vhost_until(vh));
 	if (error)
 		return end(vh, error, "the back end takes no message",
 		    request);
@@ -272,7 +277,7 @@ vhost_answer(struct vhost *vh, struct vw_msg *m, uint32_t request,
 	int fds[MAXFDS], error;
 
 	error = receive_msg(vh->vh_fd, m, fds, &nfds,
-	    now_ms() + vh->vh_params.vp_timeout_ms);
+	    vhost_until(vh));
 	if (error) {
 		close_all(fds, nfds);
 		return end(vh, error, error == EPROTO ?
@@ -378,7 +383,7 @@ static int
 asked_one(struct vhost *vh)
 {
 	struct pollfd pfd = { .fd = vhost_backend(vh), .events = POLLIN };
-	int64_t until = now_ms() + vh->vh_params.vp_timeout_ms;
+	int64_t until = vhost_until(vh);
 	struct vw_msg m = { .vw_request = 0 };
 	unsigned int nfds;
 	int fds[MAXFDS], error;

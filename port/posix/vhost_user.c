@@ -99,6 +99,15 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
+/* What stands there was made by bind, with the socket that is open still. */
+static void
+listen_end(struct vhost *vh)
+{
+	if (vh->vh_listen >= 0)
+		unlink(vh->vh_path);
+	close_fd(&vh->vh_listen);
+}
+
 void
 vhost_free(struct vhost *vh)
 {
@@ -107,15 +116,13 @@ vhost_free(struct vhost *vh)
 	if (vh == NULL)
 		return;
 	close_fd(&vh->vh_fd);
-	close_fd(&vh->vh_listen);
+	listen_end(vh);
 	close_fd(&vh->vh_backend);
 	close_fd(&vh->vh_inflight);
 	for (i = 0; i <= VHOST_MAXQUEUES; i++) {
 		close_fd(&vh->vh_queues[i].vq_kick);
 		close_fd(&vh->vh_queues[i].vq_call);
 	}
-	if (vh->vh_params.vp_server)
-		unlink(vh->vh_path);
 	pthread_mutex_destroy(&vh->vh_lock);
 	pthread_mutex_destroy(&vh->vh_config_lock);
 	free(vh);
@@ -262,40 +269,50 @@ listen_there(struct vhost *vh)
 {
 	struct sockaddr_un sun;
 	struct stat st;
-	int error;
+	int fd, error;
 
 	if (vh->vh_listen >= 0)
 		return 0;
-	vh->vh_listen = address(vh, &sun);
-	if (vh->vh_listen < 0)
+	fd = address(vh, &sun);
+	if (fd < 0)
 		return vhost_fail(vh, errno, "socket: %s", strerror(errno));
 	if (stat(vh->vh_path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(vh->vh_path);
-	if (bind(vh->vh_listen, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
-	    listen(vh->vh_listen, 1) == 0)
-		return 0;
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0) {
+		vh->vh_listen = fd;
+		if (listen(fd, 1) == 0)
+			return 0;
+	}
 	error = errno;
-	close_fd(&vh->vh_listen);
+	if (vh->vh_listen >= 0)
+		listen_end(vh);
+	else
+		close_fd(&fd);
 	return vhost_fail(vh, error, "%s: %s", vh->vh_path, strerror(error));
 }
 
 static int
 connect_server(struct vhost *vh, int *fd)
 {
-	struct pollfd pfd = { .events = POLLIN };
+	const int64_t until = vhost_until(vh);
 	int error;
 
 	error = listen_there(vh);
-	if (error)
-		return error;
-	pfd.fd = vh->vh_listen;
-	if (poll(&pfd, 1, (int)vh->vh_params.vp_timeout_ms) != 1)
-		return vhost_fail(vh, ETIMEDOUT, "%s: nobody connects",
-		    vh->vh_path);
-	*fd = accept4(vh->vh_listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (*fd < 0)
-		return vhost_fail(vh, errno, "accept: %s", strerror(errno));
-	return 0;
+	while (error == 0) {
+		*fd = accept4(vh->vh_listen, NULL, NULL,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (*fd >= 0)
+			return 0;
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			return vhost_fail(vh, errno, "accept: %s",
+			    strerror(errno));
+		error = vhost_ready(vh->vh_listen, POLLIN, until);
+		if (error)
+			vhost_fail(vh, error, "%s: %s", vh->vh_path,
+			    error == ETIMEDOUT ? "nobody connects" :
+			    strerror(error));
+	}
+	return error;
 }
 
 /* Other threads wait on vh_fd: it stays the same number. */

@@ -121,6 +121,10 @@ int vhost_fail(struct vhost *, int error, const char *fmt, ...)
 void vhost_state_set(struct vhost *, enum vhost_state);
 enum vhost_state vhost_state(const struct vhost *);
 
+/* When what begins now is late; a wait for a socket up to then, or ETIMEDOUT. */
+int64_t vhost_until(const struct vhost *);
+int vhost_ready(int fd, short events, int64_t until);
+
 /* Send a request of len bytes behind the header; no answer is awaited. */
 int vhost_send(struct vhost *, struct vw_msg *, uint32_t request,
     size_t len, const int *fds, unsigned int nfds);

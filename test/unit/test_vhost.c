@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -1580,6 +1581,81 @@ who_is_not_there_is_said_to_be(void **state)
 	assert_null(vh);
 }
 
+/* Whoever listens makes a socket there, and takes away no more than that. */
+static void
+a_file_where_we_would_listen_stays(void **state)
+{
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	char other[80];
+	FILE *f;
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s.file", path);
+	f = fopen(other, "w");
+	assert_non_null(f);
+	fclose(f);
+	vp.vp_path = other;
+	vp.vp_server = 1;
+	vp.vp_timeout_ms = SOON;
+	vh = vhost_new(&vp);
+	assert_int_equal(vhost_connect(vh), EADDRINUSE);
+	assert_non_null(strstr(vhost_error(vh), other));
+	vhost_free(vh);
+	vh = NULL;
+	assert_int_equal(access(other, F_OK), 0);
+	/* Nor what is there without our having tried. */
+	vh = vhost_new(&vp);
+	vhost_free(vh);
+	vh = NULL;
+	assert_int_equal(access(other, F_OK), 0);
+	unlink(other);
+}
+
+static void
+nothing(int sig)
+{
+	(void)sig;
+}
+
+static void *
+disturb(void *arg)
+{
+	const pthread_t *whom = arg;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		usleep(SOON * 1000 / 5);
+		pthread_kill(*whom, SIGUSR1);
+	}
+	return NULL;
+}
+
+/* A signal is no back end, nor the end of the time that it has. */
+static void
+a_signal_does_not_end_the_wait_for_one(void **state)
+{
+	const struct sigaction sa = { .sa_handler = nothing };
+	struct vhost_params vp = params(PV_TYPE_BLK);
+	pthread_t me = pthread_self(), other;
+	struct timespec from, to;
+	char name[80];
+
+	(void)state;
+	assert_int_equal(sigaction(SIGUSR1, &sa, NULL), 0);
+	snprintf(name, sizeof(name), "%s.late", path);
+	vp.vp_path = name;
+	vp.vp_server = 1;
+	vp.vp_timeout_ms = SOON;
+	vh = vhost_new(&vp);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	assert_int_equal(pthread_create(&other, NULL, disturb, &me), 0);
+	assert_int_equal(vhost_connect(vh), ETIMEDOUT);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	pthread_join(other, NULL);
+	assert_true((to.tv_sec - from.tv_sec) * 1000 +
+	    (to.tv_nsec - from.tv_nsec) / 1000000 >= (long)SOON - 1);
+}
+
 int
 main(void)
 {
@@ -1620,6 +1696,8 @@ main(void)
 		T(doorbells_and_interrupts_go_by_eventfds),
 		T(queues_are_waited_for_by_threads_of_their_own),
 		T(who_is_not_there_is_said_to_be),
+		T(a_file_where_we_would_listen_stays),
+		T(a_signal_does_not_end_the_wait_for_one),
 	};
 	int failed;
 
