@@ -251,8 +251,8 @@ size_t fake_chain_write(const struct fake_chain *, size_t off, const void *,
     size_t len);
 
 /*
- * Give a chain back, and interrupt if the driver wants that. With IN_ORDER those
- * that were taken before it come first; and until fd_batch are done, or
+ * Give a chain back, and interrupt if the driver wants that. With IN_ORDER
+ * those that were taken before it come first; and until fd_batch are done, or
  * fake_flush, none is given.
  */
 void fake_push(struct fake_dev *, unsigned int queue,

@@ -122,7 +122,9 @@ judge_features(const struct fake_dev *fd)
 		strict_broken(STRICT_VERSION_1, "accepted 0x%llx",
 		    (unsigned long long)got);
 	judge_depends(fd);
-	/* A device that refuses a set may have good reason to be asked again. */
+	/*
+	 * A device that refuses a set may have good reason to be asked again.
+	 */
 	lacks = fd->fd_features & fd->fd_should & ~got;
 	if (lacks != 0 && fd->fd_refuses == 0)
 		strict_broken(STRICT_SHOULD_ACCEPT, "0x%llx is left",

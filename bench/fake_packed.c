@@ -237,8 +237,8 @@ fake_packed_judge_return(struct fake_queue *fq, const struct fake_chain *fc)
 }
 
 /*
- * A used length counts only with the WRITE flag, and a strict device fills it in
- * only then; others have always filled it in, and leave the flag out.
+ * A used length counts only with the WRITE flag, and a strict device fills it
+ * in only then; others have always filled it in, and leave the flag out.
  */
 void
 fake_packed_give(const struct fake_dev *fd, struct fake_queue *fq,
@@ -256,7 +256,9 @@ fake_packed_give(const struct fake_dev *fd, struct fake_queue *fq,
 	fq->fq_used = fq->fq_packed.pk_nused;
 }
 
-/* Doorbells are wanted: at the next descriptor, or (also with EVENT_IDX) all. */
+/*
+ * Doorbells are wanted: at the next descriptor, or (also with EVENT_IDX) all.
+ */
 void
 fake_packed_ask(const struct fake_dev *fd, struct fake_queue *fq, int on)
 {

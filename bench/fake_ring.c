@@ -50,8 +50,8 @@ used_event(const struct fake_queue *fq)
 }
 
 /*
- * The available index; in a packed ring the number of descriptors that were ever
- * made available.
+ * The available index; in a packed ring the number of descriptors that were
+ * ever made available.
  */
 static uint16_t
 avail_index(const struct fake_dev *fd, const struct fake_queue *fq)
@@ -793,8 +793,8 @@ fake_interrupt(struct fake_dev *fd, unsigned int queue, int force)
 }
 
 /*
- * The first of those in line, as many as one used entry may stand for: it speaks
- * of the last alone, and of the others only that they were used whole.
+ * The first of those in line, as many as one used entry may stand for: it
+ * speaks of the last alone, and of the others only that they were used whole.
  */
 static unsigned int
 batch(const struct fake_dev *fd, const struct fake_queue *fq)

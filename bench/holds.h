@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What a device has of a queue: the ring for as long as it is enabled, and each
- * chain from when it was made available until it is used. Looked at in memory as
- * the CPU has it, without an access of the device's.
+ * chain from when it was made available until it is used. Looked at in memory
+ * as the CPU has it, without an access of the device's.
  */
 #ifndef HOLDS_H
 #define HOLDS_H

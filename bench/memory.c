@@ -3,7 +3,8 @@
  * The device's memory, and the cache between it and the CPU. What the CPU has
  * at a pointer is what it sees: its cache where a line is there, memory where
  * not. A line is dirty if the CPU stored into it since it was last written
- * back, which shows by comparison with what it held then, or was told by tracing.
+ * back, which shows by comparison with what it held then, or was told by
+ * tracing.
  */
 #include <stdlib.h>
 #include <string.h>

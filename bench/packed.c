@@ -31,8 +31,8 @@ load16(bus_addr_t addr)
 }
 
 /*
- * Flags are looked at by the driver again and again; where the device looks next
- * they also show all that was stored before them.
+ * Flags are looked at by the driver again and again; where the device looks
+ * next they also show all that was stored before them.
  */
 static void
 mark(struct pk_ring *pk)

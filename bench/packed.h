@@ -12,8 +12,8 @@
  *	pk_use(&pk, id, len, ndescs, PK_WRITE);
  *
  * A position is a descriptor's number and the wrap counter that belongs to it.
- * Beside positions run counters, of all descriptors ever taken and used, so that
- * one may be compared with another as indices of a split ring are.
+ * Beside positions run counters, of all descriptors ever taken and used, so
+ * that one may be compared with another as indices of a split ring are.
  */
 #ifndef PACKED_H
 #define PACKED_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A device on a test's workbench: behind a transport of its own, with split or
- * packed rings that it reads by device address alone, and every way to misbehave
- * that a test wants. What the device does with a queue is the test's: rg_notify.
+ * packed rings that it reads by device address alone, and every way to
+ * misbehave that a test wants. What the device does with a queue is the test's:
+ * rg_notify.
  */
 #ifndef RIG_H
 #define RIG_H

@@ -464,8 +464,8 @@ note_unchecked(const struct access *ac, uint16_t kind)
 }
 
 /*
- * Flags where the device looks next, among what is stored. What they show to one
- * that has lost the thread is not judged.
+ * Flags where the device looks next, among what is stored. What they show to
+ * one that has lost the thread is not judged.
  */
 static int
 note_stored(const struct access *ac)

@@ -159,8 +159,8 @@ blk_init(struct vdev *vd)
 /* The medium */
 
 /*
- * Where a sector is kept: a disk larger than that has its beginning and its end.
- * VDEV_BLK_SECTORS: nowhere, it reads as zeroes.
+ * Where a sector is kept: a disk larger than that has its beginning and its
+ * end. VDEV_BLK_SECTORS: nowhere, it reads as zeroes.
  */
 static uint32_t
 place(const struct vdev_blk *vb, uint64_t sector)

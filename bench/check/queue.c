@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A queue by itself: what no driver of the library asks of one. It is filled and
- * emptied by one and by many, moderated, stopped with buffers at the device,
- * made smaller and larger, and goes on; the device under it gives random bytes.
+ * A queue by itself: what no driver of the library asks of one. It is filled
+ * and emptied by one and by many, moderated, stopped with buffers at the
+ * device, made smaller and larger, and goes on; the device under it gives
+ * random bytes.
  */
 #include "scene.h"
 

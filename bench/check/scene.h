@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Scenes: a driver of lib/ plays its whole life against a device model. What a
- * run is about stands in struct run; a scene fails by scene_fail, which does not
- * return.
+ * run is about stands in struct run; a scene fails by scene_fail, which does
+ * not return.
  */
 #ifndef SCENE_H
 #define SCENE_H
@@ -55,8 +55,8 @@ struct scene {
 };
 
 /*
- * One run of a scene. 0, or 1: sc_why says what failed. sc_accesses is how often
- * the driver touched the device.
+ * One run of a scene. 0, or 1: sc_why says what failed. sc_accesses is how
+ * often the driver touched the device.
  */
 int scene_run(struct scene *, const struct run *);
 

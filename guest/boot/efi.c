@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The EFI application: learn the machine while firmware's services last, take its memory over, start the kernel.
+ * The EFI application: learn the machine while firmware's services last, take
+ * its memory over, start the kernel.
  *
- * This runs where firmware loaded it, not where it is linked: it reaches everything PC-relative, and has no table of pointers,
- * no switch that a compiler would make one of, and no initialised pointer.
+ * This runs where firmware loaded it, not where it is linked: it reaches
+ * everything PC-relative, and has no table of pointers, no switch that a
+ * compiler would make one of, and no initialised pointer.
  */
 #include <string.h>
 
@@ -162,7 +164,8 @@ table_find(const struct efi_guid *guid)
 /* The command line */
 
 /*
- * Load options are text in UTF-16 by custom only: a boot manager may leave bytes of its own there, which are not taken.
+ * Load options are text in UTF-16 by custom only: a boot manager may leave
+ * bytes of its own there, which are not taken.
  */
 static bool
 options_get(char *to, size_t room)
@@ -237,7 +240,10 @@ file_read(struct efi_file *root, const uint16_t *path, char *to, size_t room)
 	return n > 0;
 }
 
-/* The directory's volume that we were loaded from, and the path of a file in it. */
+/*
+ * The directory's volume that we were loaded from, and the path of a file in
+ * it.
+ */
 static struct efi_file *
 beside(const char *name, uint16_t *path)
 {
@@ -340,7 +346,10 @@ memory_take(void)
 			    em->em_pages << 12);
 }
 
-/* Firmware may change the map while it ends: then the key is stale, and we read the map again. */
+/*
+ * Firmware may change the map while it ends: then the key is stale, and we read
+ * the map again.
+ */
 static efi_status
 boot_services_exit(void)
 {

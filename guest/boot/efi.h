@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * As much of UEFI (2.10) as the application uses. Members that it doesn't use are words that keep the places.
+ * As much of UEFI (2.10) as the application uses. Members that it doesn't use
+ * are words that keep the places.
  */
 #ifndef EFI_H
 #define EFI_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Runs within the EFI application: see efi.c for what that forbids. So it has no printf, whose tables are of pointers.
+ * Runs within the EFI application: see efi.c for what that forbids. So it has
+ * no printf, whose tables are of pointers.
  */
 #include "efi_log.h"
 #include "machine.h"

@@ -22,7 +22,10 @@ struct quiesce {
 	unsigned char	q_seen[256];	/* buses */
 };
 
-/* Whether firmware's translation has this address, by the address translation instruction of the level we are at. */
+/*
+ * Whether firmware's translation has this address, by the address translation
+ * instruction of the level we are at.
+ */
 static bool
 mapped(uint64_t va)
 {
@@ -73,7 +76,10 @@ ticks(uint64_t *frequency)
 	return v;
 }
 
-/* Reset is asynchronous: written, then awaited. Width of the register is 1 or 4 bytes. */
+/*
+ * Reset is asynchronous: written, then awaited. Width of the register is 1 or 4
+ * bytes.
+ */
 static void
 status_reset(uint64_t pa, unsigned width)
 {
@@ -122,7 +128,10 @@ bar_address(uint64_t conf, unsigned bar)
 	return v;
 }
 
-/* The status register, by the capability for the common configuration; 0 if there is none. */
+/*
+ * The status register, by the capability for the common configuration; 0 if
+ * there is none.
+ */
 static uint64_t
 status_find(const struct machine_host *h, uint64_t conf)
 {

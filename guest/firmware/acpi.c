@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The machine by ACPI's static tables (ACPI 6.5; SPCR and MCFG by their own documents). There is no interpreter for AML, so
- * what only the DSDT tells is not known: the routes of INTx, the windows of host bridges, devices that are not on PCI. DMA is
- * taken as coherent, as the base system architecture has it.
+ * The machine by ACPI's static tables (ACPI 6.5; SPCR and MCFG by their own
+ * documents). There is no interpreter for AML, so what only the DSDT tells is
+ * not known: the routes of INTx, the windows of host bridges, devices that are
+ * not on PCI. DMA is taken as coherent, as the base system architecture has it.
  *
- * Each table is checked as a whole (length, checksum) before it is looked into, and looked into by accessors that give 0 beyond
- * its end. This runs within the EFI application: no tables of pointers.
+ * Each table is checked as a whole (length, checksum) before it is looked into,
+ * and looked into by accessors that give 0 beyond its end. This runs within the
+ * EFI application: no tables of pointers.
  */
 #include <errno.h>
 #include <string.h>
@@ -111,7 +113,9 @@ intr_set(struct machine_intr *mi, uint32_t gsi, bool edge)
 	mi->mi_edge = edge;
 }
 
-/* The table at an address, whole, or false; a note says what is wrong with it. */
+/*
+ * The table at an address, whole, or false; a note says what is wrong with it.
+ */
 static bool
 table_open(struct acpi *a, uint64_t pa, struct table *t)
 {
@@ -264,7 +268,10 @@ madt_entry(struct acpi *a, const struct table *t)
 	}
 }
 
-/* Redistributors may be named by range or processor by processor; the version by neither. */
+/*
+ * Redistributors may be named by range or processor by processor; the version
+ * by neither.
+ */
 static void
 gic_settle(struct acpi *a)
 {

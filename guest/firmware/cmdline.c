@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The command line. It may come from a damaged tree: any bytes at all end as words.
+ * The command line. It may come from a damaged tree: any bytes at all end as
+ * words.
  */
 #include <string.h>
 
@@ -14,7 +15,10 @@ blank(char c)
 	return c <= ' ' || c > '~';
 }
 
-/* Copies the word at s[*at] without its quotes; false if it didn't fit, and then nothing of it is kept. */
+/*
+ * Copies the word at s[*at] without its quotes; false if it didn't fit, and
+ * then nothing of it is kept.
+ */
 static bool
 word_copy(struct cmdline *cl, size_t *fill, const char *s, size_t len,
     size_t *at)

@@ -3,8 +3,8 @@
  * The machine by a flattened device tree. The tree is walked in order, with a
  * stack of what a node inherits (cells, interrupt parent, coherence), twice:
  * interrupt controllers first, then all that names them. No other search grows
- * with the tree but the lookup of an unknown phandle, which is done once for each
- * of a bounded number.
+ * with the tree but the lookup of an unknown phandle, which is done once for
+ * each of a bounded number.
  */
 #include <errno.h>
 #include <string.h>
@@ -42,7 +42,10 @@ is_gic(const struct tree *t, uint32_t phandle)
 	    (phandle == t->t_gic || phandle == 0);
 }
 
-/* Interrupt i of the node, by interrupts-extended (of the GIC alone) or interrupts. */
+/*
+ * Interrupt i of the node, by interrupts-extended (of the GIC alone) or
+ * interrupts.
+ */
 static bool
 intr_get(struct tree *t, unsigned i, struct machine_intr *intr)
 {
@@ -236,7 +239,9 @@ timer_found(struct tree *t)
 		tree_note(t, ": timer without an interrupt");
 }
 
-/* A name as paths have it: without the unit's address it is still the node's. */
+/*
+ * A name as paths have it: without the unit's address it is still the node's.
+ */
 static bool
 name_is(const char *name, const char *s, size_t len)
 {
@@ -246,7 +251,10 @@ name_is(const char *name, const char *s, size_t len)
 	    (name[len] == '@' && memchr(s, '@', len) == NULL);
 }
 
-/* Go down from a level as a path says, along the walk's way; a level below 0 is none. */
+/*
+ * Go down from a level as a path says, along the walk's way; a level below 0 is
+ * none.
+ */
 static int
 path_follow(const struct tree *t, int level, const char *path)
 {

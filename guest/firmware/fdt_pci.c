@@ -51,7 +51,10 @@ cells_of(const void *fdt, int node, const char *name)
 	return value != NULL && len >= 4 ? fdt32_ld(value) : 0;
 }
 
-/* Cells that a controller's row has behind its phandle; 0 if there is no such controller, or more of them than one believes. */
+/*
+ * Cells that a controller's row has behind its phandle; 0 if there is no such
+ * controller, or more of them than one believes.
+ */
 static unsigned
 intmap_cells(struct tree *t, uint32_t phandle)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Reading a flattened device tree. libfdt checks the whole tree once and keeps us
- * within it; this file keeps within each property.
+ * Reading a flattened device tree. libfdt checks the whole tree once and keeps
+ * us within it; this file keeps within each property.
  *
  * A walk goes over the tags from first to last and collects a node's properties
- * as it meets them: to ask libfdt for a node, a name or a property by its offset
- * is to go over the same tags again, each time, and made half of the guest's
- * start.
+ * as it meets them: to ask libfdt for a node, a name or a property by its
+ * offset is to go over the same tags again, each time, and made half of the
+ * guest's start.
  */
 #include <errno.h>
 #include <string.h>
@@ -100,7 +100,10 @@ tree_present(struct tree *t, const char *name)
 	return tree_prop(t, name, &len) != NULL;
 }
 
-/* The node's list of names is looked up once: most nodes are asked about all that we know. */
+/*
+ * The node's list of names is looked up once: most nodes are asked about all
+ * that we know.
+ */
 bool
 tree_compatible(const struct tree *t, const char *what)
 {
@@ -142,7 +145,10 @@ tree_parent(const struct tree *t)
 	return &t->t_level[t->t_depth > 0 ? t->t_depth - 1 : 0];
 }
 
-/* One step up: an address on the bus below l as one on the bus above. False where nothing maps it. */
+/*
+ * One step up: an address on the bus below l as one on the bus above. False
+ * where nothing maps it.
+ */
 static bool
 translate_step(const struct level *l, unsigned parent_ac, uint64_t *addr)
 {
@@ -213,7 +219,10 @@ tree_reg_need(struct tree *t, unsigned i, uint64_t *base, uint64_t *size)
 
 /* The walk */
 
-/* What the node inherits and hands on. False if its cells are nonsense: then what is below it can't be read. */
+/*
+ * What the node inherits and hands on. False if its cells are nonsense: then
+ * what is below it can't be read.
+ */
 static bool
 level_enter(struct tree *t)
 {
@@ -358,6 +367,9 @@ tree_check(const void *fdt, size_t avail)
 	if ((fdt_off_dt_struct(fdt) & 3) != 0 ||
 	    (fdt_off_mem_rsvmap(fdt) & 7) != 0)
 		return "unaligned";
-	/* No fdt_strerror: its table of pointers is of no use to the EFI application. */
+	/*
+	 * No fdt_strerror: its table of pointers is of no use to the EFI
+	 * application.
+	 */
 	return fdt_check_full(fdt, size) == 0 ? NULL : "damaged";
 }

@@ -2,8 +2,8 @@
 /*
  * A flattened device tree, node by node. Within fdt_*.c only.
  *
- * All values go through struct cells, which gives 0 beyond the end and remembers
- * that it did. What is asked for is of the node that the walk is at.
+ * All values go through struct cells, which gives 0 beyond the end and
+ * remembers that it did. What is asked for is of the node that the walk is at.
  */
 #ifndef FIRMWARE_FDT_TREE_H
 #define FIRMWARE_FDT_TREE_H
@@ -40,7 +40,10 @@ struct prop {
 	int		 p_len;
 };
 
-/* A controller that an interrupt-map names. The look for one goes through the whole tree: it is done once. */
+/*
+ * A controller that an interrupt-map names. The look for one goes through the
+ * whole tree: it is done once.
+ */
 struct intmap_parent {
 	uint32_t	 ip_phandle;
 	unsigned	 ip_cells;

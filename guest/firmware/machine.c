@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What both descriptions of the machine share: keeping lists of ranges, and notes of what was odd.
+ * What both descriptions of the machine share: keeping lists of ranges, and
+ * notes of what was odd.
  */
 #include <string.h>
 

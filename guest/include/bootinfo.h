@@ -21,8 +21,9 @@
  *
  * Linker symbols (guest/boot/guest.ld), each at a page boundary:
  *   _image_start, _text_end (= _data_start), _data_end, _image_end.
- * Code and constants lie in the first part, all that is written in the
- * second; the file ends in the last page before _data_end, memory up to _image_end is cleared by
+ * Code and constants lie in the first part, all that is written in the second;
+ * the file ends in the last page before _data_end, memory up to _image_end is
+ * cleared by
  * the kernel.  The PE header, symbol pe_header, is in section .head.pe and lies
  * within the first page, behind the Image header.  Absolute symbols for its
  * fields: _pe_text_offset, _pe_text_size, _pe_data_offset, _pe_data_filesz,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The kernel's command line: words apart by blanks, each NAME or NAME=VALUE. Double quotes, anywhere in a word, keep blanks:
- * run="ping 10.0.2.2; poweroff". A backslash within quotes takes the next character as it is. Bytes outside printable
- * ASCII count as blanks. An unfinished quote ends with the line. Unknown words are ignored: other boot loaders add theirs.
+ * The kernel's command line: words apart by blanks, each NAME or NAME=VALUE.
+ * Double quotes, anywhere in a word, keep blanks: run="ping 10.0.2.2;
+ * poweroff". A backslash within quotes takes the next character as it is. Bytes
+ * outside printable ASCII count as blanks. An unfinished quote ends with the
+ * line. Unknown words are ignored: other boot loaders add theirs.
  *
  * Words that are known:
  *
@@ -47,18 +49,28 @@ struct cmdline {
  *
  * s		at most len bytes, ended by NUL if shorter; need not stay
  *
- * Words beyond CMDLINE_MAXWORDS, or beyond CMDLINE_SIZE bytes in all, are dropped whole: then false.
+ * Words beyond CMDLINE_MAXWORDS, or beyond CMDLINE_SIZE bytes in all, are
+ * dropped whole: then false.
  */
 bool	cmdline_parse(struct cmdline *, const char *s, size_t len);
 
-/* The last word NAME's or NAME=VALUE's value: "" if there is none, NULL if the word isn't there. */
+/*
+ * The last word NAME's or NAME=VALUE's value: "" if there is none, NULL if the
+ * word isn't there.
+ */
 const char *cmdline_value(const struct cmdline *, const char *name);
 
-/* Its value as a number (decimal, 0x..., suffix k, m or g); fallback if absent or malformed. */
+/*
+ * Its value as a number (decimal, 0x..., suffix k, m or g); fallback if absent
+ * or malformed.
+ */
 uint64_t cmdline_number(const struct cmdline *, const char *name,
 	    uint64_t fallback);
 
-/* The same from the command line that we were booted with: after cmdline_init only. */
+/*
+ * The same from the command line that we were booted with: after cmdline_init
+ * only.
+ */
 void	cmdline_init(const char *);
 const char *cmdline_get(const char *name);
 uint64_t cmdline_get_number(const char *name, uint64_t fallback);

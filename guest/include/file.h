@@ -47,10 +47,10 @@ bool	file_is(const struct file *, const char *path);
  * file_place - where a file's bytes are, for who overwrites them past the file
  * system
  *
- * *off and *len are of its disk or partition, in bytes; of a file longer than
- * 1 MiB that is the first. There is one such file at a time; it can be neither
- * removed nor created anew (EBUSY) until file_unplace. Errors: EFBIG it is empty,
- * or in pieces; EILSEQ the file system is damaged; and as above.
+ * *off and *len are of its disk or partition, in bytes; of a file longer than 1
+ * MiB that is the first. There is one such file at a time; it can be neither
+ * removed nor created anew (EBUSY) until file_unplace. Errors: EFBIG it is
+ * empty, or in pieces; EILSEQ the file system is damaged; and as above.
  */
 int	file_place(const char *path, uint64_t *off, uint64_t *len);
 void	file_unplace(void);

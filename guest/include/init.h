@@ -30,8 +30,8 @@ struct initcall {
 
 /*
  * A thread that is still a part of start-up, such as a first look at the disks:
- * init_hold before it is created, init_release when that part is done. init_wait
- * waits until there is none: 0, or ETIMEDOUT. Threads only.
+ * init_hold before it is created, init_release when that part is done.
+ * init_wait waits until there is none: 0, or ETIMEDOUT. Threads only.
  */
 void	init_hold(void);
 void	init_release(void);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the machine is. Firmware tells it by a device tree or by ACPI's static tables; both end in this one structure,
- * which holds no pointer, so that the EFI application can fill it in before the kernel's own mapping exists.
+ * What the machine is. Firmware tells it by a device tree or by ACPI's static
+ * tables; both end in this one structure, which holds no pointer, so that the
+ * EFI application can fill it in before the kernel's own mapping exists.
  *
- * Everything in it comes from outside and was checked for form only: ranges don't wrap, counts are within the arrays,
- * interrupt numbers are INTIDs below 1020 (LPIs never appear), strings end. Whether a register really is at an address
- * is for its driver to find out.
+ * Everything in it comes from outside and was checked for form only: ranges
+ * don't wrap, counts are within the arrays, interrupt numbers are INTIDs below
+ * 1020 (LPIs never appear), strings end. Whether a register really is at an
+ * address is for its driver to find out.
  *
- * Addresses are physical. Interrupts are GIC INTIDs (PPI n is 16 + n, SPI n is 32 + n), never a binding's own numbers.
+ * Addresses are physical. Interrupts are GIC INTIDs (PPI n is 16 + n, SPI n is
+ * 32 + n), never a binding's own numbers.
  */
 #ifndef PARAVANE_GUEST_MACHINE_H
 #define PARAVANE_GUEST_MACHINE_H
@@ -31,7 +34,10 @@
 #define MACHINE_NOTES		2048
 #define MACHINE_TABLES		512
 
-/* An interrupt line: its INTID, 0 for none (an SGI is never a device's), and how it is to be configured. */
+/*
+ * An interrupt line: its INTID, 0 for none (an SGI is never a device's), and
+ * how it is to be configured.
+ */
 struct machine_intr {
 	uint32_t	mi_intid;
 	bool		mi_edge;
@@ -77,7 +83,9 @@ struct machine_psci {
 	uint32_t	mp_system_reset;
 };
 
-/* GICv2m frame. Where count is 0 its MSI_TYPER register tells base and count. */
+/*
+ * GICv2m frame. Where count is 0 its MSI_TYPER register tells base and count.
+ */
 struct machine_v2m {
 	uint64_t	mv_base;
 	uint64_t	mv_size;
@@ -85,7 +93,10 @@ struct machine_v2m {
 	uint32_t	mv_intid_count;
 };
 
-/* An ITS. id is the tree's phandle or the MADT's ITS id: what machine_host.mh_msi names. */
+/*
+ * An ITS. id is the tree's phandle or the MADT's ITS id: what
+ * machine_host.mh_msi names.
+ */
 struct machine_its {
 	uint64_t	mi_base;
 	uint64_t	mi_size;
@@ -119,7 +130,10 @@ struct machine_timer {
 	uint32_t	mt_freq;	/* 0, as it should be: read CNTFRQ_EL0 */
 };
 
-/* The PL011. base 0: none (an Apple machine has none). Registers are accessed as 32 bits. */
+/*
+ * The PL011. base 0: none (an Apple machine has none). Registers are accessed
+ * as 32 bits.
+ */
 struct machine_uart {
 	uint64_t	mu_base;
 	uint64_t	mu_size;
@@ -142,7 +156,10 @@ struct machine_window {
 	uint64_t	mw_size;
 };
 
-/* A row of interrupt-map: device (bus and devfn as in a configuration address, bits 23:8) and pin (1 = INTA). */
+/*
+ * A row of interrupt-map: device (bus and devfn as in a configuration address,
+ * bits 23:8) and pin (1 = INTA).
+ */
 struct machine_intmap {
 	uint32_t	mi_devfn;
 	uint32_t	mi_pin;
@@ -203,9 +220,11 @@ struct machine {
 	bool		m_efi;		/* started as an EFI application */
 
 	/*
-	 * RAM, in ascending order, disjoint, page aligned inwards. Under EFI only what the memory map gives for
-	 * general use. Ranges in m_reserved may lie within: not to be allocated, though mapped; those flagged in
-	 * m_nomap must not even be mapped. The kernel adds its own image; the tree itself need not be kept.
+	 * RAM, in ascending order, disjoint, page aligned inwards. Under EFI
+	 * only what the memory map gives for general use. Ranges in m_reserved
+	 * may lie within: not to be allocated, though mapped; those flagged in
+	 * m_nomap must not even be mapped. The kernel adds its own image; the
+	 * tree itself need not be kept.
 	 */
 	unsigned	m_nmem;
 	struct machine_range m_mem[MACHINE_MAXMEM];
@@ -232,7 +251,8 @@ struct machine {
 };
 
 /*
- * The machine that we run on. The EFI application fills it in before the kernel starts; otherwise the kernel clears it first.
+ * The machine that we run on. The EFI application fills it in before the kernel
+ * starts; otherwise the kernel clears it first.
  */
 extern struct machine machine;
 
@@ -241,7 +261,8 @@ extern struct machine machine;
  *
  * fdt		the first MACHINE_FDT_HEADER bytes of it, 8-byte aligned
  *
- * Returns its length in bytes, or 0 if it is none, is too small to be one, or is above 2 MiB.
+ * Returns its length in bytes, or 0 if it is none, is too small to be one, or
+ * is above 2 MiB.
  */
 #define MACHINE_FDT_HEADER	40
 #define MACHINE_FDT_MAX		(2u << 20)
@@ -252,9 +273,11 @@ size_t	machine_fdt_size(const void *fdt);
  *
  * avail	bytes that may be read at fdt
  *
- * Overwrites all of *m, whatever the outcome. Allocates nothing, uses no state, takes time bounded by avail. What can't
- * be understood is left out with a line in m_notes.
- * Errors: EINVAL, not a device tree, or damaged; ENOMEM, no usable memory in it. m_notes says more.
+ * Overwrites all of *m, whatever the outcome. Allocates nothing, uses no state,
+ * takes time bounded by avail. What can't be understood is left out with a line
+ * in m_notes.
+ * Errors: EINVAL, not a device tree, or damaged; ENOMEM, no usable memory in
+ * it. m_notes says more.
  */
 int	machine_from_fdt(struct machine *, const void *fdt, size_t avail);
 
@@ -265,17 +288,24 @@ int	machine_from_fdt(struct machine *, const void *fdt, size_t avail);
  * map		gives a pointer to len bytes at a physical address, NULL where that isn't memory of firmware's tables; the
  *		pointer stays good while this function runs
  *
- * Overwrites all of *m but m_mem, m_reserved, m_efi and m_cmdline, which come from EFI. Errors as above.
+ * Overwrites all of *m but m_mem, m_reserved, m_efi and m_cmdline, which come
+ * from EFI. Errors as above.
  */
 int	machine_from_acpi(struct machine *, uint64_t rsdp,
 	    const void *(*map)(void *, uint64_t pa, size_t len), void *arg);
 
-/* Adds RAM, or a range not to be allocated; keeps order, merges; what doesn't fit is left out with a note. */
+/*
+ * Adds RAM, or a range not to be allocated; keeps order, merges; what doesn't
+ * fit is left out with a note.
+ */
 void	machine_add_memory(struct machine *, uint64_t base, uint64_t size);
 void	machine_add_reserved(struct machine *, uint64_t base, uint64_t size,
 	    bool nomap);
 
-/* Adds a line to m_notes: up to three strings, one after the other (each may be NULL). */
+/*
+ * Adds a line to m_notes: up to three strings, one after the other (each may be
+ * NULL).
+ */
 void	machine_note(struct machine *, const char *, const char *,
 	    const char *);
 

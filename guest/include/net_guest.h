@@ -2,11 +2,12 @@
 /*
  * The guest's network: lwIP on the library's network driver.
  *
- * Queue pairs beyond the first are served by the other CPUs (guest/net/ifnet.h).
- * One thread ("net", CPU 0) receives, runs the protocols' timers and hands to
- * the devices what was queued. Threads are cooperative and nothing within lwIP
- * yields, so any thread of CPU 0 may call lwIP's raw API; interrupt handlers
- * never do. What a thread sends goes out when the net thread next runs.
+ * Queue pairs beyond the first are served by the other CPUs
+ * (guest/net/ifnet.h). One thread ("net", CPU 0) receives, runs the protocols'
+ * timers and hands to the devices what was queued. Threads are cooperative and
+ * nothing within lwIP yields, so any thread of CPU 0 may call lwIP's raw API;
+ * interrupt handlers never do. What a thread sends goes out when the net thread
+ * next runs.
  *
  * No copy: received frames stay in the driver's buffers until lwIP frees them;
  * what is sent is read by the device where lwIP has it. For that, all memory

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The guest's side of the library's contract (include/paravane/kern.h): types, bus_space(9), bus_dma(9), barriers.
+ * The guest's side of the library's contract (include/paravane/kern.h): types,
+ * bus_space(9), bus_dma(9), barriers.
  */
 #ifndef PARAVANE_MACHDEP_H
 #define PARAVANE_MACHDEP_H
@@ -77,7 +78,10 @@ bus_space_write_4(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o,
 	mmio_write32((volatile void *)(h + o), v);
 }
 
-/* Device-nGnRnE accesses are in order among themselves; this orders them with memory. */
+/*
+ * Device-nGnRnE accesses are in order among themselves; this orders them with
+ * memory.
+ */
 static inline void
 bus_space_barrier(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o,
     bus_size_t len, int flags)
@@ -91,7 +95,8 @@ bus_space_barrier(bus_space_tag_t t, bus_space_handle_t h, bus_size_t o,
 }
 
 /*
- * Device models run on other processors of the inner shareable domain; a real device (ORDER_PLATFORM) lies outside of it.
+ * Device models run on other processors of the inner shareable domain; a real
+ * device (ORDER_PLATFORM) lies outside of it.
  */
 static inline void
 pv_md_wmb(int outer)

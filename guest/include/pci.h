@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * PCI: the machine's host bridges, the functions behind them, their BARs and interrupts.
+ * PCI: the machine's host bridges, the functions behind them, their BARs and
+ * interrupts.
  *
- * Configuration space is reached by ECAM, 32 bits at a time. BARs that firmware set well are kept; the others get an
- * address in the host bridge's windows, and bridges get windows and bus numbers, so that every function that is found can be
- * used. A function decodes memory and masters the bus only between pci_enable and pci_disable. All is for threads of CPU 0,
- * but for pci_conf_read and pci_conf_write.
+ * Configuration space is reached by ECAM, 32 bits at a time. BARs that firmware
+ * set well are kept; the others get an address in the host bridge's windows,
+ * and bridges get windows and bus numbers, so that every function that is found
+ * can be used. A function decodes memory and masters the bus only between
+ * pci_enable and pci_disable. All is for threads of CPU 0, but for
+ * pci_conf_read and pci_conf_write.
  */
 #ifndef PARAVANE_GUEST_PCI_H
 #define PARAVANE_GUEST_PCI_H
@@ -60,8 +63,9 @@ struct pci_driver {
 	/* Take the function; false: it is none of this driver's. */
 	bool		(*pr_attach)(struct pci_dev *);
 	/*
-	 * Give up all that it has of the function, with pci_release, whatever is under way: the function then is no more.
-	 * With pd_gone it is out of the machine already, and reads all ones.
+	 * Give up all that it has of the function, with pci_release, whatever
+	 * is under way: the function then is no more. With pd_gone it is out of
+	 * the machine already, and reads all ones.
 	 */
 	void		(*pr_detach)(struct pci_dev *);
 };
@@ -90,16 +94,20 @@ struct pci_dev {
 /*
  * pci_rescan - look at every bus again, but for those of slots
  *
- * Returns the number of functions that were not there before; they follow the others in pci_next's order.
+ * Returns the number of functions that were not there before; they follow the
+ * others in pci_next's order.
  *
- * pci_service - look after the slots: what is put in is switched on and found, what is asked out is taken from its driver and
+ * pci_service - look after the slots: what is put in is switched on and found,
+ * what is asked out is taken from its driver and
  *		 switched off, what went by itself is taken from its driver
  *
  * next_ns	when it is to be called again at the latest
  *
- * Returns as pci_rescan. It may take as long as drivers take to detach. Both do nothing while pci_hold is in force.
+ * Returns as pci_rescan. It may take as long as drivers take to detach. Both do
+ * nothing while pci_hold is in force.
  *
- * pci_on_event - fn is called when pci_service is needed sooner; it may be from an interrupt handler
+ * pci_on_event - fn is called when pci_service is needed sooner; it may be from
+ * an interrupt handler
  */
 unsigned	pci_rescan(void);
 unsigned	pci_service(uint64_t *next_ns);
@@ -115,7 +123,8 @@ void	pci_attach(void);
 /*
  * pci_hold - have functions, and what drivers made of them, stay until pci_drop
  *
- * For threads that list devices and wait for a console meanwhile: for seconds, not longer. Not recursive.
+ * For threads that list devices and wait for a console meanwhile: for seconds,
+ * not longer. Not recursive.
  */
 void	pci_hold(void);
 void	pci_drop(void);
@@ -129,16 +138,24 @@ void	pci_name(const struct pci_dev *, char *buf, size_t len);
 /* DMA from behind this host bridge is coherent with the caches. */
 bool	pci_coherent(const struct pci_dev *);
 
-/* reg is a multiple of 4 below 4096; all ones where there is nothing. The status half of a command write is forced to 0. */
+/*
+ * reg is a multiple of 4 below 4096; all ones where there is nothing. The
+ * status half of a command write is forced to 0.
+ */
 uint32_t pci_conf_read(const struct pci_dev *, unsigned reg);
 void	pci_conf_write(const struct pci_dev *, unsigned reg, uint32_t);
 
-/* The offset of a capability, 0 if there is none; the chain is walked with a bound. */
+/*
+ * The offset of a capability, 0 if there is none; the chain is walked with a
+ * bound.
+ */
 unsigned pci_capability(const struct pci_dev *, unsigned id);
 
 /*
- * pci_enable - decode memory; bridges above also let the function master the bus
- * pci_master - let the function itself, or not: not before it was reset, since firmware may have left it running
+ * pci_enable - decode memory; bridges above also let the function master the
+ * bus
+ * pci_master - let the function itself, or not: not before it was reset, since
+ * firmware may have left it running
  * pci_disable - stop both
  */
 void	pci_enable(struct pci_dev *);
@@ -148,8 +165,8 @@ void	pci_disable(struct pci_dev *);
 /*
  * pci_map_bar - map a memory BAR
  *
- * Mapped twice it is the same mapping; pci_unmap_bar is called as often. ENXIO: no such BAR, not memory, or no address.
- * ENOMEM.
+ * Mapped twice it is the same mapping; pci_unmap_bar is called as often. ENXIO:
+ * no such BAR, not memory, or no address. ENOMEM.
  */
 int	pci_map_bar(struct pci_dev *, unsigned bar, volatile void **,
 	    uint64_t *size);
@@ -159,15 +176,17 @@ void	pci_unmap_bar(struct pci_dev *, unsigned bar);
 int	pci_bar_size(const struct pci_dev *, unsigned bar, uint64_t *size);
 
 /*
- * pci_vectors - MSI-X vectors that the function can have; they are allocated at the first call. 0: none.
+ * pci_vectors - MSI-X vectors that the function can have; they are allocated at
+ * the first call. 0: none.
  */
 unsigned pci_vectors(struct pci_dev *);
 
 /*
  * pci_intr_establish - a handler on a vector, or on INTx (vector -1)
  *
- * fn runs in interrupt context on CPU cpu, and returns 1 if the interrupt was its own. On return the vector is unmasked.
- * ENXIO: there is no such vector, or the line can't be routed; otherwise as intr_establish.
+ * fn runs in interrupt context on CPU cpu, and returns 1 if the interrupt was
+ * its own. On return the vector is unmasked. ENXIO: there is no such vector, or
+ * the line can't be routed; otherwise as intr_establish.
  */
 int	pci_intr_establish(struct pci_dev *, int vector, unsigned cpu,
 	    const char *name, int (*fn)(void *), void *arg);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The virtio devices of this machine: found on PCI and as MMIO nodes, each with the library's driver of its type.
+ * The virtio devices of this machine: found on PCI and as MMIO nodes, each with
+ * the library's driver of its type.
  *
- * One thread ("virtio") looks after them: it attaches what appears late, brings broken devices up again, and polls each
- * device now and then, so that a lost interrupt costs milliseconds and a machine without any works. Until nothing more
- * has appeared on PCI for some 300 ms, it holds the end of start-up (init_wait).
+ * One thread ("virtio") looks after them: it attaches what appears late, brings
+ * broken devices up again, and polls each device now and then, so that a lost
+ * interrupt costs milliseconds and a machine without any works. Until nothing
+ * more has appeared on PCI for some 300 ms, it holds the end of start-up
+ * (init_wait).
  */
 #ifndef PARAVANE_GUEST_VIRTIO_GUEST_H
 #define PARAVANE_GUEST_VIRTIO_GUEST_H
@@ -57,7 +60,10 @@ struct virtio_dev {
 	} vg_driver;
 };
 
-/* The devices one after the other, in the order they were found; NULL begins and ends. */
+/*
+ * The devices one after the other, in the order they were found; NULL begins
+ * and ends.
+ */
 struct virtio_dev *virtio_next(struct virtio_dev *);
 
 /* By name, or the n-th (from 0) of a type that runs; NULL: there is none. */
@@ -76,8 +82,9 @@ const char *virtio_intr_name(const struct virtio_dev *);
 /*
  * virtio_detach - take a device from its driver; virtio_attach gives it back
  *
- * As at the end of a run, but for one device. 0; ENXIO if it is not attached, or taken out; EBUSY another thread attaches it;
- * ETIMEDOUT the reset was not confirmed.
+ * As at the end of a run, but for one device. 0; ENXIO if it is not attached,
+ * or taken out; EBUSY another thread attaches it; ETIMEDOUT the reset was not
+ * confirmed.
  */
 int	virtio_detach(struct virtio_dev *);
 int	virtio_attach(struct virtio_dev *);
@@ -85,7 +92,10 @@ int	virtio_attach(struct virtio_dev *);
 /* Bytes of the host's entropy, at most len; returns how many there were. */
 size_t	virtio_entropy(void *, size_t len);
 
-/* Reset every device and stop its DMA: before power-off and reset. Works in a panic too. */
+/*
+ * Reset every device and stop its DMA: before power-off and reset. Works in a
+ * panic too.
+ */
 void	virtio_quiesce(void);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * Words for the errors that there are here. The C library's own has all that there are anywhere, in four times the room.
+ * Words for the errors that there are here. The C library's own has all that
+ * there are anywhere, in four times the room.
  */
 
 #include <errno.h>

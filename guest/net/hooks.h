@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Where lwIP asks us: initial sequence numbers, what to keep from it (guard.c), DHCP options that it doesn't know.
+ * Where lwIP asks us: initial sequence numbers, what to keep from it (guard.c),
+ * DHCP options that it doesn't know.
  */
 #ifndef PARAVANE_LWIP_HOOKS_H
 #define PARAVANE_LWIP_HOOKS_H
@@ -13,7 +14,10 @@ struct pbuf;
 struct tcp_hdr;
 struct tcp_pcb;
 
-/* net_tcp_segment - whether a connection may see a segment with len bytes: ERR_OK */
+/*
+ * net_tcp_segment - whether a connection may see a segment with len bytes:
+ * ERR_OK
+ */
 err_t	net_tcp_segment(const struct tcp_pcb *, const struct tcp_hdr *,
 	    unsigned len);
 

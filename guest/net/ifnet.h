@@ -209,8 +209,8 @@ void	if_hung(struct if_pair *);
  * if_wantpairs now say
  *
  * EBUSY; or as if_attach: then deny and want are again what they were and are
- * tried, and it is down if the device does not take those either. Address, receive modes and, where it still
- * fits, the MTU stay. Threads only.
+ * tried, and it is down if the device does not take those either. Address,
+ * receive modes and, where it still fits, the MTU stay. Threads only.
  */
 int	if_renegotiate(struct net_if *, uint64_t deny, uint64_t want);
 
@@ -218,10 +218,10 @@ int	if_renegotiate(struct net_if *, uint64_t deny, uint64_t want);
  * if_borrow, if_return - the driver without the stack, for benches
  *
  * In between the stack neither sends nor receives; the caller alone calls the
- * driver, on any pair, and *ev is signalled instead of the stack's thread: it is
- * never freed, as a handler on another CPU may signal it after if_return.
- * Errors: EBUSY; ENETDOWN; ETIMEDOUT what was being sent does not come back, or a
- * CPU does not let go of its pair.
+ * driver, on any pair, and *ev is signalled instead of the stack's thread: it
+ * is never freed, as a handler on another CPU may signal it after if_return.
+ * Errors: EBUSY; ENETDOWN; ETIMEDOUT what was being sent does not come back, or
+ * a CPU does not let go of its pair.
  */
 int	if_borrow(struct net_if *, struct event *ev);
 void	if_return(struct net_if *);
@@ -238,7 +238,9 @@ unsigned int if_lent(const struct net_if *);
 /* if_raw - give one frame to the driver, past lwIP: for tests of the driver */
 int	if_raw(struct net_if *, const void *frame, size_t len);
 
-/* if_init - lwIP's way to set a netif up: for netif_add(), state is the net_if */
+/*
+ * if_init - lwIP's way to set a netif up: for netif_add(), state is the net_if
+ */
 err_t	if_init(struct netif *);
 
 /* From a netif to its interface; NULL for the loopback. */

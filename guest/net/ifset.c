@@ -213,7 +213,9 @@ set_pairs(struct net_if *ifp, char **argv)
 	return failed(ifp, "pairs", error);
 }
 
-/* Of the device while it runs: what it leaves to us to check, or puts together. */
+/*
+ * Of the device while it runs: what it leaves to us to check, or puts together.
+ */
 static int
 set_rx_offload(struct net_if *ifp, char **argv)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lwIP as the guest wants it: no operating system beneath it (one thread, and callers that don't yield within lwIP), both
- * IPs, frames up to 65435 bytes, memory that devices reach directly.
+ * lwIP as the guest wants it: no operating system beneath it (one thread, and
+ * callers that don't yield within lwIP), both IPs, frames up to 65435 bytes,
+ * memory that devices reach directly.
  */
 #ifndef PARAVANE_LWIPOPTS_H
 #define PARAVANE_LWIPOPTS_H
@@ -12,7 +13,10 @@
 #define LWIP_SOCKET			0
 #define LWIP_TIMERS			1
 
-/* Memory. Blocks come from the arena that is loaded for DMA; what never goes to a device, from fixed pools. */
+/*
+ * Memory. Blocks come from the arena that is loaded for DMA; what never goes to
+ * a device, from fixed pools.
+ */
 #define MEM_LIBC_MALLOC			1
 #define MEM_ALIGNMENT			8
 #define MEMP_MEM_MALLOC			0
@@ -88,8 +92,9 @@
 	LWIP_DNS_SECURE_RAND_SRC_PORT)
 
 /*
- * TCP. The segment size is bounded by the interface's MTU in the end; here stands what the largest one allows. Both
- * directions may have half a megabyte on the way: 360 frames of 1500 bytes, or 8 of the largest.
+ * TCP. The segment size is bounded by the interface's MTU in the end; here
+ * stands what the largest one allows. Both directions may have half a megabyte
+ * on the way: 360 frames of 1500 bytes, or 8 of the largest.
  */
 #define LWIP_TCP			1
 #define TCP_MSS				65395

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Addresses for BARs and for bridges' windows. What firmware set is kept where it is possible; the rest is given out in
- * order of size, largest first, so that nothing is lost to alignment.
+ * Addresses for BARs and for bridges' windows. What firmware set is kept where
+ * it is possible; the rest is given out in order of size, largest first, so
+ * that nothing is lost to alignment.
  */
 #include <errno.h>
 
@@ -54,7 +55,10 @@ window_take(struct pci_window *w, uint64_t base, uint64_t size)
 	return 0;
 }
 
-/* The lowest free place. Address 0 on the bus means "not set" to too many, and is not given out. */
+/*
+ * The lowest free place. Address 0 on the bus means "not set" to too many, and
+ * is not given out.
+ */
 static int
 window_alloc(struct pci_window *w, uint64_t size, uint64_t align,
     uint64_t *base)
@@ -85,7 +89,9 @@ window_rank(const struct pci_bus *bus, const struct pci_window *w,
 		return 0;
 	if (!mem64 && w->pw_base + w->pw_size > BUS_32BIT)
 		return 0;
-	/* Bridges read ahead in a prefetchable window; a host bridge doesn't. */
+	/*
+	 * Bridges read ahead in a prefetchable window; a host bridge doesn't.
+	 */
 	if (w->pw_prefetch && !prefetch && bus->pb_up != NULL)
 		return 0;
 	if (mem64 && prefetch)
@@ -124,7 +130,8 @@ bus_claim(struct pci_bus *bus, uint64_t base, uint64_t size)
 }
 
 /*
- * No windows are told (ACPI without an interpreter): what firmware assigned is believed, each by itself a window.
+ * No windows are told (ACPI without an interpreter): what firmware assigned is
+ * believed, each by itself a window.
  */
 static struct pci_window *
 bus_believe(struct pci_bus *bus, uint64_t base, uint64_t size)
@@ -182,7 +189,9 @@ bar_read(const struct pci_dev *pd, unsigned n)
 	return v;
 }
 
-/* Size and kind of BAR n. Decoding is off. Returns how many registers it takes. */
+/*
+ * Size and kind of BAR n. Decoding is off. Returns how many registers it takes.
+ */
 static unsigned
 bar_size(struct pci_dev *pd, unsigned n, unsigned nbars)
 {
@@ -220,8 +229,8 @@ pci_bars_read(struct pci_dev *pd)
 	unsigned n, nbars = pd->pd_below != NULL ? 2 : PCI_MAXBARS;
 
 	/*
-	 * While a BAR is all ones it must not decode; and a function that nobody drives must not hold a line that another
-	 * one shares.
+	 * While a BAR is all ones it must not decode; and a function that
+	 * nobody drives must not hold a line that another one shares.
 	 */
 	command &= ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEM |
 	    PCI_COMMAND_MASTER);
@@ -514,7 +523,10 @@ pci_bars_give_back(struct pci_dev *pd)
 				    pd->pd_bar[n].pb_bus);
 }
 
-/* A bridge goes: so does all that its windows had, and their place in the windows above. */
+/*
+ * A bridge goes: so does all that its windows had, and their place in the
+ * windows above.
+ */
 void
 pci_windows_forget(struct pci_bus *below)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Configuration space by ECAM: a mebibyte a bus, mapped when the bus is first looked at. Only aligned 32-bit accesses are
- * made, which are right everywhere, but for one register of ports.
+ * Configuration space by ECAM: a mebibyte a bus, mapped when the bus is first
+ * looked at. Only aligned 32-bit accesses are made, which are right everywhere,
+ * but for one register of ports.
  */
 #include <errno.h>
 #include <stdio.h>

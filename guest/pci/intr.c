@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Interrupts of PCI functions: MSI-X, whose table belongs to the kernel, and INTx by the host bridge's interrupt-map.
+ * Interrupts of PCI functions: MSI-X, whose table belongs to the kernel, and
+ * INTx by the host bridge's interrupt-map.
  */
 #include <errno.h>
 #include <string.h>
@@ -81,8 +82,8 @@ function_id(const struct pci_dev *pd)
 }
 
 /*
- * Behind a bridge from PCI Express to PCI all functions appear as the bridge's other side, function 0; behind one from PCI to
- * PCI as that bridge.
+ * Behind a bridge from PCI Express to PCI all functions appear as the bridge's
+ * other side, function 0; behind one from PCI to PCI as that bridge.
  */
 static uint32_t
 requester_id(const struct pci_dev *pd)
@@ -121,7 +122,10 @@ msi_devid(const struct pci_dev *pd)
 	return rid;
 }
 
-/* The control half of the capability's first word; the other half is written as it was read. */
+/*
+ * The control half of the capability's first word; the other half is written as
+ * it was read.
+ */
 static void
 control_write(const struct pci_dev *pd, const struct pci_msix *pm, uint32_t v)
 {
@@ -290,7 +294,10 @@ pci_vectors(struct pci_dev *pd)
 	return pm->pm_count;
 }
 
-/* INTx as the host bridge sees it: pins are turned at each bridge by the device's number. */
+/*
+ * INTx as the host bridge sees it: pins are turned at each bridge by the
+ * device's number.
+ */
 static int
 line_route(const struct pci_dev *pd, struct machine_intr *intr)
 {

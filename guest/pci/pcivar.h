@@ -35,7 +35,10 @@ struct pci_used {
 	uint64_t	pu_size;
 };
 
-/* Where addresses come from: a host bridge's window, or a bridge's. Size 0: there is none. */
+/*
+ * Where addresses come from: a host bridge's window, or a bridge's. Size 0:
+ * there is none.
+ */
 struct pci_window {
 	uint64_t	pw_base;	/* on the bus */
 	uint64_t	pw_size;
@@ -92,8 +95,8 @@ bool	pci_bus_filled(const struct pci_bus *);
 void	pci_bridge_use(struct pci_dev *, bool);
 
 /*
- * slot.c: the slot that a bus is, if it is one. pci_slot_look returns when it is
- * to be called again, and adds to *found.
+ * slot.c: the slot that a bus is, if it is one. pci_slot_look returns when it
+ * is to be called again, and adds to *found.
  */
 void	pci_slot_init(struct pci_bus *);
 uint64_t pci_slot_look(struct pci_bus *, unsigned *found);
@@ -102,7 +105,10 @@ void	pci_slot_show(const struct pci_bus *);
 extern void (*pci_event_hook)(void);
 
 /* intr.c */
-/* The line of a function whose handler found the cause still there. Also from that. */
+/*
+ * The line of a function whose handler found the cause still there. Also from
+ * that.
+ */
 void	pci_intr_line_allow(struct pci_dev *, bool);
 void	pci_intr_release(struct pci_dev *);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Finding functions: every bus is walked, bridges that firmware left without numbers get some. Walked again, only what was not
- * there before is new: a device may appear long after the machine has started.
+ * Finding functions: every bus is walked, bridges that firmware left without
+ * numbers get some. Walked again, only what was not there before is new: a
+ * device may appear long after the machine has started.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -143,7 +144,9 @@ reserve_read(const struct pci_dev *pd, struct pci_bus *below)
 		below->pb_reserve[1] = v;
 }
 
-/* A bridge's other side, open to all numbers that are left while it is walked. */
+/*
+ * A bridge's other side, open to all numbers that are left while it is walked.
+ */
 static struct pci_bus *
 bridge_open(struct pci_dev *pd, bool numbered, uint32_t v)
 {

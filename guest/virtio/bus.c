@@ -19,7 +19,10 @@ conf_read(void *cookie, unsigned int reg)
 	return pci_conf_read(vg->vg_pci, reg);
 }
 
-/* The command register is the kernel's: what the library writes there is not passed on. */
+/*
+ * The command register is the kernel's: what the library writes there is not
+ * passed on.
+ */
 static void
 conf_write(void *cookie, unsigned int reg, uint32_t v)
 {

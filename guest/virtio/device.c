@@ -129,7 +129,10 @@ virtio_wake(void)
 	event_signal(&wake);
 }
 
-/* One that was taken out leaves its name, and its place, to the next of its type. */
+/*
+ * One that was taken out leaves its name, and its place, to the next of its
+ * type.
+ */
 static struct virtio_dev *
 dev_reuse(unsigned type)
 {
@@ -215,7 +218,10 @@ dev_attach(struct virtio_dev *vg)
 	const struct virtio_driver *vr = virtio_driver_of(vg->vg_type);
 	int error;
 
-	/* A reset, also of what no driver takes: firmware may have left it running. */
+	/*
+	 * A reset, also of what no driver takes: firmware may have left it
+	 * running.
+	 */
 	error = pv_virtio_init(&vg->vg_virtio, transport_ops(vg),
 	    transport_of(vg), vg->vg_type, vg->vg_dmat, vg->vg_name, NULL,
 	    NULL);
@@ -393,7 +399,10 @@ dev_service(struct virtio_dev *vg)
 	}
 }
 
-/* Does what an interrupt would have done. Every interrupt of a device comes to this CPU. */
+/*
+ * Does what an interrupt would have done. Every interrupt of a device comes to
+ * this CPU.
+ */
 static void
 dev_poll(struct virtio_dev *vg)
 {
@@ -423,8 +432,9 @@ devs_service(void)
 }
 
 /*
- * Devices may come one by one when the guest has been up for a while, so that none says that the others are there. They
- * belong to start-up until nothing more has come.
+ * Devices may come one by one when the guest has been up for a while, so that
+ * none says that the others are there. They belong to start-up until nothing
+ * more has come.
  */
 static void
 look_note(unsigned found)
@@ -494,7 +504,10 @@ virtio_init(void)
 }
 INIT(INIT_DEVICE, virtio_init);
 
-/* Without the drivers: nothing of theirs is touched, so that it is right in a panic. */
+/*
+ * Without the drivers: nothing of theirs is touched, so that it is right in a
+ * panic.
+ */
 static void
 dev_reset(struct virtio_dev *vg)
 {

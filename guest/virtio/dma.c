@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bus_dma(9). There is no IOMMU: what a device sees is a physical address. There are two tags. Behind the one, devices see the
- * caches; behind the other they don't, and every sync is real maintenance by address, to the point of coherency, through the
- * direct map (whose lines are the same, whatever mapping the data was written through).
+ * bus_dma(9). There is no IOMMU: what a device sees is a physical address.
+ * There are two tags. Behind the one, devices see the caches; behind the other
+ * they don't, and every sync is real maintenance by address, to the point of
+ * coherency, through the direct map (whose lines are the same, whatever mapping
+ * the data was written through).
  */
 #include <paravane/kern.h>
 
@@ -273,8 +275,9 @@ run_limit(void)
 }
 
 /*
- * One run of at most want pages. With segsize= runs are that long and have a page more, which run_gaps_free gives back
- * when all runs are there, so that none joins the next by chance.
+ * One run of at most want pages. With segsize= runs are that long and have a
+ * page more, which run_gaps_free gives back when all runs are there, so that
+ * none joins the next by chance.
  */
 static paddr_t
 run_alloc(size_t want, size_t *got)
@@ -349,7 +352,10 @@ dmamem_alloc(bus_dma_tag_t t, bus_size_t size, bus_size_t align,
 	return 0;
 }
 
-/* The one decision on cacheability: dmamem_map's and, for who maps what dmamem_mmap gives, everybody's. */
+/*
+ * The one decision on cacheability: dmamem_map's and, for who maps what
+ * dmamem_mmap gives, everybody's.
+ */
 int
 dma_attr(bus_dma_tag_t t, int flags)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The library's drivers, each tied to the part of the guest that uses it: network, display, consoles, entropy.
+ * The library's drivers, each tied to the part of the guest that uses it:
+ * network, display, consoles, entropy.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,7 +36,10 @@ note_broken(void *arg, const char *why)
 	virtio_wake();
 }
 
-/* Network: guest/net has its own callbacks, and brings broken devices up itself. */
+/*
+ * Network: guest/net has its own callbacks, and brings broken devices up
+ * itself.
+ */
 
 static int
 net_driver_attach(struct virtio_dev *vg)
@@ -116,7 +120,10 @@ gpu_succeed(void)
 	user_display_attach(&vg->vg_driver.vd_gpu);
 }
 
-/* EBUSY only while a program maps the display, which user_display_detach has ended. */
+/*
+ * EBUSY only while a program maps the display, which user_display_detach has
+ * ended.
+ */
 static int
 gpu_detach(struct virtio_dev *vg)
 {
@@ -265,7 +272,10 @@ virtio_entropy(void *buf, size_t len)
 	sc = &vg->vg_driver.vd_entropy;
 	end = uptime_ns() + 500 * NS_PER_MS;
 	do {
-		/* Before the request: a late answer to an earlier one is as good. */
+		/*
+		 * Before the request: a late answer to an earlier one is as
+		 * good.
+		 */
 		n = pv_entropy_read(sc, buf, len);
 		if (n != 0)
 			break;

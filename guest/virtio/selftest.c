@@ -203,7 +203,9 @@ SELFTEST(dma_memory_within_a_boundary)
 	    &nsegs, 0), EINVAL);
 }
 
-/* Entropy is the device that can be asked at will. Returns whether it answered. */
+/*
+ * Entropy is the device that can be asked at will. Returns whether it answered.
+ */
 static bool
 entropy_answers(void)
 {
@@ -245,7 +247,10 @@ device_count(const struct virtio_dev *vg)
 	return n;
 }
 
-/* Each processor takes a device's vector that is routed to it. Polling is off meanwhile: it would run beside the handler. */
+/*
+ * Each processor takes a device's vector that is routed to it. Polling is off
+ * meanwhile: it would run beside the handler.
+ */
 SELFTEST(virtio_vector_on_each_cpu)
 {
 	struct virtio_dev *vg = virtio_find_type(PV_TYPE_ENTROPY, 0);
@@ -298,7 +303,10 @@ SELFTEST(virtio_lost_interrupt)
 	ST_CHECK(st, vg->vg_polled > polled || entropy_answers());
 }
 
-/* Detached with a request under way, attached again, ten times over: nothing is lost. */
+/*
+ * Detached with a request under way, attached again, ten times over: nothing is
+ * lost.
+ */
 SELFTEST(virtio_detach_in_flight)
 {
 	struct virtio_dev *vg = virtio_find_type(PV_TYPE_ENTROPY, 0);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The least transport: a device in this process that agrees to all that it is
- * asked, has a configuration that nobody writes, and never loses a step. What it
- * does with its queues is its owner's, who is told where they are.
+ * asked, and has a configuration that nobody writes. What it does with its
+ * queues is its owner's, who is told where they are.
  */
 #ifndef PLAIN_H
 #define PLAIN_H
 
 #include <paravane/transport.h>
 
-/* The argument of plain_transport. Set before pv_virtio_init; 0 but for these. */
+/* The argument of plain_transport; set before pv_virtio_init. */
 struct plain {
 	uint64_t pl_offered;		/* features */
 	unsigned int pl_nqueues;

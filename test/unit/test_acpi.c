@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* UNIT: guest/firmware/acpi.c guest/firmware/machine.c */
 /*
- * The ACPI tables that the packaged QEMU and its UEFI firmware make, dumped when this runs: read right, and harmless in each of
- * their truncations and single-bit errors, with the checksum wrong or put right again.
+ * The ACPI tables that the packaged QEMU and its UEFI firmware make, dumped
+ * when this runs: read right, and harmless in each of their truncations and
+ * single-bit errors, with the checksum wrong or put right again.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -183,7 +184,10 @@ table_new(struct dump *d, const char *signature, uint32_t len)
 	return r;
 }
 
-/* The tables of a machine as Apple's hypervisor makes it, by what is on record: redistributors by processor, SMC, no SPCR. */
+/*
+ * The tables of a machine as Apple's hypervisor makes it, by what is on record:
+ * redistributors by processor, SMC, no SPCR.
+ */
 static void
 apple(void **state)
 {
@@ -238,7 +242,10 @@ apple(void **state)
 		free(d.d_region[--d.d_n].r_data);
 }
 
-/* Make the sum right again; the RSDP has one of its first 20 bytes, and one of all. */
+/*
+ * Make the sum right again; the RSDP has one of its first 20 bytes, and one of
+ * all.
+ */
 static void
 checksum_fix(struct region *r)
 {
@@ -268,7 +275,9 @@ flip_region(struct dump *d, struct region *r)
 	for (bit = 0; bit < r->r_len * 8; bit++) {
 		r->r_data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		parse(d);
-		/* One wrong bit never goes unseen, but in what we don't read. */
+		/*
+		 * One wrong bit never goes unseen, but in what we don't read.
+		 */
 		if (bit / 8 < 32 || memcmp(whole, "RSD PTR", 7) != 0)
 			assert_true(m.m_notes[0] != '\0');
 		checksum_fix(r);
@@ -291,7 +300,10 @@ flipped(void **state)
 			flip_region(dumps[i], &dumps[i]->d_region[j]);
 }
 
-/* The memory ends within the table: with the length as it was, and with one that says so. */
+/*
+ * The memory ends within the table: with the length as it was, and with one
+ * that says so.
+ */
 static void
 truncate_region(struct dump *d, struct region *r)
 {

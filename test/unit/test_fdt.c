@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* UNIT: guest/firmware/fdt.c guest/firmware/fdt_tree.c guest/firmware/fdt_pci.c guest/firmware/machine.c */
 /*
- * The device tree that the packaged QEMU makes, dumped when this runs: read right, and harmless in each of its truncations
- * and single-bit errors.
+ * The device tree that the packaged QEMU makes, dumped when this runs: read
+ * right, and harmless in each of its truncations and single-bit errors.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -26,7 +26,10 @@ struct blob {
 	size_t	 b_size;
 };
 
-/* QEMU pads its tree to 1 MiB; what is used of it is packed together here, as short as it gets. */
+/*
+ * QEMU pads its tree to 1 MiB; what is used of it is packed together here, as
+ * short as it gets.
+ */
 static struct blob
 blob_dump(const char *options)
 {
@@ -129,7 +132,10 @@ gicv3(void **state)
 	free(b.b_data);
 }
 
-/* A UART and a memory that belong to the secure world are disabled in the tree, and not ours. */
+/*
+ * A UART and a memory that belong to the secure world are disabled in the tree,
+ * and not ours.
+ */
 static void
 secure(void **state)
 {
@@ -143,7 +149,9 @@ secure(void **state)
 	free(b.b_data);
 }
 
-/* The tree of a machine as Apple's hypervisor makes it, by what is on record. */
+/*
+ * The tree of a machine as Apple's hypervisor makes it, by what is on record.
+ */
 static void
 prop_cells(void *fdt, const char *name, unsigned n, ...)
 {
@@ -391,7 +399,10 @@ many_levels(void **state)
 	free(fdt);
 }
 
-/* Every node asks a parent that has a table of half the tree, and nothing in it fits. */
+/*
+ * Every node asks a parent that has a table of half the tree, and nothing in it
+ * fits.
+ */
 static void
 long_ranges(void **state)
 {
@@ -412,7 +423,10 @@ long_ranges(void **state)
 	free(fdt);
 }
 
-/* An interrupt-map that goes back and forth between two controllers at the far end. */
+/*
+ * An interrupt-map that goes back and forth between two controllers at the far
+ * end.
+ */
 static void
 long_interrupt_map(void **state)
 {
@@ -443,7 +457,10 @@ long_interrupt_map(void **state)
 	free(fdt);
 }
 
-/* Two UARTs, the second in a bus of its own, and the one that a path is to name. */
+/*
+ * Two UARTs, the second in a bus of its own, and the one that a path is to
+ * name.
+ */
 static void *
 two_uarts(const char *path)
 {
@@ -485,7 +502,10 @@ two_uarts(const char *path)
 	return fdt;
 }
 
-/* As the specification writes paths: options behind a colon, aliases, names without the unit's address. */
+/*
+ * As the specification writes paths: options behind a colon, aliases, names
+ * without the unit's address.
+ */
 static void
 stdout_path(void **state)
 {

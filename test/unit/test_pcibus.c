@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* UNIT: guest/firmware/machine.c test/unit/kern_fake.c */
 /*
- * Enumeration and addresses, over configuration spaces that are made up here: a tree of bridges that forward by the numbers they
- * were given, BARs that take what real ones take, and functions that take anything.
+ * Enumeration and addresses, over configuration spaces that are made up here: a
+ * tree of bridges that forward by the numbers they were given, BARs that take
+ * what real ones take, and functions that take anything.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -103,7 +104,10 @@ pci_bus_map(struct pci_bus *bus)
 	return bus->pb_number > bus->pb_host->mh_bus_last ? ENXIO : 0;
 }
 
-/* A bridge that leads to a bus, by its registers, from behind another (or the root); -2: nobody does. */
+/*
+ * A bridge that leads to a bus, by its registers, from behind another (or the
+ * root); -2: nobody does.
+ */
 static int
 route(int behind, unsigned from, unsigned to, unsigned depth)
 {
@@ -303,7 +307,10 @@ window_of(const struct pci_bus *bus, uint64_t base, uint64_t size)
 	return NULL;
 }
 
-/* Each assigned BAR can be reached, through all bridges' registers, and is nobody else's. */
+/*
+ * Each assigned BAR can be reached, through all bridges' registers, and is
+ * nobody else's.
+ */
 static void
 check_bars(unsigned *assigned)
 {
@@ -501,7 +508,10 @@ detach(struct pci_dev *pd)
 
 static struct pci_driver driver = { .pr_attach = attach, .pr_detach = detach };
 
-/* Out and in again, with a bridge in between: its place, its numbers and its addresses are given anew. */
+/*
+ * Out and in again, with a bridge in between: its place, its numbers and its
+ * addresses are given anew.
+ */
 static void
 out_and_in(void **state)
 {
@@ -541,7 +551,10 @@ out_and_in(void **state)
 	forget();
 }
 
-/* An empty port, and a bridge put into it: there are numbers and addresses for what is behind that, too. */
+/*
+ * An empty port, and a bridge put into it: there are numbers and addresses for
+ * what is behind that, too.
+ */
 static void
 bridge_into_a_port(void **state)
 {
@@ -599,7 +612,10 @@ reserve(void **state)
 	forget();
 }
 
-/* Without windows (ACPI) firmware's addresses are believed, but not those of memory. */
+/*
+ * Without windows (ACPI) firmware's addresses are believed, but not those of
+ * memory.
+ */
 static void
 believed(void **state)
 {
@@ -633,7 +649,10 @@ random32(void)
 	}
 }
 
-/* Any bytes as configuration space, any bits of it writable: it ends soon, and what was given out is sound. */
+/*
+ * Any bytes as configuration space, any bits of it writable: it ends soon, and
+ * what was given out is sound.
+ */
 static void
 anything(void **state)
 {

@@ -3,7 +3,8 @@
 /*
  * Slots, over a port's registers as the specification has them: events are
  * cleared by ones, a write of the control register is a command that is
- * completed later, the link comes up some time after the power. Time is made up.
+ * completed later, the link comes up some time after the power. Time is made
+ * up.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -431,7 +432,9 @@ button_with_filling(void **state)
 	is_on();
 }
 
-/* Asked out before it was ready: neither forgotten, nor taken for the filling. */
+/*
+ * Asked out before it was ready: neither forgotten, nor taken for the filling.
+ */
 static void
 asked_out_at_once(void **state)
 {
@@ -540,7 +543,10 @@ power_fault(void **state)
 	assert_int_equal(gones, 1);
 }
 
-/* Nothing answers, or the link stays down: off after two seconds, and quiet until someone looks. */
+/*
+ * Nothing answers, or the link stays down: off after two seconds, and quiet
+ * until someone looks.
+ */
 static void
 never_answers(void **state)
 {
@@ -602,7 +608,10 @@ before_the_start(void **state)
 	is_off();
 }
 
-/* Without interrupts it takes a tenth of a second longer; by the line, none is left asserted. */
+/*
+ * Without interrupts it takes a tenth of a second longer; by the line, none is
+ * left asserted.
+ */
 static void
 interrupts(void **state)
 {
@@ -641,7 +650,10 @@ interrupt_lost(void **state)
 	is_on();
 }
 
-/* Slots that have less: no controller of power, no lamps, no word of the link or of completion. */
+/*
+ * Slots that have less: no controller of power, no lamps, no word of the link
+ * or of completion.
+ */
 static void
 plain(void **state)
 {
@@ -694,7 +706,10 @@ port_gone(void **state)
 	port.absent = false;
 }
 
-/* Anything at any time: it goes on, and in the end the slot does what it is for. */
+/*
+ * Anything at any time: it goes on, and in the end the slot does what it is
+ * for.
+ */
 static void
 anything(void **state)
 {

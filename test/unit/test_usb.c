@@ -585,7 +585,10 @@ setup(void **state)
 	return 0;
 }
 
-/* Nothing is left, but for what a controller without a confirmed reset may have. */
+/*
+ * Nothing is left, but for what a controller without a confirmed reset may
+ * have.
+ */
 static int
 teardown(void **state)
 {
@@ -626,7 +629,10 @@ types(void **state)
 	assert_int_equal(controllers->hc_strange, 0);
 }
 
-/* Rings go round: more commands, transfers and events than there is room for at once. */
+/*
+ * Rings go round: more commands, transfers and events than there is room for at
+ * once.
+ */
 static void
 round_and_round(void **state)
 {
@@ -671,7 +677,10 @@ stalls(void **state)
 	assert_string_equal(typed, "a");
 }
 
-/* More is said to be left than there was to be: the device is set up anew, some times. */
+/*
+ * More is said to be left than there was to be: the device is set up anew, some
+ * times.
+ */
 static void
 residuals(void **state)
 {
@@ -700,7 +709,10 @@ residuals(void **state)
 	assert_null(controllers->hc_port[1].xp_dev);
 }
 
-/* A controller that does not answer is reset some times, and then left in peace. */
+/*
+ * A controller that does not answer is reset some times, and then left in
+ * peace.
+ */
 static void
 deaf(void **state)
 {
@@ -806,7 +818,10 @@ any_descriptor(void **state)
 	}
 }
 
-/* Events, registers and descriptors that are wrong now and then: bounded, and nothing leaks. */
+/*
+ * Events, registers and descriptors that are wrong now and then: bounded, and
+ * nothing leaks.
+ */
 static void
 lies(void **state)
 {
