@@ -23,7 +23,11 @@
 
 #define LIKELY(x)	__builtin_expect(!!(x), 1)
 #define UNLIKELY(x)	__builtin_expect(!!(x), 0)
+#ifdef __OPTIMIZE_SIZE__
+#define ALWAYS_INLINE	static inline
+#else
 #define ALWAYS_INLINE	static inline __attribute__((__always_inline__))
+#endif
 #define NOINLINE	__attribute__((__noinline__))
 
 /*
