@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -685,15 +686,31 @@ vhost_fd(const struct vhost *vh, int queue)
 	    vh->vh_queues[queue].vq_call : -1;
 }
 
+/*
+ * What an eventfd has counted, without waiting: whether the file blocks is the
+ * back end's to say too. Linux before 5.8 takes no such flag here.
+ */
+static bool
+event_take(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	uint64_t n;
+	struct iovec iov = { .iov_base = &n, .iov_len = sizeof(n) };
+	ssize_t len;
+
+	len = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+	if (len < 0 && errno == EOPNOTSUPP && poll(&pfd, 1, 0) == 1)
+		len = read(fd, &n, sizeof(n));
+	return len == (ssize_t)sizeof(n);
+}
+
 static int
 take_call(struct vhost *vh, unsigned int queue)
 {
 	struct vhost_queue *vq = &vh->vh_queues[queue];
 	struct pv_virtio *dev = handled_by(vh);
-	uint64_t n;
 
-	if (vq->vq_call < 0 || read(vq->vq_call, &n, sizeof(n)) !=
-	    (ssize_t)sizeof(n))
+	if (vq->vq_call < 0 || !event_take(vq->vq_call))
 		return EAGAIN;
 	/* Whoever waits for all takes it from whoever waits for this one. */
 	__atomic_fetch_add(&vq->vq_calls, 1, __ATOMIC_RELAXED);

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -1477,6 +1478,27 @@ doorbells_and_interrupts_go_by_eventfds(void **state)
 	by_hand_end();
 }
 
+/* The file is the back end's too, and so is whether it blocks. */
+static void
+an_interrupt_that_blocks_is_not_waited_for(void **state)
+{
+	const struct sigaction sa = { .sa_handler = SIG_DFL };
+	uint64_t n = 1;
+
+	(void)state;
+	by_hand(0);
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	assert_int_equal(fcntl(calls[1], F_SETFL, 0), 0);
+	alarm(LATE / 1000);
+	assert_int_equal(vhost_attend(vh, 1), EAGAIN);
+	assert_int_equal(write(calls[1], &n, sizeof(n)), sizeof(n));
+	assert_int_equal(vhost_wait(vh, 1, (int)LATE), 0);
+	assert_int_equal(vhost_attend(vh, 1), EAGAIN);
+	alarm(0);
+	assert_int_equal(ninterrupts, 1);
+	by_hand_end();
+}
+
 /* Threads: each waits, counts and looks, as this one takes care of the rest. */
 
 static unsigned int enough;
@@ -1694,6 +1716,7 @@ main(void)
 		T(chains_without_end_stay_in_their_ring),
 		T(one_ring_stops_and_starts_in_another_size),
 		T(doorbells_and_interrupts_go_by_eventfds),
+		T(an_interrupt_that_blocks_is_not_waited_for),
 		T(queues_are_waited_for_by_threads_of_their_own),
 		T(who_is_not_there_is_said_to_be),
 		T(a_file_where_we_would_listen_stays),
