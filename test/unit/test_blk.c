@@ -1810,8 +1810,10 @@ a_reset_confirmed_at_last_gives_back_what_one_did_not(void **state)
 	unsigned int i, restart;
 	struct io io[3];
 
-	for (restart = 0; restart < 2; restart++) {
+	for (restart = 0; restart < 3; restart++) {
 		setup(state);
+		if (restart == 2)
+			rig.rg_offered &= ~PV_F_BIT(PV_F_INDIRECT_DESC);
 		hold = 1;
 		assert_int_equal(attach(), 0);
 		for (i = 0; i < 3; i++)

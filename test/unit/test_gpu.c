@@ -1789,6 +1789,9 @@ a_display_too_large_for_memory_is_driven_at_less(void **state)
 	assert_int_equal(nchanged, 0);
 	draws_and_shows(2);
 	/* Until the host asks for another, or again for that. */
+	set_mode(0, 8192, 4096, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), -ENOMEM);
+	assert_int_equal(geometry().gg_width, 1024);
 	set_mode(0, 800, 600, 1);
 	assert_int_equal(pv_gpu_changed(&gpu), 1);
 	assert_int_equal(geometry().gg_width, 800);
@@ -1815,6 +1818,13 @@ less_is_no_more_than_there_is_memory_for(void **state)
 	set_mode(0, 1024, 768, 1);
 	assert_int_equal(attach_with_memory_for(1024, 700), 0);
 	assert_int_equal(geometry().gg_width, 640);
+	detach();
+	/* That only one side is less is told too. */
+	setup(state);
+	set_mode(0, 1024, 1000, 1);
+	assert_int_equal(attach_with_memory_for(1024, 768), 0);
+	assert_int_equal(geometry().gg_height, 768);
+	assert_true(port_logged("1024 x 1000 can't be had, 1024 x 768"));
 	detach();
 }
 
