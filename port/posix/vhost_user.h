@@ -41,8 +41,8 @@
  * each answer is held to its size, its number of descriptors, and to what can
  * be; what it says wrongly ends the session, in words (vhost_error). The memory
  * is its to write to at any time, like a device's. What it is not held to: it
- * shares the eventfds, and may, by making one block and filling it, hold the
- * thread that rings it.
+ * shares the eventfds, and may, by making a doorbell's block and filling it,
+ * hold the thread that rings.
  *
  * When the back end is gone (killed, or it closes the connection) it no longer
  * touches the memory: that is a confirmed reset.
@@ -164,7 +164,7 @@ int vhost_connected(struct vhost *);
  * queue	or VHOST_ALL
  *
  * Also attends to the connection. Returns 0 if anything was there; EAGAIN
- * timeout_ms has passed; ENOTCONN the connection is lost, EINTR. A negative
+ * timeout_ms has passed, or another thread attends to it already; ENOTCONN the connection is lost, EINTR. A negative
  * timeout_ms means a second. Any thread, one for each queue.
  */
 int vhost_wait(struct vhost *, int queue, int timeout_ms);
