@@ -164,8 +164,9 @@ int vhost_connected(struct vhost *);
  * queue	or VHOST_ALL
  *
  * Also attends to the connection. Returns 0 if anything was there; EAGAIN
- * timeout_ms has passed, or another thread attends to it already; ENOTCONN the connection is lost, EINTR. A negative
- * timeout_ms means a second. Any thread, one for each queue.
+ * timeout_ms has passed, or another thread attends to that already; ENOTCONN
+ * the connection is lost, EINTR. A negative timeout_ms means a second. Any
+ * thread, one for each queue.
  */
 int vhost_wait(struct vhost *, int queue, int timeout_ms);
 
