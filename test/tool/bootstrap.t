@@ -13,6 +13,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
+import standins
 import tap
 
 # What it may use of the real machine.
@@ -27,19 +28,8 @@ LISTED = ("if [ $# -gt 0 ] && [ $1 = dump ]; then exit 0; fi; "
 def bootstrap(level, stand_ins, cache=None):
     """Its status and what it said, on a machine with these programs."""
     with tempfile.TemporaryDirectory() as tmp:
-        programs = os.path.join(tmp, "bin")
-        os.mkdir(programs)
-        for name in TOOLS:
-            for place in ("/usr/bin", "/bin"):
-                if os.path.exists(os.path.join(place, name)):
-                    os.symlink(os.path.join(place, name),
-                               os.path.join(programs, name))
-                    break
-        for name, body in stand_ins.items():
-            path = os.path.join(programs, name)
-            with open(path, "w") as f:
-                f.write(f"#!/bin/sh\n{body}\n")
-            os.chmod(path, 0o755)
+        programs = standins.directory(os.path.join(tmp, "bin"), TOOLS,
+                                      stand_ins)
         done = subprocess.run(
             [os.path.join(TOP, "tool", "bootstrap"), level],
             env={"PATH": programs,

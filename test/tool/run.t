@@ -14,6 +14,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
+import standins
 import tap
 
 QEMU = 'if [ "$1" = -display ]; then printf "gtk\\nsdl\\ncocoa\\n"; fi'
@@ -26,14 +27,6 @@ def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
         temporary="t", vfkit=None):
     """Status, standard output, standard error."""
     with tempfile.TemporaryDirectory() as tmp:
-        programs = os.path.join(tmp, "bin")
-        os.mkdir(programs)
-        for name in TOOLS:
-            for place in ("/usr/bin", "/bin"):
-                if os.path.exists(os.path.join(place, name)):
-                    os.symlink(os.path.join(place, name),
-                               os.path.join(programs, name))
-                    break
         system, machine = uname.split()
         stand_ins = {"uname": f'[ "$1" = -m ] && echo {machine} || '
                               f'echo {system}'}
@@ -41,11 +34,8 @@ def run(*arguments, uname="Linux x86_64", display="", qemu=QEMU, image=True,
             stand_ins["qemu-system-aarch64"] = qemu
         if vfkit is not None:
             stand_ins["vfkit"] = vfkit
-        for name, body in stand_ins.items():
-            path = os.path.join(programs, name)
-            with open(path, "w") as f:
-                f.write(f"#!/bin/sh\n{body}\n")
-            os.chmod(path, 0o755)
+        programs = standins.directory(os.path.join(tmp, "bin"), TOOLS,
+                                      stand_ins)
         file = os.path.join(tmp, "image")
         if image:
             open(file, "w").close()

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmdline.h"
 #include "kmem.h"
 #include "log.h"
 #include "shell.h"
@@ -68,4 +69,24 @@ FAKE void
 mutex_unlock(struct mutex *mtx)
 {
 	(void)mtx;
+}
+
+FAKE void
+event_signal(struct event *ev)
+{
+	ev->ev_count++;
+}
+
+FAKE int
+event_wait(struct event *ev, uint64_t timeout_ns)
+{
+	(void)ev;
+	(void)timeout_ns;
+	return 0;
+}
+
+FAKE bool
+cmdline_test_run(void)
+{
+	return false;
 }

@@ -65,26 +65,6 @@ cmdline_get(const char *name)
 	return strcmp(name, "console") == 0 ? option : NULL;
 }
 
-bool
-cmdline_test_run(void)
-{
-	return false;
-}
-
-void
-event_signal(struct event *ev)
-{
-	ev->ev_count++;
-}
-
-int
-event_wait(struct event *ev, uint64_t timeout_ns)
-{
-	(void)ev;
-	(void)timeout_ns;
-	return 0;
-}
-
 struct thread *
 thread_self(void)
 {
