@@ -415,7 +415,7 @@ gpu_flip(struct pv_gpu *sc, unsigned int head, struct pv_gpu_fb *fb,
 	int error;
 
 	/* A ring that is too short for all of it gets the transfer before. */
-	if (n > 2 && 2 * n > pv_virtq_size(sc->sc_ctrlq)) {
+	if (2 * n > pv_virtq_size(sc->sc_ctrlq)) {
 		error = gpu_present(sc, fb, 0, &first);
 		return error ? error : EBUSY;
 	}

@@ -1819,12 +1819,28 @@ less_is_no_more_than_there_is_memory_for(void **state)
 	assert_int_equal(attach_with_memory_for(1024, 700), 0);
 	assert_int_equal(geometry().gg_width, 640);
 	detach();
+	/* Nor the same again, though the device would have it now. */
+	setup(state);
+	set_mode(0, 1024, 768, 1);
+	lie_at = 2;
+	lie_type = 0x1201;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(geometry().gg_width, 640);
+	detach();
+	setup(state);
+	set_mode(0, 640, 480, 1);
+	lie_at = 2;
+	lie_type = 0x1201;
+	assert_int_equal(attach(), ENOMEM);
 	/* That only one side is less is told too. */
 	setup(state);
 	set_mode(0, 1024, 1000, 1);
 	assert_int_equal(attach_with_memory_for(1024, 768), 0);
 	assert_int_equal(geometry().gg_height, 768);
 	assert_true(port_logged("1024 x 1000 can't be had, 1024 x 768"));
+	/* And another of the same height is another. */
+	set_mode(0, 1400, 1000, 1);
+	assert_int_equal(pv_gpu_changed(&gpu), -ENOMEM);
 	detach();
 }
 

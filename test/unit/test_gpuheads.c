@@ -2102,6 +2102,15 @@ a_queue_too_short_for_a_flip(void **state)
 	/* It was not forgotten. */
 	assert_int_equal(rectangles(), 1);
 	detach();
+	/* One of six takes it whole; a split one can't have that many. */
+	setup(state);
+	rig.rg_offered |= PV_F_BIT(PV_F_RING_PACKED);
+	rig.rg_queues[CONTROLQ].rq_max = 6;
+	attach();
+	pv_gpu_damage(&gpu, shown(0), 0, 0, 8, 8);
+	assert_int_equal(pv_gpu_show(&gpu, 0, shown(0), NULL, NULL),
+	    pv_virtio_has(&rig.rg_dev, PV_F_RING_PACKED) ? 0 : EBUSY);
+	detach();
 }
 
 /* The device has forgotten all of its pixels. */

@@ -1342,6 +1342,31 @@ test_drain_after_an_unconfirmed_reset_says_lost(void **state)
 	port_reset();
 }
 
+/* All of them, each as long as can be, when a later reset is confirmed. */
+static void
+test_tables_of_lost_chains_are_taken_back(void **state)
+{
+	struct pv_piece pc[4];
+	unsigned int i, k;
+
+	(void)state;
+	prepare(STAND_PCI);
+	params.vp_maxsegs = 4;
+	begin();
+	for (i = 0; i < QSIZE; i++) {
+		for (k = 0; k < 4; k++)
+			pc[k] = piece(4 * i + k, 0, BUFLEN);
+		assert_int_equal(pv_virtq_enqueue(vq, pc, 0, 4, bufs[i]), 0);
+	}
+	pv_virtq_publish(vq);
+	stand.st_fd.fd_reset_never = 1;
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), ETIMEDOUT);
+	assert_int_equal(drain_all(), QSIZE);
+	stand.st_fd.fd_reset_never = 0;
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	finish();
+}
+
 static void
 test_a_queue_runs_again_after_stop(void **state)
 {
@@ -2389,6 +2414,7 @@ static const struct CMUnitTest all[] = {
 	T(test_drain_gives_back_what_was_in_flight),
 	T(test_drain_gives_back_in_the_order_of_queueing),
 	T(test_drain_after_an_unconfirmed_reset_says_lost),
+	T(test_tables_of_lost_chains_are_taken_back),
 	T(test_a_queue_runs_again_after_stop),
 	T(test_a_smaller_queue_does_not_restart),
 	T(test_batches_go_as_far_as_they_can),
