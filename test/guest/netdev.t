@@ -93,8 +93,11 @@ def asks(g):
 
 
 def filters(g):
-    """Receive modes, as QEMU has them: 7.2 means the opposite by the last."""
+    """As QEMU has them: 7.2 means the opposite by the last."""
     for setting, field, value in (
+            ("vlan 9 on", "vlan-table", [9]),
+            ("vlan 9 off", "vlan-table", []),
+            ("mac 02:00:00:00:00:78", "main-mac", "02:00:00:00:00:78"),
             ("promisc on", "promiscuous", True),
             ("promisc off", "promiscuous", False),
             ("nomulti on", "multicast", "none"),
