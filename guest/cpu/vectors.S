@@ -94,6 +94,8 @@
 	b	enter_bad
 	.endm
 
+	/* Placed where its alignment costs nothing. */
+	.section .vectors, "ax"
 	.balign	2048
 	.globl	vectors
 vectors:
@@ -113,6 +115,8 @@ vectors:
 	vector_bad 13
 	vector_bad 14
 	vector_bad 15
+
+	.text
 
 	/*
 	 * A frame record makes the backtrace go on through the exception:

@@ -14,7 +14,9 @@
  */
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define LOG_LINE_MAX	512
 
@@ -44,6 +46,27 @@ void	kvprintf(const char *fmt, va_list ap)
  */
 void	klog(enum log_level, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
+
+/*
+ * klog_some - klog for what a device can cause as often as it likes
+ *
+ * limit	of that device, or of that kind of message; zeroed memory
+ *
+ * Of a flood the first 16 are said, then one a second, which is told how many
+ * before it were not. log_may is whether one may be said now, for what is not
+ * one line. Threads only.
+ */
+struct log_limit {
+	uint64_t	ll_since_ns;	/* private to loglimit.c */
+	unsigned int	ll_said;
+	unsigned long long ll_left;
+};
+bool	log_may(struct log_limit *);
+
+#define klog_some(limit, level, ...) do {				\
+	if (log_may(limit))						\
+		klog((level), __VA_ARGS__);				\
+} while (0)
 
 /*
  * log_read - copy a part of the log

@@ -19,6 +19,8 @@
 #include <paravane/pci.h>
 #include <paravane/virtio.h>
 
+#include "log.h"
+
 struct machine_mmio;
 struct net_if;
 struct pci_dev;
@@ -44,6 +46,7 @@ struct virtio_dev {
 	volatile bool	vg_changed;	/* set by callbacks */
 	volatile bool	vg_broken;
 	uint64_t	vg_nbroken;
+	struct log_limit vg_log;	/* of what the device causes */
 	struct intr	*vg_line;	/* MMIO: its handler */
 	int		(*vg_fn)(void *);
 	void		*vg_arg;

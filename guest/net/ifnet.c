@@ -471,8 +471,8 @@ if_changed(struct net_if *ifp)
 		if_flush(ifp);
 		ifp->if_counters.ic_announced++;
 		if (pv_net_announced(&ifp->if_net) != 0)
-			klog(LOG_WARN, "%s: announcement not taken",
-			    ifp->if_name);
+			klog_some(&ifp->if_log, LOG_WARN,
+			    "%s: announcement not taken", ifp->if_name);
 	}
 }
 

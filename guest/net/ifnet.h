@@ -21,6 +21,7 @@
 
 #include <paravane/net.h>
 
+#include "log.h"
 #include "lwip/netif.h"
 #include "net_guest.h"
 #include "spsc.h"
@@ -138,6 +139,7 @@ struct net_if {
 	volatile bool	if_hung;	/* a pair's ip_hung is set */
 	const char *volatile if_why;
 	unsigned int	if_wantmtu;	/* what DHCP asks for, or 0 */
+	struct log_limit if_log;	/* of what the host causes */
 	uint32_t	if_announced;	/* the address that was told last */
 	unsigned int	if_failures;	/* resets without a frame in between that
 					 * came in a quiet moment */

@@ -110,7 +110,8 @@ net_want(struct net_if *ifp)
 		return;		/* the next time, then */
 	ifp->if_wantmtu = 0;
 	if (mtu != 0 && mtu != ifp->if_netif.mtu && net_set_mtu(ifp, mtu) == 0)
-		klog(LOG_INFO, "%s: mtu %u by DHCP", ifp->if_name, mtu);
+		klog_some(&ifp->if_log, LOG_INFO, "%s: mtu %u by DHCP",
+		    ifp->if_name, mtu);
 }
 
 static bool
@@ -438,8 +439,8 @@ net_dhcp_option(struct netif *netif, unsigned int msg_type,
 		return;
 	mtu = (unsigned int)value[0] << 8 | value[1];
 	if (mtu < DHCP_MINMTU || mtu > pv_net_hardmtu(&ifp->if_net)) {
-		klog(LOG_WARN, "%s: mtu %u from DHCP ignored", ifp->if_name,
-		    mtu);
+		klog_some(&ifp->if_log, LOG_WARN,
+		    "%s: mtu %u from DHCP ignored", ifp->if_name, mtu);
 		return;
 	}
 	ifp->if_wantmtu = mtu;
@@ -581,7 +582,8 @@ net_status(struct netif *netif)
 	if (ifp == NULL || !net_up_address(ifp) || addr == ifp->if_announced)
 		return;
 	ifp->if_announced = addr;
-	net_announce(ifp);
+	if (log_may(&ifp->if_log))
+		net_announce(ifp);
 	event_signal(&net_address_event);
 	/* Nobody could ask before; and who waits for an address has it now. */
 	if (!net_serving)
@@ -597,7 +599,7 @@ if_link_changed(struct net_if *ifp)
 
 	if (up == (netif_is_link_up(netif) != 0))
 		return;
-	klog(LOG_INFO, "%s: link %s, mtu %u", ifp->if_name,
+	klog_some(&ifp->if_log, LOG_INFO, "%s: link %s, mtu %u", ifp->if_name,
 	    up ? "up" : "down", pv_net_mtu(&ifp->if_net));
 	if (up)
 		netif_set_link_up(netif);

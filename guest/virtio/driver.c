@@ -151,8 +151,9 @@ gpu_changed(struct virtio_dev *vg)
 	if (changed == 1)
 		user_display_changed(gpu);
 	if (changed < 0)
-		klog(LOG_WARN, "%s: the display changed, error %d",
-		    vg->vg_name, -changed);
+		klog_some(&vg->vg_log, LOG_WARN,
+		    "%s: the display changed, error %d", vg->vg_name,
+		    -changed);
 }
 
 static int

@@ -163,6 +163,7 @@ static struct {
 	void (*commanded)(void);	/* a command is under way */
 	unsigned int queue;		/* of the pair that all this is */
 	unsigned int announced;
+	int announce_error;
 	int changed;
 	uint64_t stalled_ns;
 	struct pv_net_info info;
@@ -202,7 +203,7 @@ pv_net_announced(struct pv_net *sc)
 	dev.announced++;
 	if (dev.commanded != NULL)
 		dev.commanded();
-	return 0;
+	return dev.announce_error;
 }
 
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/net/ifnet.c guest/net/iftx.c guest/net/ifrx.c guest/net/ifremote.c guest/net/announce.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c test/unit/kern_fake.c */
+/* UNIT: guest/net/ifnet.c guest/net/iftx.c guest/net/ifrx.c guest/net/ifremote.c guest/net/announce.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c guest/console/loglimit.c test/unit/kern_fake.c */
 /* UNIT-CFLAGS: -Iguest/net -isystem $(SRC)/lwip/src/include */
 /* UNIT-LIBS: lwip */
 /*
@@ -902,6 +902,59 @@ the_host_asks_for_announcements(void **state)
 	down();
 }
 
+static unsigned int nlogged;
+static char logged[2][128];		/* the last but one, and the last */
+
+void
+klog(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)level;
+	memcpy(logged[0], logged[1], sizeof(logged[0]));
+	va_start(ap, fmt);
+	(void)vsnprintf(logged[1], sizeof(logged[1]), fmt, ap);
+	va_end(ap);
+	nlogged++;
+}
+
+static void
+ask_for_announcements(unsigned int n)
+{
+	nlogged = 0;
+	while (n-- > 0) {
+		dev.cb.nc_changed(dev.arg);
+		if_service(ifp);
+		dev.nsent = 0;
+	}
+}
+
+/* What the host can cause without end does not bury all else in the log. */
+static void
+a_flood_of_complaints_is_not_all_logged(void **state)
+{
+	(void)state;
+	up();
+	dev.changed = PV_NET_CHANGED_ANNOUNCE;
+	dev.announce_error = EIO;
+	ask_for_announcements(1000);
+	assert_int_equal(dev.announced, 1000);
+	assert_int_equal(nlogged, 16);
+	/* One a second, which tells of those before it; */
+	now_ms += 1000;
+	ask_for_announcements(10);
+	assert_int_equal(nlogged, 2);
+	assert_string_equal(logged[0], "log: 984 like the next were left out");
+	assert_string_equal(logged[1], "net0: announcement not taken");
+	/* and after a quiet time as many as at first. */
+	now_ms += 3600 * 1000;
+	ask_for_announcements(20);
+	assert_int_equal(nlogged, 17);
+	assert_string_equal(logged[1], "net0: announcement not taken");
+	dev.changed = 0;
+	down();
+}
+
 static unsigned int nintruders;
 
 /* What another thread does while this one waits for the device's answer. */
@@ -1023,6 +1076,7 @@ main(void)
 		T(queued_frames_are_sent_after_a_reset),
 		T(a_queue_that_hangs_is_reset),
 		T(the_host_asks_for_announcements),
+		T(a_flood_of_complaints_is_not_all_logged),
 		T(a_command_has_the_device_alone),
 		T(another_negotiation),
 		T(a_negotiation_without_a_confirmed_reset),

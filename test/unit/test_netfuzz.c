@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/net/ifnet.c guest/net/iftx.c guest/net/ifrx.c guest/net/ifremote.c guest/net/announce.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c guest/net/iperf.c test/unit/kern_fake.c */
+/* UNIT: guest/net/ifnet.c guest/net/iftx.c guest/net/ifrx.c guest/net/ifremote.c guest/net/announce.c guest/net/rxpool.c guest/net/arena.c guest/net/txcsum.c guest/net/guard.c guest/console/loglimit.c guest/net/iperf.c test/unit/kern_fake.c */
 /* UNIT-CFLAGS: -Iguest/net -isystem $(SRC)/lwip/src/include */
 /* UNIT-LIBS: lwip */
 /*
