@@ -420,6 +420,28 @@ run(struct bench *nb, bool sending)
 	return error;
 }
 
+/* A host without a back end, or with nobody at the other end, takes no frame. */
+static void
+say_why(const struct bench *nb, int error)
+{
+	const char *name = nb->nb_if->if_name;
+
+	if (error != ETIMEDOUT) {
+		tty_printf("netbench: %s: %s\n", name, strerror(error));
+		return;
+	}
+	if (nb->nb_done == 0)
+		tty_printf("netbench: %s: what the stack has sent does not "
+		    "come back: nothing was tried\n", name);
+	else
+		tty_printf("netbench: %s: %llu frames sent, and for %u s the "
+		    "device gave none back\n", name,
+		    (unsigned long long)nb->nb_done,
+		    (unsigned int)(STALL_NS / NS_PER_S));
+	tty_printf("Has it a back end, and is anybody at the other end? "
+	    "`devices %s' shows its queues.\n", name);
+}
+
 static int
 check(const struct bench *nb, bool sending)
 {
@@ -501,8 +523,7 @@ netbench(int argc, char **argv)
 	if (error == 0) {
 		error = run(nb, sending);
 		if (error != 0)
-			tty_printf("netbench: %s: %s\n", argv[1],
-			    strerror(error));
+			say_why(nb, error);
 	}
 	kfree(nb);
 	return error;
