@@ -32,7 +32,7 @@ IGNORE = [("symbols_base", "symbols_count"), ("extable_start", "extable_end"),
 # Labels in code that are the bounds of something, that hardware jumps to or
 # that an exception returns to.
 PLACES = {"_image_start", "_rodata_start", "_text_code_end", "_start",
-          "vectors", "probe_failed"}
+          "_pe_text_start", "vectors", "probe_failed"}
 
 
 def build(directory, name, text, *flags):
