@@ -264,16 +264,16 @@ static void
 net_set_sizes(struct pv_net *sc)
 {
 	const unsigned int mtu = sc->sc_limits.nl_mtu;
+	unsigned int now = net_mtu(sc);
 	int has = net_has(sc, PV_NET_F_MTU);
 
 	sc->sc_hdrlen = net_hdrlen(sc);
 	sc->sc_hdrapart = !net_has(sc, PV_F_VERSION_1) &&
 	    !net_has(sc, PV_F_ANY_LAYOUT);
 	sc->sc_hardmtu = has && mtu < PV_NET_MAXMTU ? mtu : PV_NET_MAXMTU;
-	if (net_mtu(sc) == 0)
-		net_mtu_set(sc, has ? sc->sc_hardmtu : PV_NET_ETHERMTU);
-	if (net_mtu(sc) > sc->sc_hardmtu)
-		net_mtu_set(sc, sc->sc_hardmtu);
+	if (now == 0)
+		now = has ? sc->sc_hardmtu : PV_NET_ETHERMTU;
+	net_mtu_set(sc, net_least(now, sc->sc_hardmtu));
 	sc->sc_rxbuflen = net_buflen(sc, net_rxmtu(sc));
 }
 

@@ -473,6 +473,8 @@ a_far_queue(enum stand_kind kind, unsigned int index, uint64_t features)
 	if (features != 0) {
 		assert_int_equal(pv_virtq_reset(far), 0);
 		assert_int_equal(pv_virtq_reenable(far), 0);
+		assert_int_equal(stand.st_fd.fd_queues[index].fq_vector,
+		    FAKE_NO_VECTOR);
 		served(index, far, pb);
 	}
 	/* With a line of all queues it is heard too. */
@@ -498,7 +500,7 @@ one_queue_may_be_far(void **state)
 		a_far_queue(kind, PV_MAXQUEUES, 0);
 		a_far_queue(kind, FAKE_MAXQUEUES - 2, 0);
 	}
-	a_far_queue(STAND_PCI, PV_MAXQUEUES + 1, PV_F_BIT(PV_F_RING_RESET));
+	a_far_queue(STAND_PCI, PV_MAXQUEUES, PV_F_BIT(PV_F_RING_RESET));
 	a_far_queue(STAND_PCI, PV_MAXQUEUES + 1,
 	    PV_F_BIT(PV_F_RING_RESET) | PV_F_BIT(PV_F_NOTIF_CONFIG_DATA));
 	setup(state);
@@ -519,6 +521,8 @@ the_last_queue_has_no_next(void **state)
 	assert_int_equal(pv_virtq_alloc(&stand.st_dev, PV_MAXQUEUES - 1,
 	    &params, &last), 0);
 	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+	assert_int_not_equal(stand.st_fd.fd_queues[PV_MAXQUEUES - 1].fq_vector,
+	    FAKE_NO_VECTOR);
 	assert_int_equal(pv_virtio_intr_queue(&stand.st_dev, PV_MAXQUEUES), 1);
 	assert_int_equal(ncalls, 0);
 	assert_int_equal(pv_virtio_intr_queue(&stand.st_dev,
