@@ -56,7 +56,8 @@ class Case:
         if lease and not self.peer.wait_lease():
             self.guest.fail("no lease was taken")
         if lease:
-            self.guest.command("sleep 100")
+            self.guest.until("ifconfig net0", lambda out: "inet " in out)
+            self.guest.command("sleep 100")     # an MTU with it is taken soon
 
     def ok(self, good, what, *notes):
         text = [] if good else self.guest.text.splitlines()[-30:]

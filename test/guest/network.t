@@ -48,7 +48,7 @@ def on_the_peer(kind):
             "-device", device]], args=args) as g:
         g.prompt()
         check(g, peer.wait_lease(), f"{name}: DHCP gives an address")
-        g.command("sleep 100")
+        g.until("ifconfig", lambda out: "inet " in out)
         says(g, "ifconfig", r"inet 10\.0\.2\.15/24 gateway 10\.0\.2\.2 "
              r"\(dhcp\)", f"{name}: which the interface has")
         names(g, name)
@@ -131,17 +131,14 @@ def link(g, peer, name):
         g.qmp("set_link", name="nic", up=False)
         g.qmp("set_link", name="nic", up=True)
     g.command("sleep 300")
+    g.until("ifconfig net0", lambda out: "up running mtu" in out)
     says(g, "ifconfig net0", "up running mtu",
          f"{name}: twenty times in a row, too")
     says(g, "ping -c 1 10.0.2.2", "1 received", f"{name}: it still works")
 
 
 def has_address(g):
-    for _ in range(50):
-        if "inet 10.0.2.15/24" in g.command("ifconfig"):
-            return
-        g.command("sleep 100")
-    g.fail("no address came")
+    g.until("ifconfig", lambda out: "inet 10.0.2.15/24" in out)
 
 
 def free_port():

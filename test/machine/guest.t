@@ -197,7 +197,7 @@ def mtu(size, taken):
         g.prompt()
         if not peer.wait_lease():
             g.fail("no lease was taken")
-        g.command("sleep 100")
+        g.until("ifconfig net0", lambda out: "inet " in out)
         if taken != size:
             g.command(f"ifconfig net0 mtu {taken}")
         out = g.command(f"ping -D -c 1 -s {taken} 10.0.2.2")
