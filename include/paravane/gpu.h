@@ -245,8 +245,9 @@ int pv_gpu_attach(struct pv_gpu *, struct pv_virtio *dev,
  *
  * The memory and generation of framebuffers live on, and so do cursors: start
  * creates the resources anew over the same pages, shows what was shown (and
- * takes the others for damaged), and calls gc_changed if the displays are now others. What is under way ends with
- * EIO. Resources, contexts and blobs of clients that render are gone.
+ * takes the others for damaged), and calls gc_changed if the displays are now
+ * others. What is under way ends with EIO. Resources, contexts and blobs of
+ * clients that render are gone.
  *
  * stop returns 0, or ETIMEDOUT if the reset was not confirmed: then start
  * returns EIO, and nothing that the device can reach is freed before another

@@ -325,7 +325,7 @@ pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
     const struct pv_virtq_params *vp, struct pv_virtq **vqp)
 {
 	struct pv_virtq **at = virtio_queue_at(dev, index), *vq;
-	unsigned int max;
+	unsigned int max, n;
 	int error;
 
 	error = virtq_check(dev, index, vp);
@@ -346,8 +346,9 @@ pv_virtq_alloc(struct pv_virtio *dev, unsigned int index,
 		return error;
 	}
 	*at = vq;
-	if (dev->vd_nqueues <= at - dev->vd_queues)
-		dev->vd_nqueues = (unsigned int)(at - dev->vd_queues) + 1;
+	n = (unsigned int)(at - dev->vd_queues) + 1;
+	if (dev->vd_nqueues < n)
+		dev->vd_nqueues = n;
 	*vqp = vq;
 	return 0;
 }
