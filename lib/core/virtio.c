@@ -367,7 +367,7 @@ pv_virtio_intr_queue(struct pv_virtio *dev, unsigned int queue)
 {
 	if (!intr_is_welcome(dev))
 		return 1;
-	if (queue < dev->vd_nqueues)
+	if (queue < PV_MAXQUEUES)
 		queue_used(dev->vd_queues[queue]);
 	return 1;
 }
