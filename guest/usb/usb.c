@@ -444,11 +444,12 @@ usb_thread(void *arg)
 				next = at;
 		}
 		mutex_unlock(&usb_mutex);
-		if (!settled && next == UINT64_MAX) {
+		now = uptime_ns();
+		/* A port that changed meanwhile asks for another look now. */
+		if (!settled && next > now) {
 			settled = true;
 			init_release();
 		}
-		now = uptime_ns();
 		event_wait(&usb_event, next == UINT64_MAX ? EVENT_FOREVER :
 		    next > now + NS_PER_MS ? next - now : NS_PER_MS);
 	}

@@ -155,6 +155,20 @@ def others():
         return leave(g)
 
 
+def unattended():
+    """What `run=` asks for begins when USB was looked at: not before, nor
+    only when the longest wait for late devices is over."""
+    with Guest(append='run="usb;poweroff"', machine=GICV3, cpu=CPU,
+               devices=[["-device", "qemu-xhci,id=u"], KEYBOARD,
+                        TABLET]) as g:
+        bad = g.wait() and "QEMU's exit status"
+        for name in ("keyboard", "pointer"):
+            if not re.search(f"port .* {name}, ", g.text):
+                bad = g.text
+        return g.text if "still come" in g.text else bad
+
+
+check("commands that a start brings along", unattended)
 check("qemu-xhci, MSI-X", typed, "qemu-xhci", GICV3, "", "MSI-X")
 check("nec-usb-xhci, INTx", typed, "nec-usb-xhci", GICV2, "msi=off", "INTx")
 check("qemu-xhci, polled, not coherent, a keyboard of full speed", typed,
