@@ -37,7 +37,7 @@ fetch(struct vhost *vh, unsigned int len, uint8_t *data, bool *refused)
 		return error;
 	*refused = m.vw_size != VW_CONFIG_LEN + len;
 	if (*refused && m.vw_size > VW_CONFIG_LEN) {
-		vhost_state_set(vh, VHOST_BAD);
+		vhost_end(vh, VHOST_BAD);
 		return vhost_fail(vh, EPROTO,
 		    "the back end gave another part of the configuration");
 	}

@@ -73,6 +73,22 @@ vhost_ready(int fd, short events, int64_t until)
 	return 0;
 }
 
+/* Whoever saw it: the driver is told, and one that is gone runs no ring. */
+void
+vhost_end(struct vhost *vh, enum vhost_state state)
+{
+	unsigned int i;
+
+	vhost_state_set(vh, state);
+	if (state == VHOST_GONE) {
+		for (i = 0; i <= VHOST_MAXQUEUES; i++)
+			vh->vh_queues[i].vq_running = 0;
+		if (vhost_is_net(vh))
+			vhost_config_fetch(vh);
+	}
+	__atomic_store_n(&vh->vh_changed, 1, __ATOMIC_RELEASE);
+}
+
 /*
  * What the back end did wrong ends the session. If it closed the connection it
  * is gone; else nobody knows what it does with the memory.
@@ -82,7 +98,7 @@ end(struct vhost *vh, int error, const char *what, uint32_t request)
 {
 	if (error == EPIPE)
 		error = ECONNRESET;
-	vhost_state_set(vh, error == ECONNRESET ? VHOST_GONE : VHOST_BAD);
+	vhost_end(vh, error == ECONNRESET ? VHOST_GONE : VHOST_BAD);
 	return vhost_fail(vh, error, "%s (request %u%s%s)", what, request,
 	    error == EPROTO ? "" : ": ", error == EPROTO ? "" :
 	    strerror(error));

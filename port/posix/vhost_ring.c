@@ -106,7 +106,7 @@ inflight_check(struct vhost *vh)
 	    vi->vi_size)
 		return 0;
 	vhost_inflight_drop(vh);
-	vhost_state_set(vh, VHOST_BAD);
+	vhost_end(vh, VHOST_BAD);
 	return vhost_fail(vh, EPROTO,
 	    "the back end's in-flight memory is not as long as it says");
 }
@@ -363,7 +363,7 @@ vhost_ring_stop(struct vhost *vh, unsigned int queue)
 	if (error)
 		return error;
 	if (m.u.vw_state.vs_index != queue) {
-		vhost_state_set(vh, VHOST_BAD);
+		vhost_end(vh, VHOST_BAD);
 		return vhost_fail(vh, EPROTO,
 		    "the back end stopped another ring than asked");
 	}

@@ -180,21 +180,6 @@ is_kept(const struct vhost *vh)
 	    PV_STATUS_DRIVER_OK);
 }
 
-/* The connection ended. Under the lock. */
-static void
-gone(struct vhost *vh)
-{
-	unsigned int i;
-
-	vhost_state_set(vh, VHOST_GONE);
-	vhost_fail(vh, ECONNRESET, "the back end closed the connection");
-	for (i = 0; i <= VHOST_MAXQUEUES; i++)
-		vh->vh_queues[i].vq_running = 0;
-	if (vhost_is_net(vh))
-		vhost_config_fetch(vh);
-	__atomic_store_n(&vh->vh_changed, 1, __ATOMIC_RELEASE);
-}
-
 /*
  * Has it closed the connection, or said something unasked? Under the lock, so
  * that no answer is under way.
@@ -209,11 +194,12 @@ look(struct vhost *vh)
 	    poll(&pfd, 1, 0) != 1)
 		return;
 	if (pfd.revents & (POLLHUP | POLLRDHUP | POLLERR)) {
-		gone(vh);
+		vhost_end(vh, VHOST_GONE);
+		vhost_fail(vh, ECONNRESET,
+		    "the back end closed the connection");
 	} else if (state == VHOST_UP) {
-		vhost_state_set(vh, VHOST_BAD);
+		vhost_end(vh, VHOST_BAD);
 		vhost_fail(vh, EPROTO, "the back end speaks unasked");
-		__atomic_store_n(&vh->vh_changed, 1, __ATOMIC_RELEASE);
 	}
 }
 
@@ -376,7 +362,7 @@ learn_queues(struct vhost *vh, bool kept)
 			return error;
 	}
 	if (n == 0) {
-		vhost_state_set(vh, VHOST_BAD);
+		vhost_end(vh, VHOST_BAD);
 		return vhost_fail(vh, EPROTO, "the back end has no queue");
 	}
 	if (most == 0 || most > limit)

@@ -121,6 +121,9 @@ int vhost_fail(struct vhost *, int error, const char *fmt, ...)
 void vhost_state_set(struct vhost *, enum vhost_state);
 enum vhost_state vhost_state(const struct vhost *);
 
+/* The session's end, VHOST_BAD or VHOST_GONE. */
+void vhost_end(struct vhost *, enum vhost_state);
+
 /* When what begins now is late; a wait for a socket up to then, or ETIMEDOUT. */
 int64_t vhost_until(const struct vhost *);
 int vhost_ready(int fd, short events, int64_t until);

@@ -849,6 +849,40 @@ polling_finds_it_too(void **state)
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
 
+/*
+ * The connection ends in an exchange of the port's. The driver is told, and the
+ * next back end is asked for nothing that the last one had.
+ */
+static void
+an_end_that_the_port_sees_is_told_to_the_driver(void **state)
+{
+	static const enum wrong wrongs[] = { CLOSES, HALF, OTHER };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(wrongs) / sizeof(*wrongs); i++) {
+		nbroken = 0;
+		attach_blk();
+		be.wrong = wrongs[i];
+		be.wrong_request = VW_ADD_MEM_REG;
+		assert_int_equal(shmem_grow(&sm, REGION), 0);
+		assert_int_equal(vhost_memory(vh), wrongs[i] == OTHER ?
+		    EPROTO : ECONNRESET);
+		assert_int_equal(vhost_wait(vh, VHOST_ALL, (int)LATE),
+		    ENOTCONN);
+		assert_int_equal(nbroken, 1);
+		if (wrongs[i] == OTHER)
+			hang_up_now();
+		be.wrong_request = be.stopped = 0;
+		assert_int_equal(vhost_connect(vh), 0);
+		assert_int_equal(pv_blk_stop(&blk), 0);
+		assert_int_equal(be.stopped, 0);
+		assert_int_equal(pv_blk_start(&blk), 0);
+		assert_int_equal(pv_blk_detach(&blk), 0);
+		reset_between();
+	}
+}
+
 /* It keeps the connection: perhaps it still writes. Then it is ended. */
 static void
 a_hung_back_end_confirms_nothing(void **state)
@@ -945,6 +979,7 @@ nonsense_on_the_channel_ends_it(void **state)
 	say(channel, VW_CONFIG_CHANGED, VW_VERSION, 0xfffffff0u);
 	assert_int_equal(vhost_attend(vh, VHOST_ALL), ENOTCONN);
 	assert_non_null(strstr(vhost_error(vh), "no known form"));
+	assert_int_equal(nbroken, 1);
 	hang_up_now();
 	assert_int_equal(pv_blk_detach(&blk), 0);
 }
@@ -1690,6 +1725,7 @@ main(void)
 		T(inflight_memory_is_held_to_its_file),
 		T(refused_features_are_refused),
 		T(a_lost_back_end_is_a_reset),
+		T(an_end_that_the_port_sees_is_told_to_the_driver),
 		T(polling_finds_it_too),
 		T(a_hung_back_end_confirms_nothing),
 		T(another_ring_than_asked_is_no_confirmation),
