@@ -8,27 +8,19 @@ Tap devices in a network of the bench's own, which nobody else sees.
         tap.words                       # QEMU's -netdev
         tap.counters()                  # bytes from the guest, bytes to it
 
-Packets over the tap keep virtio's header, so that checksums and segmentation
-can be left to this machine. Raises race.Missing where this is not to be had.
+Raises race.Missing where this is not to be had.
 """
 
 import contextlib
 import ctypes
-import fcntl
 import os
-import socket
-import struct
 import subprocess
 import sys
 
 import race
+import tapdev
 
 CLONE_NEWNET = 0x40000000
-TUNSETIFF, TUNSETPERSIST = 0x400454ca, 0x400454cb
-IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
-IFF_UP = 1
-SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR = 0x8913, 0x8914, 0x8916
-SIOCSIFNETMASK, SIOCSIFMTU = 0x891c, 0x8922
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -46,7 +38,7 @@ def allow():
     may not do so, nothing: own_network tells.
     """
     if os.environ.get("PARAVANE_NETNS"):
-        interface("lo", SIOCSIFFLAGS, struct.pack("H", IFF_UP))
+        tapdev.up("lo")
         return
     words = ["unshare", "--map-current-user", "--keep-caps", "--net"]
     if os.geteuid() and subprocess.run(
@@ -70,41 +62,15 @@ def own_network():
         os.close(before)
 
 
-def interface(name, request, value):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        return fcntl.ioctl(s, request, struct.pack(
-            "16s16s8x", name.encode(), value))
-
-
-def address(text):
-    return struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton(text))
-
-
 class Tap:
     """One that stays when it is closed, until the namespace ends."""
 
     def __init__(self, name, host, mtu):
         self.name, self.host = name, host
         try:
-            fd = os.open("/dev/net/tun", os.O_RDWR)
+            self.words = tapdev.make_tap(mtu, name=name, host=host)
         except OSError as error:
-            raise race.Missing(f"/dev/net/tun: {error.strerror}") from error
-        try:
-            fcntl.ioctl(fd, TUNSETIFF, struct.pack(
-                "16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
-            fcntl.ioctl(fd, TUNSETPERSIST, 1)
-        finally:
-            os.close(fd)
-        self.ioctl(SIOCSIFMTU, struct.pack("i", mtu))
-        self.ioctl(SIOCSIFADDR, address(host))
-        self.ioctl(SIOCSIFNETMASK, address("255.255.255.0"))
-        flags, = struct.unpack("16xH", self.ioctl(SIOCGIFFLAGS, b"")[:18])
-        self.ioctl(SIOCSIFFLAGS, struct.pack("H", flags | IFF_UP))
-        self.words = ["-netdev", f"tap,id=n,ifname={name},script=no,"
-                      "downscript=no"]
-
-    def ioctl(self, request, value):
-        return interface(self.name, request, value)
+            raise race.Missing(f"a tap device: {error}") from error
 
     def counters(self):
         """Bytes that QEMU has written, and bytes that it has read."""

@@ -127,7 +127,7 @@ class Part(race.Part):
         return self.up[name]
 
     def boot(self, name, tap, address):
-        device = [*tap.words, "-device", "virtio-net-pci,netdev=n,id=nic,"
+        device = [*tap.words, "-device", "virtio-net-pci,netdev=n0,id=nic,"
                   f"romfile=,host_mtu={max(MTUS)}"
                   + (OFF if name == PLAIN else "")]
         if name == race.OURS:

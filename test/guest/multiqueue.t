@@ -10,7 +10,6 @@ does no harm.
 
 import os
 import re
-import socket
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -19,35 +18,17 @@ sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 import tcphash
 from paravane_qemu import Failure, Guest
-from tapdev import GUEST, HOST, NAME, enter_namespace, make_tap
+from tapdev import GUEST, HOST, enter_namespace, make_tap
 
 SIZE = 8 << 20
 TRIES = 12
 FEW = 60000
 
 
-def transfer(g, command, with_socket, size=SIZE):
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        listener.listen(1)
-        listener.settimeout(30)
-        g.send(command.format(port=listener.getsockname()[1]) + "\r")
-        with listener.accept()[0] as sock:
-            sock.settimeout(60)
-            host = with_socket(sock)
-    match = g.expect(rf"tcphash: \w+ {size} bytes crc32 ([0-9a-f]{{8}}) in ",
-                     60)
-    g.expect("^paravane> ")
-    return host, int(match[1], 16)
-
-
 def both_ways(g, seed):
     """A connection each way; whether every byte came."""
-    (crc, _), got = transfer(g, f"tcphash recv {{port}} {HOST}",
-                             lambda s: tcphash.send(s, SIZE, seed))
-    (total, there, _), sent = transfer(
-        g, f"tcphash send {{port}} {SIZE} {seed} {HOST}", tcphash.receive)
-    return crc == got and (total, there) == (SIZE, sent)
+    return (tcphash.to_guest(g, SIZE, seed, HOST)[0] and
+            tcphash.from_guest(g, SIZE, seed, HOST)[0])
 
 
 def frames(g):
@@ -58,10 +39,9 @@ def frames(g):
 
 
 def guest(smp, queues, append="", more=""):
-    make_tap(1500, queues)
+    netdev = make_tap(1500, queues)
     return Guest(append=f"net={GUEST}/24,{HOST} {append}", smp=smp, devices=[
-        ["-netdev", f"tap,id=n0,ifname={NAME},script=no,downscript=no,"
-         f"queues={queues}"],
+        netdev,
         ["-device", "virtio-net-pci,netdev=n0,romfile=,mq=on,"
          f"vectors={2 * queues + 2}{more}"]])
 
@@ -138,9 +118,7 @@ def received(g, connections, seed):
     Whether every byte came; how many frames each pair received."""
     before, good = frames(g), True
     for n in range(connections):
-        (crc, _), got = transfer(g, f"tcphash recv {{port}} {HOST}", lambda s: tcphash.send(
-            s, FEW, seed + n), FEW)
-        good &= crc == got
+        good &= tcphash.to_guest(g, FEW, seed + n, HOST)[0]
     return good, [b[0] - a[0] for a, b in zip(before, frames(g))]
 
 

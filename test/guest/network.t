@@ -28,6 +28,7 @@ MMIO = ("mmio", ["-global", "virtio-mmio.force-legacy=false"],
 LEGACY = ("legacy mmio, header of 10 bytes", [],
           "virtio-net-device,id=nic,netdev=n0,mrg_rxbuf=off")
 BULK = 256 << 20
+AS_SEEN = "10.0.2.2", "127.0.0.1"      # from the guest, from here
 
 
 def check(guest, good, what, *notes):
@@ -168,39 +169,15 @@ def on_the_host(kind, size, extras=False):
              f"{name}: memory was never short")
 
 
-def transfer(g, command, size, with_socket):
-    """A tcphash of the guest's, and what the host's end makes of it."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        listener.settimeout(30)
-        g.send(command.format(port=listener.getsockname()[1]) + "\r")
-        with listener.accept()[0] as sock:
-            sock.settimeout(60)
-            host = with_socket(sock)
-    match = g.expect(rf"tcphash: (sent|received) {size} bytes crc32 "
-                     rf"([0-9a-f]{{8}}) in \d+ ms, (\S+) MB/s", 60)
-    g.expect("^paravane> ")
-    return host, int(match[2], 16), match[3]
-
-
 def bulk_in(g, name, size):
-    (crc, _), got, rate = transfer(
-        g, "tcphash recv {port} 10.0.2.2", size,
-        lambda sock: tcphash.send(sock, size, 42))
-    check(g, crc == got, f"{name}: {size >> 20} MiB into the guest",
-          f"{crc:08x} {got:08x}")
+    whole, rate, note = tcphash.to_guest(g, size, 42, *AS_SEEN)
+    check(g, whole, f"{name}: {size >> 20} MiB into the guest", note)
     tap.diag(f"{rate} MB/s into the guest")
 
 
 def bulk_out(g, name, size):
-    (total, crc, _), sent, rate = transfer(
-        g, f"tcphash send {{port}} {size} 43 10.0.2.2", size,
-        tcphash.receive)
-    check(g, (total, crc) == (size, sent) and
-          crc == tcphash.expected(size, 43),
-          f"{name}: {size >> 20} MiB out of the guest",
-          f"{total} {crc:08x} {sent:08x}")
+    whole, rate, note = tcphash.from_guest(g, size, 43, *AS_SEEN)
+    check(g, whole, f"{name}: {size >> 20} MiB out of the guest", note)
     tap.diag(f"{rate} MB/s out of the guest")
 
 

@@ -9,7 +9,6 @@ device. Skipped where neither root nor user namespaces can have one.
 
 import os
 import re
-import socket
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -18,7 +17,7 @@ sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 import tcphash
 from paravane_qemu import Failure, Guest
-from tapdev import GUEST, HOST, NAME, enter_namespace, make_tap
+from tapdev import GUEST, HOST, enter_namespace, make_tap
 
 SIZE = 64 << 20
 CSUM, GUEST_CSUM = 1 << 0, 1 << 1
@@ -32,26 +31,11 @@ def checksum_errors():
     return int(dict(zip(names, values))["InCsumErrors"])
 
 
-def transfer(g, command, with_socket):
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        listener.listen(1)
-        listener.settimeout(30)
-        g.send(command.format(port=listener.getsockname()[1]) + "\r")
-        with listener.accept()[0] as sock:
-            sock.settimeout(60)
-            host = with_socket(sock)
-    match = g.expect(rf"tcphash: \w+ {SIZE} bytes crc32 ([0-9a-f]{{8}}) in "
-                     r"\d+ ms, (\S+) MB/s", 60)
-    g.expect("^paravane> ")
-    return host, int(match[1], 16), match[2]
-
-
 def bulk(name, mtu, deny, has, options=""):
-    make_tap(mtu)
+    netdev = make_tap(mtu)
     append = f"net={GUEST}/24,{HOST} netdeny={deny:#x}"
     with Guest(append=append, devices=[
-            ["-netdev", f"tap,id=n0,ifname={NAME},script=no,downscript=no"],
+            netdev,
             ["-device", "virtio-net-pci,netdev=n0,romfile=,host_mtu="
              f"{mtu}{options}"]]) as g:
         g.prompt()
@@ -61,15 +45,10 @@ def bulk(name, mtu, deny, has, options=""):
         answer = g.command(f"ping -D -c 1 -s {mtu} {HOST}")
         tap.ok("1 received" in answer, f"{name}: a ping of {mtu}", answer)
         errors = checksum_errors()
-        (crc, _), got, rate = transfer(
-            g, f"tcphash recv {{port}} {HOST}",
-            lambda sock: tcphash.send(sock, SIZE, 7))
-        tap.ok(crc == got, f"{name}: {SIZE >> 20} MiB in, {rate} MB/s")
-        (total, crc, _), sent, rate = transfer(
-            g, f"tcphash send {{port}} {SIZE} 8 {HOST}", tcphash.receive)
-        tap.ok((total, crc) == (SIZE, sent) and
-               crc == tcphash.expected(SIZE, 8),
-               f"{name}: {SIZE >> 20} MiB out, {rate} MB/s")
+        whole, rate, note = tcphash.to_guest(g, SIZE, 7, HOST)
+        tap.ok(whole, f"{name}: {SIZE >> 20} MiB in, {rate} MB/s", note)
+        whole, rate, note = tcphash.from_guest(g, SIZE, 8, HOST)
+        tap.ok(whole, f"{name}: {SIZE >> 20} MiB out, {rate} MB/s", note)
         tap.ok(checksum_errors() == errors, f"{name}: no bad checksum left")
         answer = g.command("ifconfig net0")
         errors = re.search(r"rx .* (\d+) above mtu, (\d+) errors, "

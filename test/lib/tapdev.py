@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: ISC
 """
-A tap device in a network namespace of the test's own, and this machine's
-network stack at its other end.
+Tap devices, and this machine's network stack at their other end. Packets keep
+virtio's header, so that checksums and segmentation can be left to this machine.
+
+    tapdev.enter_namespace()            # a test: first of all
+    words = tapdev.make_tap(1500)       # QEMU's -netdev, with the id n0
+    words = tapdev.make_tap(1500, name="paravane1", host="10.0.3.2")
 """
 
 import fcntl
@@ -19,6 +23,7 @@ HOST, GUEST = "10.0.2.2", "10.0.2.15"
 TUNSETIFF, TUNSETPERSIST = 0x400454ca, 0x400454cb
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 IFF_MULTI_QUEUE = 0x0100
+IFF_UP = 1
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR = 0x8913, 0x8914, 0x8916
 SIOCSIFNETMASK, SIOCSIFMTU = 0x891c, 0x8922
 
@@ -42,26 +47,34 @@ def enter_namespace():
     tap.skip_all("network namespaces are not to be had")
 
 
-def interface(request, value):
+def interface(name, request, value):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         return fcntl.ioctl(s, request, struct.pack(
-            "16s16s8x", NAME.encode(), value))
+            "16s16s8x", name.encode(), value))
+
+
+def up(name):
+    flags, = struct.unpack("16xH", interface(name, SIOCGIFFLAGS, b"")[:18])
+    interface(name, SIOCSIFFLAGS, struct.pack("H", flags | IFF_UP))
 
 
 def address(text):
     return struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton(text))
 
 
-def make_tap(mtu, queues=1):
-    """A tap device that stays when it is closed, until QEMU opens it."""
+def make_tap(mtu, queues=1, name=NAME, host=HOST):
+    """A tap device that stays when it is closed, until the namespace ends."""
     fd = os.open("/dev/net/tun", os.O_RDWR)
-    fcntl.ioctl(fd, TUNSETIFF, struct.pack(
-        "16sH22x", NAME.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
-        (IFF_MULTI_QUEUE if queues > 1 else 0)))
-    fcntl.ioctl(fd, TUNSETPERSIST, 1)
-    os.close(fd)
-    interface(SIOCSIFMTU, struct.pack("i", mtu))
-    interface(SIOCSIFADDR, address(HOST))
-    interface(SIOCSIFNETMASK, address("255.255.255.0"))
-    flags = struct.unpack("16xH", interface(SIOCGIFFLAGS, b"")[:18])[0]
-    interface(SIOCSIFFLAGS, struct.pack("H", flags | 1))
+    try:
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack(
+            "16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
+            (IFF_MULTI_QUEUE if queues > 1 else 0)))
+        fcntl.ioctl(fd, TUNSETPERSIST, 1)
+    finally:
+        os.close(fd)
+    interface(name, SIOCSIFMTU, struct.pack("i", mtu))
+    interface(name, SIOCSIFADDR, address(host))
+    interface(name, SIOCSIFNETMASK, address("255.255.255.0"))
+    up(name)
+    words = f"tap,id=n0,ifname={name},script=no,downscript=no"
+    return ["-netdev", words + (f",queues={queues}" if queues > 1 else "")]

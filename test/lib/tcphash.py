@@ -2,6 +2,13 @@
 """
 The other end of the guest's `tcphash` (guest/net/tcphash.c tells the data):
 a block of 65521 bytes made of a seed, over and over, and the CRC-32 of all.
+
+    whole, rate, note = tcphash.to_guest(g, total, seed, HOST)
+    whole, rate, note = tcphash.from_guest(g, total, seed, HOST)
+
+Whether each byte came and both ends have the CRC, MB/s by the guest's word, and
+what each end has. HOST is this machine as the guest knows it; here, where it has
+that address under another name.
 """
 
 import socket
@@ -56,3 +63,32 @@ def receive(sock):
             return total, crc, time.monotonic() - began
         crc = zlib.crc32(view[:n], crc)
         total += n
+
+
+def _transfer(g, command, total, here, host_end):
+    """What host_end makes of the connection, the guest's CRC and its rate."""
+    with socket.create_server((here, 0)) as listener:
+        listener.settimeout(30)
+        g.send(command.format(port=listener.getsockname()[1]) + "\r")
+        with listener.accept()[0] as sock:
+            sock.settimeout(60)
+            host = host_end(sock)
+    said = g.expect(rf"tcphash: \w+ {total} bytes crc32 ([0-9a-f]{{8}}) in "
+                    r"\d+ ms, (\S+) MB/s", 60)
+    g.expect("^paravane> ")
+    return host, int(said[1], 16), said[2]
+
+
+def to_guest(g, total, seed, host, here=None):
+    (crc, _), got, rate = _transfer(
+        g, f"tcphash recv {{port}} {host}", total, here or host,
+        lambda sock: send(sock, total, seed))
+    return crc == got, rate, f"sent {crc:08x}, came {got:08x}"
+
+
+def from_guest(g, total, seed, host, here=None):
+    (count, crc, _), sent, rate = _transfer(
+        g, f"tcphash send {{port}} {total} {seed} {host}", total,
+        here or host, receive)
+    return ((count, crc) == (total, sent) and crc == expected(total, seed),
+            rate, f"sent {sent:08x}, came {count} bytes, {crc:08x}")

@@ -46,7 +46,7 @@ struct worker {
 	unsigned int w_first, w_nchunks;
 	unsigned long w_ops, w_seed;
 	unsigned long w_started, w_done, w_errors;
-	unsigned int w_busy, w_grown;
+	unsigned int w_grown;
 	struct slot w_slots[NSLOTS];
 	struct slot *w_free[NSLOTS];
 	unsigned int w_nfree;

@@ -19,7 +19,7 @@ import tap
 import vhost
 
 SIZE = 16 << 20
-F_MQ, F_INDIRECT, F_EVENT = 1 << 12, 1 << 28, 1 << 29
+F_INDIRECT, F_EVENT = 1 << 28, 1 << 29
 
 
 def outcome(p, status, done):

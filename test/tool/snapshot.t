@@ -9,7 +9,6 @@ that is none.
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
