@@ -235,8 +235,10 @@ set_rx_offload(struct net_if *ifp, char **argv)
 		tty_printf("%s: %s: needs rxcsum\n", ifp->if_name, argv[0]);
 		return EINVAL;
 	}
-	return failed(ifp, argv[0], pv_net_set_offloads(&ifp->if_net,
-	    on ? now | mask : now & ~mask));
+	/* A device without the feature refuses even to leave it off. */
+	mask = on ? now | mask : now & ~mask;
+	return mask == now ? 0 : failed(ifp, argv[0],
+	    pv_net_set_offloads(&ifp->if_net, mask));
 }
 
 static int

@@ -90,6 +90,8 @@ def asks(g):
             ("txcsum on", "the device does not offer it")):
         answer = g.command(f"ifconfig net0 {command}")
         tap.ok(re.search(pattern, answer), f"ifconfig net0 {command}", answer)
+    answer = g.command("ifconfig net0 txcsum off rxcsum off lro off")
+    tap.ok(not answer.strip(), "what is off can be set so", answer)
 
 
 def filters(g):
