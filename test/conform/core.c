@@ -88,10 +88,7 @@ accepts_without_what_it_needs(struct raw *r)
 	r->r_fd->fd_features |= PV_F_BIT(18);
 	r->r_fd->fd_depends = needs_17;
 	r->r_fd->fd_ndepends = 1;
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 }
 
 static void
@@ -99,10 +96,7 @@ accepts_unknown_bits(struct raw *r)
 {
 	r->r_fd->fd_known &= ~PV_F_BIT(47);
 	r->r_fd->fd_features |= PV_F_BIT(47);
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 }
 
 static void
@@ -192,34 +186,22 @@ writes_configuration_early(struct raw *r)
 static void
 adds_features_late(struct raw *r)
 {
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 	r->r_ops->to_features_write(r->r_tr, r->r_fd->fd_features);
 }
 
 static void
 goes_on_when_refused(struct raw *r)
 {
-	struct pv_queue_place qp;
-
 	r->r_fd->fd_refuses = PV_F_BIT(PV_F_EVENT_IDX);
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
-	raw_queue_new(r, 0, &qp);
-	r->r_ops->to_queue_enable(r->r_tr, 0, &qp);
+	raw_agree(r);
+	raw_queue_place(r, NULL);
 }
 
 static void
 rings_before_driver_ok(struct raw *r)
 {
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 	raw_queues(r);
 	raw_kick(r, 0);
 }
@@ -227,15 +209,9 @@ rings_before_driver_ok(struct raw *r)
 static void
 enables_a_queue_late(struct raw *r)
 {
-	struct pv_queue_place qp;
-
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 	raw_driver_ok(r);
-	raw_queue_new(r, 0, &qp);
-	r->r_ops->to_queue_enable(r->r_tr, 0, &qp);
+	raw_queue_place(r, NULL);
 }
 
 static void
@@ -277,10 +253,7 @@ static void
 leaves_version_1(struct raw *r)
 {
 	r->r_deny = PV_F_BIT(PV_F_VERSION_1);
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 }
 
 static void
@@ -289,10 +262,7 @@ leaves_what_it_should_take(struct raw *r)
 	r->r_fd->fd_features |= PV_F_BIT(PV_F_ACCESS_PLATFORM);
 	r->r_fd->fd_should = PV_F_BIT(PV_F_ACCESS_PLATFORM);
 	r->r_deny = PV_F_BIT(PV_F_ACCESS_PLATFORM);
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 }
 
 static void
@@ -301,20 +271,14 @@ leaves_order_platform(struct raw *r)
 	r->r_fd->fd_features |= PV_F_BIT(PV_F_ORDER_PLATFORM);
 	r->r_fd->fd_should = PV_F_BIT(PV_F_ORDER_PLATFORM);
 	r->r_deny = PV_F_BIT(PV_F_ORDER_PLATFORM);
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 }
 
 static void
 takes_sr_iov(struct raw *r)
 {
 	r->r_fd->fd_features |= PV_F_BIT(PV_F_SR_IOV);
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
+	raw_agree(r);
 }
 
 static void
@@ -328,17 +292,17 @@ hands_out_cpu_addresses(struct raw *r)
 }
 
 static void
+physical(struct raw *r, struct pv_queue_place *qp)
+{
+	(void)r;
+	qp->qp_desc = 0x40001000;
+}
+
+static void
 hands_out_a_physical_ring(struct raw *r)
 {
-	struct pv_queue_place qp;
-
-	begun(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
-	raw_queue_new(r, 0, &qp);
-	qp.qp_desc = 0x40001000;
-	r->r_ops->to_queue_enable(r->r_tr, 0, &qp);
+	raw_agree(r);
+	raw_queue_place(r, physical);
 }
 
 static void

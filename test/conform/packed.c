@@ -166,17 +166,9 @@ packed_good_driver(struct raw *r, uint64_t features)
 static void
 place(struct raw *r, void (*fn)(struct raw *, struct pv_queue_place *))
 {
-	struct pv_queue_place qp;
-
 	r->r_fd->fd_features |= F(RING_PACKED);
-	raw_attach(r);
-	raw_reset(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
-	raw_queue_new(r, 0, &qp);
-	fn(r, &qp);
-	r->r_ops->to_queue_enable(r->r_tr, 0, &qp);
+	raw_agree(r);
+	raw_queue_place(r, fn);
 }
 
 static void

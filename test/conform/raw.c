@@ -120,6 +120,18 @@ raw_queues(struct raw *r)
 }
 
 void
+raw_queue_place(struct raw *r,
+    void (*fn)(struct raw *, struct pv_queue_place *))
+{
+	struct pv_queue_place qp;
+
+	raw_queue_new(r, 0, &qp);
+	if (fn != NULL)
+		fn(r, &qp);
+	r->r_ops->to_queue_enable(r->r_tr, 0, &qp);
+}
+
+void
 raw_driver_ok(struct raw *r)
 {
 	raw_set_status(r, (uint8_t)(PV_STATUS_ACKNOWLEDGE | PV_STATUS_DRIVER |
@@ -128,13 +140,19 @@ raw_driver_ok(struct raw *r)
 }
 
 void
-raw_up(struct raw *r)
+raw_agree(struct raw *r)
 {
 	raw_attach(r);
 	raw_reset(r);
 	raw_hello(r);
 	raw_features(r);
 	raw_features_ok(r);
+}
+
+void
+raw_up(struct raw *r)
+{
+	raw_agree(r);
 	raw_queues(r);
 	raw_driver_ok(r);
 }

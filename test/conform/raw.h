@@ -43,6 +43,7 @@ void raw_reset(struct raw *);		/* confirmed */
 void raw_hello(struct raw *);		/* ACKNOWLEDGE, DRIVER */
 void raw_features(struct raw *);	/* all offered that are known */
 int raw_features_ok(struct raw *);
+void raw_agree(struct raw *);		/* all up to here */
 void raw_queues(struct raw *);		/* all, RAW_SIZE entries each */
 void raw_driver_ok(struct raw *);
 void raw_up(struct raw *);		/* all of these */
@@ -53,6 +54,10 @@ void raw_set_status(struct raw *, uint8_t);
 
 /* A queue's memory, and its place. */
 void raw_queue_new(struct raw *, unsigned int q, struct pv_queue_place *);
+
+/* Queue 0, enabled at the place that fn left; NULL: where it is. */
+void raw_queue_place(struct raw *,
+    void (*fn)(struct raw *, struct pv_queue_place *));
 
 /* Descriptor i of a queue's table; a piece of r_buf, at off. */
 void raw_desc(struct raw *, unsigned int q, unsigned int i, bus_addr_t,

@@ -9,22 +9,6 @@
 #define INDIRECT	PV_F_BIT(PV_F_INDIRECT_DESC)
 #define EVENT		PV_F_BIT(PV_F_EVENT_IDX)
 
-/* Features up to FEATURES_OK, then queue 0 with its place as fn left it. */
-static void
-place(struct raw *r, void (*fn)(struct raw *, struct pv_queue_place *))
-{
-	struct pv_queue_place qp;
-
-	raw_attach(r);
-	raw_reset(r);
-	raw_hello(r);
-	raw_features(r);
-	raw_features_ok(r);
-	raw_queue_new(r, 0, &qp);
-	fn(r, &qp);
-	r->r_ops->to_queue_enable(r->r_tr, 0, &qp);
-}
-
 static void
 shift_device(struct raw *r, struct pv_queue_place *qp)
 {
@@ -35,7 +19,8 @@ shift_device(struct raw *r, struct pv_queue_place *qp)
 static void
 ring_off_its_alignment(struct raw *r)
 {
-	place(r, shift_device);
+	raw_agree(r);
+	raw_queue_place(r, shift_device);
 }
 
 static void
@@ -48,7 +33,8 @@ spoil_used(struct raw *r, struct pv_queue_place *qp)
 static void
 used_ring_not_cleared(struct raw *r)
 {
-	place(r, spoil_used);
+	raw_agree(r);
+	raw_queue_place(r, spoil_used);
 }
 
 static void
