@@ -23,24 +23,16 @@
 
 #define F(name)	PV_F_BIT(PV_F_##name)
 
-static const struct config {
-	uint64_t features;
-	bus_size_t segsize;
-	enum pv_virtq_policy policy;
-} configs[NRINGS] = {
-	{ 0, 0, PV_VIRTQ_REFUSE },
-	{ F(EVENT_IDX), 100, PV_VIRTQ_CLAMP },
-	{ F(EVENT_IDX) | F(INDIRECT_DESC), 100, PV_VIRTQ_REFUSE },
-	{ F(IN_ORDER), 0, PV_VIRTQ_REFUSE },
-	{ F(IN_ORDER) | F(EVENT_IDX), 100, PV_VIRTQ_CLAMP },
-	{ F(IN_ORDER) | F(INDIRECT_DESC), 100, PV_VIRTQ_REFUSE },
-};
-
-struct cookie {
-	enum { IDLE, ENQUEUED, OUTSTANDING } state;
-	uint32_t inlen;
-	unsigned int ndesc, id;
-	int given;			/* by an honest device */
+static const struct queue_config configs[NRINGS] = {
+	{ F(RING_PACKED), 0, 0, 0, PV_VIRTQ_REFUSE },
+	{ F(RING_PACKED) | F(EVENT_IDX), 0, 0, 100, PV_VIRTQ_CLAMP },
+	{ F(RING_PACKED) | F(EVENT_IDX) | F(INDIRECT_DESC), 0, 0, 100,
+	    PV_VIRTQ_REFUSE },
+	{ F(RING_PACKED) | F(IN_ORDER), 0, 0, 0, PV_VIRTQ_REFUSE },
+	{ F(RING_PACKED) | F(IN_ORDER) | F(EVENT_IDX), 0, 0, 100,
+	    PV_VIRTQ_CLAMP },
+	{ F(RING_PACKED) | F(IN_ORDER) | F(INDIRECT_DESC), 0, 0, 100,
+	    PV_VIRTQ_REFUSE },
 };
 
 struct model {
@@ -57,14 +49,12 @@ struct model {
 };
 
 static struct ring {
-	const struct config *cf;
+	const struct queue_config *cf;
 	struct port_buf *bufs[NBUFS];
 	struct rig rig;
 	struct pv_virtq *vq;
 	struct model m;
 } rings[NRINGS], *r;
-
-static const struct pv_feature_table no_features;
 
 static const struct pv_queue_place *
 place(void)
@@ -219,32 +209,16 @@ judge_id(struct cookie *c)
 static void
 driver_enqueue(void)
 {
-	struct cookie *c = r->m.cookies;
-	struct chain ch;
-	unsigned int ndesc;
-	int want;
+	struct cookie *c = queue_enqueue(r->vq, r->m.cookies, r->bufs,
+	    has(F(INDIRECT_DESC)), r->m.nfree, r->m.broken);
 
-	while (c < r->m.cookies + NCOOKIES && c->state != IDLE)
-		c++;
-	must(c < r->m.cookies + NCOOKIES);
-	queue_draw_chain(&ch, r->bufs);
-	c->inlen = ch.ch_inlen;
-	want = queue_chain_result(&ch, has(F(INDIRECT_DESC)),
-	    r->m.nfree, &ndesc);
-	if (r->m.broken)
-		want = EIO;
-	must(pv_virtq_enqueue(r->vq, ch.ch_pieces, ch.ch_nout,
-	    ch.ch_n - ch.ch_nout, c) == want);
-	if (want != 0)
+	if (c == NULL)
 		return;
-	c->state = ENQUEUED;
-	c->given = 0;
-	c->ndesc = ndesc;
 	judge_id(c);
 	r->m.order[r->m.norder++] = (int)(c - r->m.cookies);
-	r->m.nfree -= ndesc;
-	r->m.unshown += ndesc;
-	step_on(&r->m.next, ndesc);
+	r->m.nfree -= c->ndesc;
+	r->m.unshown += c->ndesc;
+	step_on(&r->m.next, c->ndesc);
 }
 
 static int
@@ -380,23 +354,6 @@ driver_enable(unsigned int n)
 	must((got != 0) == is_pending());
 }
 
-/* Each cookie comes back once; then nothing of the old life counts. */
-static void
-driver_drain(void)
-{
-	struct cookie *c;
-	unsigned int i;
-
-	while ((c = pv_virtq_drain(r->vq)) != NULL) {
-		must(c >= r->m.cookies && c < r->m.cookies + NCOOKIES);
-		must(c->state != IDLE);
-		c->state = IDLE;
-	}
-	for (i = 0; i < NCOOKIES; i++)
-		must(r->m.cookies[i].state == IDLE);
-	must(pv_virtq_outstanding(r->vq) == 0);
-}
-
 static void
 begin_model(void)
 {
@@ -405,93 +362,21 @@ begin_model(void)
 	r->m.next.pa_wrap = r->m.used.pa_wrap = r->m.device.pa_wrap = 1;
 }
 
-static void
-driver_restart(void)
-{
-	must(pv_virtio_stop(&r->rig.rg_dev) == 0);
-	driver_drain();
-	must(pv_virtio_negotiate(&r->rig.rg_dev, &no_features, NULL) == 0);
-	must(pv_virtq_restart(r->vq) == 0);
-	must(pv_virtio_start(&r->rig.rg_dev) == 0);
-	begin_model();
-}
-
-static void
-driver_poll(void)
-{
-	int pending = !r->m.broken && is_pending();
-
-	queue_poll(&r->rig, r->m.broken, pending);
-}
-
 /* All of the ring, and what the driver says of its wishes. */
 static void
 device_tramples(void)
 {
+	if (draw(8) != 0)
+		return;
 	scribble(port_dma_kva(place()->qp_desc, PK_LEN * SIZE),
 	    PK_LEN * SIZE);
 	scribble(port_dma_kva(place()->qp_driver, 4), 4);
 }
 
-static void
-step(void)
-{
-	switch (draw(16)) {
-	case 0: case 1: case 2:
-		driver_enqueue();
-		break;
-	case 3: case 4:
-		driver_publish();
-		break;
-	case 5: case 6: case 7:
-		driver_dequeue();
-		break;
-	case 8:
-		driver_enable(draw(SIZE + 2));
-		break;
-	case 9:
-		pv_virtq_intr_disable(r->vq);
-		must((pv_virtq_pending(r->vq) != 0) ==
-		    (r->m.broken || is_pending()));
-		break;
-	case 10:
-		driver_poll();
-		break;
-	case 11:
-		if (draw(8) == 0)
-			device_tramples();
-		break;
-	case 12:
-		device_step();
-		break;
-	default:
-		device_is_honest();
-	}
-	must((pv_virtio_broken(&r->rig.rg_dev) != NULL) == r->m.broken);
-	holds(RULE_PRIVATE, pv_virtq_room(r->vq) == r->m.nfree);
-}
-
-static void
-make(const struct config *cf)
-{
-	struct pv_virtq_params vp = { .vp_name = "fuzz", .vp_size = SIZE,
-	    .vp_maxpieces = MAXPIECES, .vp_maxsegs = MAXSEGS,
-	    .vp_policy = cf->policy, .vp_intr = queue_heard };
-	unsigned int i;
-
-	r->cf = cf;
-	port.po_segsize = cf->segsize;
-	for (i = 0; i < NBUFS; i++)
-		r->bufs[i] = port_buf_new(256);
-	port.po_segsize = 0;
-	rig_new(&r->rig, PV_TYPE_ENTROPY);
-	r->rig.rg_offered |= F(RING_PACKED) | cf->features;
-	must(pv_virtio_negotiate(rig_init(&r->rig), &no_features, NULL) == 0);
-	must(pv_virtio_has(&r->rig.rg_dev, PV_F_RING_PACKED));
-	must(pv_virtq_alloc(&r->rig.rg_dev, 0, &vp, &r->vq) == 0);
-	must(pv_virtio_start(&r->rig.rg_dev) == 0);
-	begin_model();
-}
+static const struct queue_scene scene = {
+	driver_enqueue, driver_publish, driver_dequeue, driver_enable,
+	is_pending, device_tramples, device_step, device_is_honest
+};
 
 static void
 make_all(void)
@@ -502,7 +387,9 @@ make_all(void)
 	draw_dull(1);
 	for (i = 0; i < NRINGS; i++) {
 		r = &rings[i];
-		make(&configs[i]);
+		r->cf = &configs[i];
+		r->vq = queue_make(&r->rig, r->cf, r->bufs);
+		begin_model();
 	}
 	memset(rule_asked, 0, sizeof(rule_asked));
 	draw_dull(0);
@@ -517,10 +404,13 @@ scene_packed(void)
 	if (rings[0].vq == NULL)
 		make_all();
 	r = &rings[draw(NRINGS)];
-	for (i = 0; draw_more(i); i++)
-		step();
+	for (i = 0; draw_more(i); i++) {
+		queue_step(&scene, &r->rig, r->vq, &r->m.broken);
+		holds(RULE_PRIVATE, pv_virtq_room(r->vq) == r->m.nfree);
+	}
 	draw_dull(1);
-	driver_restart();
+	queue_restart(&r->rig, r->vq, r->m.cookies);
+	begin_model();
 	draw_dull(0);
 	must(port_check_rules() == 0);
 }

@@ -3,6 +3,8 @@
 #ifndef QUEUE_H
 #define QUEUE_H
 
+#include <paravane/virtq.h>
+
 #include "port.h"
 #include "rig.h"
 
@@ -12,22 +14,56 @@
 #define MAXPIECES 4
 #define MAXSEGS	8
 
-/* A chain that is to be enqueued, drawn of these buffers of 256 bytes. */
-struct chain {
-	struct pv_piece ch_pieces[MAXPIECES];
-	unsigned int ch_n, ch_nout;
-	unsigned int ch_segs;
-	uint32_t ch_outlen, ch_inlen;	/* bytes */
+struct queue_config {
+	uint64_t features;
+	int legacy;
+	int shadow;
+	bus_size_t segsize;		/* of buffers; 0: any */
+	enum pv_virtq_policy policy;
 };
 
-void queue_draw_chain(struct chain *, struct port_buf *const *bufs);
+/* A chain, which it stands for. */
+struct cookie {
+	enum { IDLE, ENQUEUED, OUTSTANDING } state;
+	uint32_t outlen, inlen;
+	unsigned int ndesc;
+	unsigned int id;		/* where the driver put it */
+	int given;			/* by an honest device */
+};
 
-/* Whether it can be, with so many free, in *ndesc of them. */
-int queue_chain_result(const struct chain *, int tables, unsigned int nfree,
-    unsigned int *ndesc);
+/* A device of that kind, and its queue, which runs; NBUFS buffers of 256 bytes. */
+struct pv_virtq *queue_make(struct rig *, const struct queue_config *,
+    struct port_buf **bufs);
+
+/*
+ * Enqueue a chain that is drawn, and hold the driver to what must become of it.
+ * Returns its cookie; or NULL, where there was no room, or it was too long.
+ */
+struct cookie *queue_enqueue(struct pv_virtq *, struct cookie *,
+    struct port_buf *const *bufs, int tables, unsigned int nfree, int broken);
+
+/* Each cookie comes back once; then nothing of the old life counts. */
+void queue_drain(struct pv_virtq *, struct cookie *);
+
+/* Stop, drain, start. */
+void queue_restart(struct rig *, struct pv_virtq *, struct cookie *);
 
 /* Spurious interrupts are heard; lost ones are made up for by a poll. */
-void queue_heard(void *);
 void queue_poll(struct rig *, int broken, int pending);
+
+/* What is drawn next: a call of the driver's, or a deed of the device's. */
+struct queue_scene {
+	void (*enqueue)(void);
+	void (*publish)(void);
+	void (*dequeue)(void);
+	void (*enable)(unsigned int n);	/* interrupts; n: after so many */
+	int (*pending)(void);		/* where nothing is broken */
+	void (*seldom)(void);		/* what takes long */
+	void (*device)(void);
+	void (*honest)(void);		/* device */
+};
+
+void queue_step(const struct queue_scene *, struct rig *, struct pv_virtq *,
+    const int *broken);
 
 #endif

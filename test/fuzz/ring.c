@@ -25,13 +25,7 @@
 #define DRIVERLEN (4 + 2 * SIZE + 2)
 #define USEDLEN	(4 + 8 * SIZE + 2)
 
-static const struct config {
-	uint64_t features;
-	int legacy;
-	int shadow;
-	bus_size_t segsize;
-	enum pv_virtq_policy policy;
-} configs[NCONFIGS] = {
+static const struct queue_config configs[NCONFIGS] = {
 	{ 0, 0, 0, 0, PV_VIRTQ_REFUSE },
 	{ PV_F_BIT(PV_F_EVENT_IDX), 0, 0, 100, PV_VIRTQ_CLAMP },
 	{ PV_F_BIT(PV_F_EVENT_IDX), 0, 1, 100, PV_VIRTQ_REFUSE },
@@ -44,13 +38,6 @@ static const struct config {
 	    PV_VIRTQ_CLAMP },
 	{ PV_F_BIT(PV_F_IN_ORDER) | PV_F_BIT(PV_F_INDIRECT_DESC), 0, 0, 100,
 	    PV_VIRTQ_REFUSE },
-};
-
-struct cookie {
-	enum { IDLE, ENQUEUED, OUTSTANDING } state;
-	uint32_t outlen, inlen;
-	unsigned int ndesc;
-	uint16_t head;
 };
 
 /* What each call must return follows from this. */
@@ -72,7 +59,7 @@ struct model {
 };
 
 static struct ring {
-	const struct config *cf;
+	const struct queue_config *cf;
 	struct port_buf *bufs[NBUFS];
 	struct rig rig;
 	struct pv_virtq *vq;
@@ -87,8 +74,6 @@ static struct ring {
 		struct model m;
 	} was;
 } rings[NRINGS], *r;
-
-static const struct pv_feature_table no_features;
 
 static uint16_t
 used16(unsigned int off)
@@ -150,7 +135,7 @@ device_is_orderly(void)
 		return;
 	n = 1 + draw(r->m.npublished - given);
 	c = &r->m.cookies[r->m.order[given + n - 1]];
-	device_gives(c->head, c->inlen == 0 ? 0 : draw(c->inlen + 1), n);
+	device_gives(c->id, c->inlen == 0 ? 0 : draw(c->inlen + 1), n);
 }
 
 /* Any chain that is its own, with a length that it may have. */
@@ -171,7 +156,7 @@ device_is_honest(void)
 		c = &r->m.cookies[r->m.owner[(first + i) % SIZE] - 1];
 		if (c->state != OUTSTANDING)
 			continue;
-		device_gives(c->head, c->inlen == 0 ? 0 : draw(c->inlen + 1),
+		device_gives(c->id, c->inlen == 0 ? 0 : draw(c->inlen + 1),
 		    1);
 		return;
 	}
@@ -242,34 +227,18 @@ avail_entry(unsigned int slot)
 static void
 driver_enqueue(void)
 {
-	struct cookie *c = r->m.cookies;
-	struct chain ch;
-	unsigned int ndesc;
-	int want;
-
-	while (c < r->m.cookies + NCOOKIES && c->state != IDLE)
-		c++;
-	must(c < r->m.cookies + NCOOKIES);
-	queue_draw_chain(&ch, r->bufs);
-	c->outlen = ch.ch_outlen;
-	c->inlen = ch.ch_inlen;
-	want = queue_chain_result(&ch,
+	struct cookie *c = queue_enqueue(r->vq, r->m.cookies, r->bufs,
 	    (r->cf->features & PV_F_BIT(PV_F_INDIRECT_DESC)) != 0, r->m.nfree,
-	    &ndesc);
-	if (r->m.broken)
-		want = EIO;
-	must(pv_virtq_enqueue(r->vq, ch.ch_pieces, ch.ch_nout,
-	    ch.ch_n - ch.ch_nout, c) == want);
-	if (want != 0)
+	    r->m.broken);
+
+	if (c == NULL)
 		return;
-	c->head = avail_entry(r->m.posted % SIZE);
-	holds(RULE_PRIVATE, c->head < SIZE && r->m.owner[c->head] == 0);
-	holds(RULE_PRIVATE, !in_order() || c->head == r->m.nextdesc % SIZE);
-	r->m.nextdesc += ndesc;
-	r->m.owner[c->head] = (int)(c - r->m.cookies) + 1;
-	c->state = ENQUEUED;
-	c->ndesc = ndesc;
-	r->m.nfree -= ndesc;
+	c->id = avail_entry(r->m.posted % SIZE);
+	holds(RULE_PRIVATE, c->id < SIZE && r->m.owner[c->id] == 0);
+	holds(RULE_PRIVATE, !in_order() || c->id == r->m.nextdesc % SIZE);
+	r->m.nextdesc += c->ndesc;
+	r->m.owner[c->id] = (int)(c - r->m.cookies) + 1;
+	r->m.nfree -= c->ndesc;
 	r->m.order[r->m.norder++] = (int)(c - r->m.cookies);
 	r->m.posted++;
 }
@@ -281,7 +250,7 @@ look_at_chain(const struct cookie *c)
 	static struct rig_chain rc;
 
 	must(rig_take(&r->rig, 0, &rc));
-	must(rc.rc_head == c->head);
+	must(rc.rc_head == c->id);
 	must(rc.rc_outlen == c->outlen && rc.rc_inlen == c->inlen);
 	/* It has asked for a doorbell at the next. */
 	if (r->cf->features & PV_F_BIT(PV_F_EVENT_IDX))
@@ -380,7 +349,7 @@ take_out(struct cookie *c)
 	    (r->m.norder - i - 1) * sizeof(r->m.order[0]));
 	r->m.norder--;
 	r->m.npublished--;
-	r->m.owner[c->head] = 0;
+	r->m.owner[c->id] = 0;
 	r->m.nfree += c->ndesc;
 	r->m.taken++;
 	c->state = IDLE;
@@ -438,42 +407,19 @@ driver_enable(unsigned int n)
 	must(got == ((uint16_t)(used16(2) - r->m.taken) >= n));
 }
 
-/* Each cookie comes back once; then nothing of the old life counts. */
-static void
-driver_drain(void)
+static int
+is_pending(void)
 {
-	struct cookie *c;
-	unsigned int i;
-
-	while ((c = pv_virtq_drain(r->vq)) != NULL) {
-		must(c >= r->m.cookies && c < r->m.cookies + NCOOKIES);
-		must(c->state != IDLE);
-		c->state = IDLE;
-	}
-	for (i = 0; i < NCOOKIES; i++)
-		must(r->m.cookies[i].state == IDLE);
-	must(pv_virtq_outstanding(r->vq) == 0);
+	return used16(2) != r->m.taken;
 }
 
 static void
 driver_restart(void)
 {
-	must(pv_virtio_stop(&r->rig.rg_dev) == 0);
-	driver_drain();
-	must(pv_virtio_negotiate(&r->rig.rg_dev, &no_features, NULL) == 0);
-	must(pv_virtq_restart(r->vq) == 0);
-	must(pv_virtio_start(&r->rig.rg_dev) == 0);
+	queue_restart(&r->rig, r->vq, r->m.cookies);
 	memset(&r->m, 0, sizeof(r->m));
 	r->m.nfree = SIZE;
 	r->m.restarted = 1;
-}
-
-static void
-driver_poll(void)
-{
-	int pending = !r->m.broken && used16(2) != r->m.taken;
-
-	queue_poll(&r->rig, r->m.broken, pending);
 }
 
 /* All that it can reach of the driver's own side, it tramples on. */
@@ -495,48 +441,21 @@ device_tramples(void)
 }
 
 static void
-step(void)
+seldom(void)
 {
-	unsigned int i;
+	unsigned int i = draw(64);
 
-	switch (draw(16)) {
-	case 0: case 1: case 2:
-		driver_enqueue();
-		break;
-	case 3: case 4:
-		driver_publish();
-		break;
-	case 5: case 6: case 7:
-		driver_dequeue();
-		break;
-	case 8:
-		driver_enable(draw(SIZE + 2));
-		break;
-	case 9:
-		pv_virtq_intr_disable(r->vq);
-		must((pv_virtq_pending(r->vq) != 0) ==
-		    (r->m.broken || used16(2) != r->m.taken));
-		break;
-	case 10:
-		driver_poll();
-		break;
-	case 11:
-		i = draw(64);
-		/* It takes as long as a scene: once in each is enough. */
-		if (i == 0 && !r->m.restarted)
-			driver_restart();
-		else if (i < 8)
-			device_tramples();
-		break;
-	case 12:
-		device_step();
-		break;
-	default:
-		device_is_honest();
-	}
-	must((pv_virtio_broken(&r->rig.rg_dev) != NULL) == r->m.broken);
-	holds(RULE_PRIVATE, pv_virtq_room(r->vq) == r->m.nfree);
+	/* It takes as long as a scene: once in each is enough. */
+	if (i == 0 && !r->m.restarted)
+		driver_restart();
+	else if (i < 8)
+		device_tramples();
 }
+
+static const struct queue_scene scene = {
+	driver_enqueue, driver_publish, driver_dequeue, driver_enable,
+	is_pending, seldom, device_step, device_is_honest
+};
 
 /* What the snapshot has, and what it can do without. */
 static void
@@ -596,32 +515,6 @@ age(void)
 }
 
 static void
-make(const struct config *cf)
-{
-	struct pv_virtq_params vp = { .vp_name = "fuzz", .vp_size = SIZE,
-	    .vp_maxpieces = MAXPIECES, .vp_maxsegs = MAXSEGS,
-	    .vp_policy = cf->policy, .vp_intr = queue_heard };
-	unsigned int i;
-
-	r->cf = cf;
-	port.po_shadow = cf->shadow;
-	port.po_segsize = cf->segsize;
-	for (i = 0; i < NBUFS; i++)
-		r->bufs[i] = port_buf_new(256);
-	port.po_segsize = 0;
-	rig_new(&r->rig, PV_TYPE_ENTROPY);
-	r->rig.rg_legacy = cf->legacy;
-	if (cf->legacy)
-		r->rig.rg_offered = 0;
-	r->rig.rg_offered |= cf->features;
-	must(pv_virtio_negotiate(rig_init(&r->rig), &no_features, NULL) == 0);
-	must((pv_virtio_has(&r->rig.rg_dev, PV_F_IN_ORDER) != 0) == in_order());
-	must(pv_virtq_alloc(&r->rig.rg_dev, 0, &vp, &r->vq) == 0);
-	must(pv_virtio_start(&r->rig.rg_dev) == 0);
-	r->m.nfree = SIZE;
-}
-
-static void
 make_all(void)
 {
 	unsigned int i;
@@ -630,7 +523,9 @@ make_all(void)
 	draw_dull(1);
 	for (i = 0; i < NRINGS; i++) {
 		r = &rings[i];
-		make(&configs[i % NCONFIGS]);
+		r->cf = &configs[i % NCONFIGS];
+		r->vq = queue_make(&r->rig, r->cf, r->bufs);
+		r->m.nfree = SIZE;
 		if (i >= NCONFIGS)
 			age();
 		keep();
@@ -649,11 +544,13 @@ scene_ring(void)
 		make_all();
 	r = &rings[draw(NRINGS)];
 	port.po_shadow = r->cf->shadow;
-	for (i = 0; draw_more(i); i++)
-		step();
+	for (i = 0; draw_more(i); i++) {
+		queue_step(&scene, &r->rig, r->vq, &r->m.broken);
+		holds(RULE_PRIVATE, pv_virtq_room(r->vq) == r->m.nfree);
+	}
 	draw_dull(1);
 	must(pv_virtio_stop(&r->rig.rg_dev) == 0);
-	driver_drain();
+	queue_drain(r->vq, r->m.cookies);
 	put_back();
 	draw_dull(0);
 	must(port_check_rules() == 0);
