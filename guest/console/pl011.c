@@ -19,6 +19,7 @@
 #define  FR_RXFE	0x10	/* nothing to read */
 #define  FR_TXFF	0x20	/* full */
 #define  FR_TXFE	0x80	/* empty */
+#define UARTIBRD	0x024
 #define UARTLCR_H	0x02c
 #define  LCRH_FEN	0x10
 #define  LCRH_8BIT	0x60
@@ -124,6 +125,26 @@ pl011_intr(void *arg)
 	return true;
 }
 
+/*
+ * The line register may only be written while the UART is off, and what is
+ * received when the FIFO is switched is lost. A UART that is off receives
+ * nothing; but an emulator's does, at any moment: its FIFO is left as it is. It
+ * is known by its speed, which nobody has set: with a wire it would not work.
+ */
+static void
+pl011_set_line(void)
+{
+	uint32_t cr = pl011_read(UARTCR), fifo;
+
+	if (!(cr & CR_UARTEN)) {
+		fifo = pl011_read(UARTIBRD) != 0 ? LCRH_FEN :
+		    pl011_read(UARTLCR_H) & LCRH_FEN;
+		pl011_write(UARTLCR_H, LCRH_8BIT | fifo);
+	}
+	pl011_depth = pl011_read(UARTLCR_H) & LCRH_FEN ? FIFO_DEPTH : 1;
+	pl011_write(UARTCR, cr | CR_UARTEN | CR_TXE | CR_RXE);
+}
+
 static int
 pl011_attach(void)
 {
@@ -147,13 +168,8 @@ pl011_attach(void)
 	}
 	pl011_write(UARTIMSC, 0);
 	pl011_write(UARTICR, INT_ALL);
-	/* The line register may only be written while the UART is off. The
-	 * FIFO begins empty: what was typed is taken out before. */
 	n = pl011_take(early);
-	if (!(pl011_read(UARTCR) & CR_UARTEN))
-		pl011_write(UARTLCR_H, LCRH_8BIT | LCRH_FEN);
-	pl011_depth = pl011_read(UARTLCR_H) & LCRH_FEN ? FIFO_DEPTH : 1;
-	pl011_write(UARTCR, pl011_read(UARTCR) | CR_UARTEN | CR_TXE | CR_RXE);
+	pl011_set_line();
 	console_register(&pl011_console);
 	if (n > 0)
 		console_input(&pl011_console, early, n);

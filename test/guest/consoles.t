@@ -137,10 +137,15 @@ def pasted_text_arrives_whole():
 
 
 def typed_before_the_prompt():
-    """What is piped in while the machine starts is a command, all of it."""
+    """
+    What is piped in while the machine starts is commands, all of them. (At
+    each moment of the PL011's attachment: test/unit/test_pl011.c.)
+    """
     with Guest() as g:
-        g.send("echo early\r")
-        g.expect("^early$", 60)
+        lines = [f"echo early {i}" for i in range(20)]
+        g.send("\r".join(lines) + "\r")
+        for i in range(20):
+            g.expect(f"^early {i}$", 60)
 
 
 def garbage_input():
