@@ -56,9 +56,11 @@ reconnect(void)
 	for (tries = 0; tries < 200; tries++) {
 		if (vhost_connected(vh) || vhost_connect(vh) == 0)
 			return;
+		if (tries == 10)
+			warnx("%s; waiting for a back end", vhost_error(vh));
 		usleep(100000);
 	}
-	errx(1, "reconnect: %s", vhost_error(vh));
+	errx(1, "no back end: %s", vhost_error(vh));
 }
 
 void

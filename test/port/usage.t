@@ -23,7 +23,7 @@ def run(*words):
     return p.returncode, p.stdout, p.stderr
 
 
-for name in ("vhost_net", "vhost_blk"):
+for name in ("vhost_net", "vhost_blk", "vhost_back"):
     status, out, err = run(name, "--help")
     tap.ok(status == 0 and out.startswith(f"usage: {name} "),
            f"{name} --help", out, err)

@@ -16,6 +16,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -777,7 +778,7 @@ serve_all(void)
 }
 
 static void
-usage(void)
+usage(FILE *to)
 {
 	fputs("usage: vhost_back [-p] [-k POINT] [-n COUNT] SOCKET IMAGE\n\n"
 	    "Serves the file IMAGE as a disk over vhost-user, to one front "
@@ -786,24 +787,29 @@ usage(void)
 	    "  -p        packed rings\n"
 	    "  -k POINT  die at a point on a request's way, 1 to 6 (enum "
 	    "point in the source)\n"
-	    "  -n COUNT  when that is passed so often\n", stderr);
+	    "  -n COUNT  when that is passed so often\n"
+	    "  -h        this text\n", to);
 }
 
 int
 main(int argc, char **argv)
 {
+	static const struct option longer[] = {
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
+	};
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int c, fd;
 
-	while ((c = getopt(argc, argv, "pk:n:")) != -1)
+	while ((c = getopt_long(argc, argv, "hpk:n:", longer, NULL)) != -1)
 		switch (c) {
 		case 'p': offer_packed = true; break;
 		case 'k': die_at = (enum point)atoi(optarg); break;
 		case 'n': die_count = (unsigned int)atoi(optarg); break;
-		default: usage(); return 2;
+		case 'h': usage(stdout); return 0;
+		default: usage(stderr); return 2;
 		}
 	if (argc - optind != 2) {
-		usage();
+		usage(stderr);
 		return 2;
 	}
 	if (strlen(argv[optind]) >= sizeof(sun.sun_path))
