@@ -15,7 +15,7 @@
 #include "thread.h"
 #include "tty.h"
 
-#define INPUT_SIZE	1024	/* a power of two */
+#define INPUT_SIZE	16384	/* a power of two */
 #define WRITE_CHUNK	512	/* an atomic console masks interrupts for it */
 #define KEY_INTERRUPT	0x03	/* Ctrl-C */
 
@@ -45,7 +45,10 @@ tty_wake(void)
 	event_signal(&input_event);
 }
 
-/* What does not fit is lost: nobody types that far ahead. */
+/*
+ * What does not fit is lost, so that Ctrl-C is seen however much stands before
+ * it: nobody types that far ahead, and few scripts that are piped in do.
+ */
 void
 tty_input(const unsigned char *buf, size_t len)
 {

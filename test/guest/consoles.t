@@ -128,11 +128,12 @@ def more_than_there_is_room_for():
 
 
 def pasted_text_arrives_whole():
+    """A long script, of which the first command takes its time."""
     with Guest() as g:
         g.prompt()
-        lines = [f"echo pasted {i}" for i in range(60)]
+        lines = ["sleep 2000"] + [f"echo pasted {i}" for i in range(400)]
         g.send("\r".join(lines) + "\r")
-        for i in range(60):
+        for i in range(400):
             g.expect(f"^pasted {i}$")
 
 
