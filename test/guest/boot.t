@@ -14,7 +14,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
-from paravane_qemu import GPU, NET, RNG, Failure, Font, Guest
+from paravane_qemu import GPU, IMAGE, NET, RNG, Failure, Font, Guest
 
 FONT = Font()
 
@@ -135,6 +135,14 @@ def debug_shows_more():
             return "with `debug':\n" + g.text
 
 
+def beside_a_ram_disk():
+    """Some loaders insist on one: its memory is as good as any."""
+    with Guest(append="run=poweroff", memory="64M",
+               args=["-initrd", IMAGE]) as g:
+        if g.wait() != 0 or "paravane: done" not in g.text:
+            return g.text
+
+
 def test_picture():
     with Guest(devices=[GPU]) as g:
         g.prompt()
@@ -231,6 +239,7 @@ check("the display scrolls", display_scrolls)
 check("the editor on the display", display_edits)
 check("colours, but not in a test run", colours)
 check("more messages with `debug'", debug_shows_more)
+check("with an initial RAM disk, which it leaves alone", beside_a_ram_disk)
 check("the test picture, pixel by pixel", test_picture)
 check("a panic ends the run with an error", panic_ends_the_run)
 check("a panic is said on all consoles", panic_on_all_consoles)

@@ -125,18 +125,26 @@ MAC = {"uname": "Darwin arm64", "vfkit": "echo vfkit ran; exit 7", "qemu": None}
 has("a Mac with vfkit", run("--dry-run", "--append", "console=hvc0",
                             "--memory", "1G", **MAC),
     "vfkit --cpus 2 --memory 1024 --bootloader 'linux,kernel=/",
-    """,cmdline="console=hvc0"'""", "--device virtio-net,nat",
+    "/image,initrd=/", """/image,cmdline="console=hvc0"'""", "--device virtio-net,nat",
     "--device virtio-gpu,width=1280,height=800", "--gui")
 status, out, err = run("--dry-run", "--no-window", **MAC)
 tap.ok(status == 0 and "gui" not in out and "cmdline" not in out
        and "--memory 256 " in out, "in its terminal, without words", out, err)
+has("words between quotes of their own",
+    run("--dry-run", "--append", 'quiet run="fb;ifconfig net0 10.0.0.2/8,10.0.0.1"',
+        **MAC),
+    """/image,cmdline=quiet run="fb;ifconfig net0 10.0.0.2/8,10.0.0.1"'""")
+has("words with a comma", run("--dry-run", "--append", "a,b c", **MAC),
+    """/image,cmdline="a,b c"'""")
 status, out, err = run(**MAC)
 tap.ok(status == 7 and "vfkit ran" in out and "Ctrl-C" in err,
        "it is what runs, and the way out is told", status, out, err)
 for name, words in [("by choice", ["--qemu"]), ("for an MTU", ["--mtu", "9000"]),
                     ("for a port", ["--port", "8080"]), ("for EFI", ["--efi"]),
                     ("to emulate", ["--tcg"]),
-                    ("for words in quotes", ["--append", 'run="devices"']),
+                    ("for a comma", ["--append", 'run="devices" a,b']),
+                    ("for a quote", ["--append", 'run="devices']),
+                    ("for quotes in front", ["--append", '"a" b="c"']),
                     ("for its own arguments", ["--", "-d", "int"])]:
     has(f"a Mac with vfkit: QEMU {name}", run("--dry-run", *words, **dict(
         MAC, qemu=QEMU)), "qemu-system-aarch64 ")
