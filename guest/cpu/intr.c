@@ -355,20 +355,28 @@ stat_of(const struct line *l, const struct intr *in, struct intr_stat *is)
 	memcpy(is->is_percpu, l->l_count, sizeof(is->is_percpu));
 }
 
+static const struct intr *
+nth(const struct line *l, unsigned n)
+{
+	const struct intr *in = l != NULL ? l->l_handlers : NULL;
+
+	while (in != NULL && n-- > 0)
+		in = in->i_next;
+	return in;
+}
+
 void
 intr_walk(void (*fn)(const struct intr_stat *, void *), void *arg)
 {
 	struct intr_stat is;
+	const struct intr *in;
 
-	for (unsigned i = 0; i < NLINES; i++) {
-		if (lines[i] == NULL)
-			continue;
-		for (struct intr *in = lines[i]->l_handlers; in != NULL;
-		    in = in->i_next) {
+	/* fn may wait, and handlers go meanwhile: each from the front anew. */
+	for (unsigned i = 0; i < NLINES; i++)
+		for (unsigned n = 0; (in = nth(lines[i], n)) != NULL; n++) {
 			stat_of(lines[i], in, &is);
 			fn(&is, arg);
 		}
-	}
 }
 
 uint64_t

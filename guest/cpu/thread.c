@@ -395,6 +395,16 @@ thread_stack_top(void)
 	    current->t_stack + KSTACK_SIZE;
 }
 
+static struct thread *
+nth(unsigned n)
+{
+	struct thread *t = all;
+
+	while (t != NULL && n-- > 0)
+		t = t->t_all;
+	return t;
+}
+
 void
 thread_walk(void (*fn)(const char *name, const char *state, uint64_t cpu_ns,
     void *arg), void *arg)
@@ -403,7 +413,10 @@ thread_walk(void (*fn)(const char *name, const char *state, uint64_t cpu_ns,
 		"ready", "running", "waiting", "ended"
 	};
 
-	for (struct thread *t = all; t != NULL; t = t->t_all)
+	struct thread *t;
+
+	/* fn may wait, and threads end meanwhile: each from the front anew. */
+	for (unsigned n = 0; (t = nth(n)) != NULL; n++)
 		fn(t->t_name, state[t->t_state], t->t_cpu_ns, arg);
 }
 

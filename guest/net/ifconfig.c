@@ -287,26 +287,41 @@ cmd_sendframe(int argc, char **argv)
 COMMAND(sendframe, cmd_sendframe, "sendframe IF BYTES",
     "give the driver a test frame with BYTES after its header");
 
-static void
-show_address(const ip_addr_t *addr, u16_t port)
-{
-	char text[IPADDR_STRLEN_MAX + 8];
+#define ADDRESS_LEN	(IPADDR_STRLEN_MAX + 8)
 
-	snprintf(text, sizeof(text), "%s:%u",
+static const char *
+address(char *text, const ip_addr_t *addr, u16_t port)
+{
+	snprintf(text, ADDRESS_LEN, "%s:%u",
 	    ip_addr_isany(addr) ? "*" : net_ntoa(addr), port);
-	tty_printf(" %-28s", text);
+	return text;
 }
 
+/*
+ * The n-th of a list. A line may wait for a slow console, while connections
+ * come and go: each is written at once, and counted from the front anew.
+ */
+#define NTH(list, n) ({							\
+	__typeof__(*(list)) *pcb_ = (list);				\
+	unsigned int left_ = (n);					\
+									\
+	while (pcb_ != NULL && left_-- > 0)				\
+		pcb_ = pcb_->next;					\
+	pcb_;								\
+})
+
 static void
-show_tcp(const struct tcp_pcb *pcb)
+show_tcp(struct tcp_pcb *const *list)
 {
-	for (; pcb != NULL; pcb = pcb->next) {
-		tty_printf("tcp ");
-		show_address(&pcb->local_ip, pcb->local_port);
-		show_address(&pcb->remote_ip, pcb->remote_port);
-		tty_printf(" %s, mss %u\n", tcp_debug_state_str(pcb->state),
-		    pcb->mss);
-	}
+	char local[ADDRESS_LEN], remote[ADDRESS_LEN];
+	const struct tcp_pcb *pcb;
+	unsigned int n;
+
+	for (n = 0; (pcb = NTH(*list, n)) != NULL; n++)
+		tty_printf("tcp  %-28s %-28s %s, mss %u\n",
+		    address(local, &pcb->local_ip, pcb->local_port),
+		    address(remote, &pcb->remote_ip, pcb->remote_port),
+		    tcp_debug_state_str(pcb->state), pcb->mss);
 }
 
 static int
@@ -315,23 +330,20 @@ cmd_sockets(int argc, char **argv)
 	const struct tcp_pcb_listen *lpcb;
 	const struct arena_counters *ac = arena_counters();
 	const struct udp_pcb *upcb;
+	char local[ADDRESS_LEN];
+	unsigned int n;
 
 	(void)argv;
 	if (argc != 1)
 		return shell_usage(argv[0]);
-	for (lpcb = tcp_listen_pcbs.listen_pcbs; lpcb != NULL;
-	    lpcb = lpcb->next) {
-		tty_printf("tcp ");
-		show_address(&lpcb->local_ip, lpcb->local_port);
-		tty_printf(" %-28s LISTEN\n", "");
-	}
-	show_tcp(tcp_active_pcbs);
-	show_tcp(tcp_tw_pcbs);
-	for (upcb = udp_pcbs; upcb != NULL; upcb = upcb->next) {
-		tty_printf("udp ");
-		show_address(&upcb->local_ip, upcb->local_port);
-		tty_printf("\n");
-	}
+	for (n = 0; (lpcb = NTH(tcp_listen_pcbs.listen_pcbs, n)) != NULL; n++)
+		tty_printf("tcp  %-28s %-28s LISTEN\n",
+		    address(local, &lpcb->local_ip, lpcb->local_port), "");
+	show_tcp(&tcp_active_pcbs);
+	show_tcp(&tcp_tw_pcbs);
+	for (n = 0; (upcb = NTH(udp_pcbs, n)) != NULL; n++)
+		tty_printf("udp  %s\n",
+		    address(local, &upcb->local_ip, upcb->local_port));
 	tty_printf("memory %zu bytes: %zu used, %zu at most, "
 	    "%llu requests failed\n", ac->ac_size, ac->ac_used, ac->ac_peak,
 	    (unsigned long long)ac->ac_failed);

@@ -75,24 +75,26 @@ show_dropped(const struct pv_virtio *dev, const struct pv_negotiation *ng)
 static void
 show_queue(unsigned int index, const struct pv_virtq *vq)
 {
-	const struct pv_virtq_counters *qc = pv_virtq_counters(vq);
+	/* A row may wait for a slow console, and a reset free the queue. */
+	const struct pv_virtq_counters qc = *pv_virtq_counters(vq);
 	unsigned int column;
-	char what[16];
+	char what[16], text[80];
 
+	(void)snprintf(text, sizeof(text), " %s: %u entries, %u outstanding,",
+	    pv_virtq_name(vq), pv_virtq_size(vq), pv_virtq_outstanding(vq));
 	(void)snprintf(what, sizeof(what), "queue %u", index);
 	column = begin(what);
-	tty_item(&column, INDENT, " %s: %u entries, %u outstanding,",
-	    pv_virtq_name(vq), pv_virtq_size(vq), pv_virtq_outstanding(vq));
+	tty_item(&column, INDENT, "%s", text);
 	tty_item(&column, INDENT, " %llu in, %llu used,",
-	    (unsigned long long)qc->qc_enqueued,
-	    (unsigned long long)qc->qc_used);
+	    (unsigned long long)qc.qc_enqueued,
+	    (unsigned long long)qc.qc_used);
 	tty_item(&column, INDENT, " %llu doorbells, %llu interrupts",
-	    (unsigned long long)qc->qc_doorbells,
-	    (unsigned long long)qc->qc_interrupts);
-	if (qc->qc_clamped > 0 || qc->qc_full > 0)
+	    (unsigned long long)qc.qc_doorbells,
+	    (unsigned long long)qc.qc_interrupts);
+	if (qc.qc_clamped > 0 || qc.qc_full > 0)
 		tty_item(&column, INDENT, ", %llu clamped, %llu times full",
-		    (unsigned long long)qc->qc_clamped,
-		    (unsigned long long)qc->qc_full);
+		    (unsigned long long)qc.qc_clamped,
+		    (unsigned long long)qc.qc_full);
 	tty_printf("\n");
 }
 
