@@ -88,6 +88,10 @@ $(G)/prog/%: $(G)/guest/user/prog/%.c.o $(PROG_LIB_OBJ) $(PROG_LD) $(G)/libc.a
 	$(Q)$(LD) -static -nostdlib --gc-sections -z max-page-size=4096 -z noexecstack \
 		--build-id=none -s $(if $(PROG_LD),-T $(PROG_LD)) -o $@ $(filter %.o %.a,$^)
 
+# A unit test reads them.
+.PHONY: programs
+programs: $(PROG_ELF)
+
 $(G)/programs.S: $(PROG_ELF) tool/embed
 	$(call say,EMBED   $@)mkdir -p $(@D)
 	$(Q)tool/embed $(PROG_ELF) >$@
