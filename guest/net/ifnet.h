@@ -251,6 +251,11 @@ struct net_if *if_of(struct netif *);
 /* iftx.c */
 void	iftx_flush(struct if_pair *);
 bool	iftx_reclaim(struct if_pair *);
+/*
+ * On the pair's CPU: a batch of what was sent is taken back; then an interrupt
+ * for want of room is not wanted any more. Returns how many, 0: none.
+ */
+unsigned int	iftx_used(struct if_pair *, void *cookies[IF_TXBATCH]);
 /* All that is queued or was given to the stopped device, to if_again. */
 void	iftx_drain(struct if_pair *, bool lost);
 err_t	iftx_output(struct netif *, struct pbuf *);

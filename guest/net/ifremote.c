@@ -42,17 +42,11 @@ reclaim(struct if_pair *ip)
 	bool any = false;
 
 	do {
-		if (pv_net_reclaim(&ip->ip_if->if_net, ip->ip_queue, cookies,
-		    IF_TXBATCH, &n) != 0)
-			break;
+		n = iftx_used(ip, cookies);
 		for (i = 0; i < n; i++)
 			spsc_put(&ip->ip_remote->rm_sent, cookies[i]);
 		any |= n != 0;
 	} while (n == IF_TXBATCH);
-	if (any && ip->ip_txintr) {
-		pv_net_tx_intr(&ip->ip_if->if_net, ip->ip_queue, 0);
-		ip->ip_txintr = false;
-	}
 	return any;
 }
 

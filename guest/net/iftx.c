@@ -35,6 +35,21 @@ reclaim_remote(struct if_pair *ip)
 	return any;
 }
 
+unsigned int
+iftx_used(struct if_pair *ip, void *cookies[IF_TXBATCH])
+{
+	unsigned int n;
+
+	if (pv_net_reclaim(&ip->ip_if->if_net, ip->ip_queue, cookies,
+	    IF_TXBATCH, &n) != 0)
+		return 0;
+	if (n != 0 && ip->ip_txintr) {
+		pv_net_tx_intr(&ip->ip_if->if_net, ip->ip_queue, 0);
+		ip->ip_txintr = false;
+	}
+	return n;
+}
+
 bool
 iftx_reclaim(struct if_pair *ip)
 {
@@ -45,17 +60,11 @@ iftx_reclaim(struct if_pair *ip)
 	if (ip->ip_remote != NULL)
 		return reclaim_remote(ip);
 	do {
-		if (pv_net_reclaim(&ip->ip_if->if_net, ip->ip_queue, cookies,
-		    IF_TXBATCH, &n) != 0)
-			break;
+		n = iftx_used(ip, cookies);
 		for (i = 0; i < n; i++)
 			tx_done(ip, cookies[i]);
 		any |= n != 0;
 	} while (n == IF_TXBATCH);
-	if (any && ip->ip_txintr) {
-		pv_net_tx_intr(&ip->ip_if->if_net, ip->ip_queue, 0);
-		ip->ip_txintr = false;
-	}
 	return any;
 }
 
