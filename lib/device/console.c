@@ -29,7 +29,7 @@ struct console_buf {
 };
 
 struct pv_console_mem {
-	struct pv_dmamem cm_dma;
+	struct pv_dmamem cm_dma;	/* first */
 	struct console_buf cm_rx[CONSOLE_NRX];
 	struct console_buf cm_tx[CONSOLE_NTX];
 	struct console_buf *cm_reading;	/* NULL: nothing was received */
@@ -139,15 +139,10 @@ console_alloc_memory(struct pv_console *sc)
 	unsigned int i;
 	int error;
 
-	cm = pv_kern_alloc(sizeof(*cm));
-	if (cm == NULL)
-		return ENOMEM;
-	error = pv_dmamem_alloc(&cm->cm_dma, sc->sc_dev->vd_dmat,
-	    CONSOLE_MEMLEN, DMA_LINE, 1, 0, 0);
-	if (error) {
-		pv_kern_free(cm, sizeof(*cm));
+	cm = pv_dev_mem_alloc(sc->sc_dev, sizeof(*cm), CONSOLE_MEMLEN, 1,
+	    &error);
+	if (error)
 		return error;
-	}
 	for (i = 0; i < CONSOLE_NRX; i++)
 		cm->cm_rx[i].cb_off = i * CONSOLE_RXLEN;
 	for (i = 0; i < CONSOLE_NTX; i++)
@@ -209,8 +204,7 @@ pv_console_detach(struct pv_console *sc)
 	pv_dev_queue_free(&sc->sc_rxq);
 	pv_dev_queue_free(&sc->sc_txq);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	pv_dmamem_release(&sc->sc_mem->cm_dma, error != 0);
-	pv_kern_free(sc->sc_mem, sizeof(*sc->sc_mem));
+	pv_dev_mem_free(sc->sc_mem, sizeof(*sc->sc_mem), error != 0);
 	sc->sc_mem = NULL;
 	return error;
 }

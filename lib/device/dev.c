@@ -3,6 +3,20 @@
 
 #define DEV_PAUSE_MAX_US	500
 
+void *
+pv_dev_mem_alloc(const struct pv_virtio *dev, size_t size, bus_size_t len,
+    unsigned int nsegs, int *error)
+{
+	void *mem = pv_kern_alloc(size);
+
+	*error = mem == NULL ? ENOMEM : pv_dmamem_alloc(mem, dev->vd_dmat, len,
+	    DMA_LINE, nsegs, 0, 0);
+	if (*error == 0)
+		return mem;
+	pv_kern_free(mem, size);
+	return NULL;
+}
+
 int
 pv_dev_queue(struct pv_virtio *dev, unsigned int index,
     const struct pv_virtq_params *params, struct pv_virtq **vqp)

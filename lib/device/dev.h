@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the drivers share: queues that survive a restart, waits with a bound,
- * configuration that decides features, little-endian fields.
+ * What the drivers share: memory, queues that survive a restart, waits with a
+ * bound, configuration that decides features, little-endian fields.
  */
 #ifndef DEVICE_DEV_H
 #define DEVICE_DEV_H
@@ -28,6 +28,25 @@ pv_dev_set_callbacks(struct pv_virtio *dev,
 	const struct pv_virtio_callbacks cb = { broken, changed };
 
 	pv_virtio_set_callbacks(dev, &cb, arg);
+}
+
+/*
+ * pv_dev_mem_alloc - size bytes of the driver's own, zeros, which begin with a
+ * struct pv_dmamem: len bytes for the device, zeros too, in at most nsegs pieces
+ *
+ * Returns NULL with *error that of pv_dmamem_alloc, else *error is 0.
+ *
+ * pv_dev_mem_free, after a reset: where that was not confirmed (lost) the
+ * device's part is forgotten without being given back.
+ */
+void *pv_dev_mem_alloc(const struct pv_virtio *, size_t size, bus_size_t len,
+    unsigned int nsegs, int *error);
+
+static inline void
+pv_dev_mem_free(void *mem, size_t size, bool lost)
+{
+	pv_dmamem_release(mem, lost);
+	pv_kern_free(mem, size);
 }
 
 /*

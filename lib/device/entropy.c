@@ -54,15 +54,10 @@ pv_entropy_attach(struct pv_entropy *sc, struct pv_virtio *dev,
 	sc->sc_arg = arg;
 	if (cb != NULL)
 		sc->sc_cb = *cb;
-	sc->sc_mem = pv_kern_alloc(sizeof(*sc->sc_mem));
-	if (sc->sc_mem == NULL) {
-		error = ENOMEM;
-		goto fail;
-	}
-	error = pv_dmamem_alloc(sc->sc_mem, dev->vd_dmat, PV_ENTROPY_BUFLEN,
-	    DMA_LINE, 1, 0, 0);
+	sc->sc_mem = pv_dev_mem_alloc(dev, sizeof(*sc->sc_mem),
+	    PV_ENTROPY_BUFLEN, 1, &error);
 	if (error)
-		goto free;
+		goto fail;
 	pv_dev_set_callbacks(dev, sc->sc_cb.ec_broken, NULL, arg);
 	error = pv_entropy_start(sc);
 	if (error)
@@ -71,9 +66,6 @@ pv_entropy_attach(struct pv_entropy *sc, struct pv_virtio *dev,
 
 detach:
 	pv_entropy_detach(sc);
-	goto fail;
-free:
-	pv_kern_free(sc->sc_mem, sizeof(*sc->sc_mem));
 fail:
 	pv_virtio_fail(dev);
 	return error;
@@ -99,8 +91,7 @@ pv_entropy_detach(struct pv_entropy *sc)
 	error = pv_entropy_stop(sc);
 	pv_dev_queue_free(&sc->sc_requestq);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	pv_dmamem_release(sc->sc_mem, error != 0);
-	pv_kern_free(sc->sc_mem, sizeof(*sc->sc_mem));
+	pv_dev_mem_free(sc->sc_mem, sizeof(*sc->sc_mem), error != 0);
 	sc->sc_mem = NULL;
 	return error;
 }

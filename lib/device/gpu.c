@@ -593,15 +593,10 @@ gpu_alloc_cmds(struct pv_gpu *sc)
 	struct pv_gpu_cmds *cmds;
 	int error;
 
-	cmds = pv_kern_alloc(sizeof(*cmds));
-	if (cmds == NULL)
-		return ENOMEM;
-	error = pv_dmamem_alloc(&cmds->gc_dma, sc->sc_dev->vd_dmat,
-	    GPU_CMDS_LEN, DMA_LINE, GPU_CMDS_SEGS, 0, 0);
-	if (error) {
-		pv_kern_free(cmds, sizeof(*cmds));
+	cmds = pv_dev_mem_alloc(sc->sc_dev, sizeof(*cmds), GPU_CMDS_LEN,
+	    GPU_CMDS_SEGS, &error);
+	if (error)
 		return error;
-	}
 	gpu_init_slots(cmds);
 	sc->sc_cmds = cmds;
 	return 0;
@@ -675,9 +670,8 @@ gpu_close(struct pv_gpu *sc)
 	pv_dev_queue_free(&sc->sc_ctrlq);
 	pv_dev_queue_free(&sc->sc_cursorq);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	pv_dmamem_release(&sc->sc_cmds->gc_dma, sc->sc_lost);
 	pv_dmamem_release(&sc->sc_cmds->gc_left, sc->sc_lost);
-	pv_kern_free(sc->sc_cmds, sizeof(*sc->sc_cmds));
+	pv_dev_mem_free(sc->sc_cmds, sizeof(*sc->sc_cmds), sc->sc_lost);
 	sc->sc_cmds = NULL;
 	for (i = 0; i < PV_GPU_MAXSCANOUTS; i++)
 		if (sc->sc_heads[i].gh_edid != NULL)

@@ -73,7 +73,7 @@ struct gpu_slot {
 };
 
 struct pv_gpu_cmds {
-	struct pv_dmamem gc_dma;
+	struct pv_dmamem gc_dma;	/* first */
 	struct pv_dmamem gc_left;	/* of a command without an answer */
 	struct gpu_slot gc_slots[GPU_NSLOTS];
 	struct gpu_job gc_jobs[GPU_NJOBS];

@@ -723,25 +723,6 @@ pv_net_start(struct pv_net *sc)
 	return error;
 }
 
-static int
-net_alloc_memory(struct pv_net *sc)
-{
-	struct pv_net_ctrl *nc;
-	int error;
-
-	nc = pv_kern_alloc(sizeof(*nc));
-	if (nc == NULL)
-		return ENOMEM;
-	error = pv_dmamem_alloc(&nc->nc_mem, sc->sc_dev->vd_dmat, CTRL_SIZE,
-	    DMA_LINE, 1, 0, 0);
-	if (error) {
-		pv_kern_free(nc, sizeof(*nc));
-		return error;
-	}
-	sc->sc_ctrl = nc;
-	return 0;
-}
-
 int
 pv_net_attach(struct pv_net *sc, struct pv_virtio *dev,
     const struct pv_net_callbacks *cb, void *arg,
@@ -756,7 +737,8 @@ pv_net_attach(struct pv_net *sc, struct pv_virtio *dev,
 		sc->sc_cb = *cb;
 	if (params != NULL)
 		sc->sc_params = *params;
-	error = net_alloc_memory(sc);
+	sc->sc_ctrl = pv_dev_mem_alloc(dev, sizeof(*sc->sc_ctrl), CTRL_SIZE, 1,
+	    &error);
 	if (error)
 		goto fail;
 	pv_dev_set_callbacks(dev, sc->sc_cb.nc_broken, sc->sc_cb.nc_changed,
@@ -874,8 +856,7 @@ pv_net_detach(struct pv_net *sc)
 	pv_dev_queue_free(&sc->sc_ctrlq);
 	net_free_pairs(sc);
 	pv_virtio_set_callbacks(sc->sc_dev, NULL, NULL);
-	pv_dmamem_release(&sc->sc_ctrl->nc_mem, error != 0);
-	pv_kern_free(sc->sc_ctrl, sizeof(*sc->sc_ctrl));
+	pv_dev_mem_free(sc->sc_ctrl, sizeof(*sc->sc_ctrl), error != 0);
 	sc->sc_ctrl = NULL;
 	return error;
 }

@@ -97,7 +97,7 @@ struct net_rss {
 
 /* What the port has set, for each start. */
 struct pv_net_ctrl {
-	struct pv_dmamem nc_mem;
+	struct pv_dmamem nc_mem;	/* first */
 	unsigned int nc_queue;		/* the index that it has */
 	uint8_t nc_data[CTRL_REQUEST_SIZE - NET_CTRL_HDRLEN];
 	uint8_t nc_set;			/* NET_SET_*: has been set */
