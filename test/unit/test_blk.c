@@ -2027,58 +2027,61 @@ restart_needs_no_memory(void **state)
 	detach();
 }
 
-/* Of a request that failed in part, and never went on. */
+/* A write of which one part came back, with an error. */
 static void
-an_error_outlives_a_stop(void **state)
+fail_in_part(struct io *io)
 {
 	const struct pv_blk_params params = { .bp_size = 4 };
-	struct io io;
 
-	(void)state;
 	offer_size_max(512);
 	offer_seg_max(1);
 	hold = 1;
 	assert_int_equal(attach_with(&params), 0);
-	assert_int_equal(submit(io_new(&io, PV_BLK_WRITE, 0, 64 * 512)), 0);
+	assert_int_equal(submit(io_new(io, PV_BLK_WRITE, 0, 64 * 512)), 0);
 	status_of_all = 2;
 	serve_held(0);
-	rig.rg_notify = NULL;
-	assert_null(complete());
+}
+
+/* After a stop it is given back once, with that. */
+static void
+failed_in_part(struct io *io)
+{
 	assert_int_equal(pv_blk_stop(&blk), 0);
-	assert_ptr_equal(pv_blk_drain(&blk), &io.br);
-	assert_int_equal(io.br.br_error, ENOTSUP);
+	assert_ptr_equal(pv_blk_drain(&blk), &io->br);
+	assert_int_equal(io->br.br_error, ENOTSUP);
 	assert_null(pv_blk_drain(&blk));
 	assert_int_equal(pv_blk_set_writeback(&blk, 0), ENXIO);
-	io_free(&io);
+	io_free(io);
 	detach();
+}
+
+/* Of a request that never went on. */
+static void
+an_error_outlives_a_stop(void **state)
+{
+	struct io io;
+
+	(void)state;
+	fail_in_part(&io);
+	rig.rg_notify = NULL;
+	assert_null(complete());
+	failed_in_part(&io);
 }
 
 /* The same, while it still waits for room. */
 static void
 an_error_in_waiting_outlives_a_stop(void **state)
 {
-	const struct pv_blk_params params = { .bp_size = 4 };
 	struct pv_blk_request *br;
 	struct io io;
 	unsigned int n;
 
 	(void)state;
-	offer_size_max(512);
-	offer_seg_max(1);
-	hold = 1;
-	assert_int_equal(attach_with(&params), 0);
-	assert_int_equal(submit(io_new(&io, PV_BLK_WRITE, 0, 64 * 512)), 0);
-	status_of_all = 2;
-	serve_held(0);
+	fail_in_part(&io);
 	/* The second is one that nobody has: the device breaks, in between. */
 	rig_give(&rig, 0, 99, 1);
 	assert_int_equal(pv_blk_complete(&blk, 0, &br, 1, &n), EIO);
-	assert_int_equal(pv_blk_stop(&blk), 0);
-	assert_ptr_equal(pv_blk_drain(&blk), &io.br);
-	assert_int_equal(io.br.br_error, ENOTSUP);
-	assert_null(pv_blk_drain(&blk));
-	io_free(&io);
-	detach();
+	failed_in_part(&io);
 }
 
 static void

@@ -734,13 +734,12 @@ another_cpu_sends(void **state)
 	down();
 }
 
-/* Whatever another CPU has at a reset comes back, and is sent again. */
-static void
-another_cpu_lets_go(void **state)
+/* One that the other CPU has given to the device. */
+static struct pbuf *
+sent_by_another(void)
 {
 	struct pbuf *p = packet_of_another();
 
-	(void)state;
 	up_with_another();
 	dev.queue = 1;
 	dev.info.ni_pairs = ifp->if_sendpairs = 2;
@@ -748,20 +747,39 @@ another_cpu_lets_go(void **state)
 	if_flush(ifp);
 	other_runs();
 	assert_int_equal(dev.nsent, 1);
+	return p;
+}
+
+/* After a reset: n are, and come back. */
+static void
+sent_again_by_another(struct pbuf *p, unsigned int n)
+{
+	assert_int_equal(ifp->if_counters.ic_tx_again, n);
+	if_flush(ifp);
+	other_runs();
+	assert_int_equal(dev.nsent, n);
+	dev_complete();
+	another_runs();
+	if_poll(ifp);
+	assert_int_equal(if_outstanding(ifp), 0);
+	assert_int_equal(p->ref, 1);
+	pbuf_free(p);
+	down();
+}
+
+/* Whatever another CPU has at a reset comes back, and is sent again. */
+static void
+another_cpu_lets_go(void **state)
+{
+	struct pbuf *p;
+
+	(void)state;
+	p = sent_by_another();
 	ifp->if_netif.linkoutput(&ifp->if_netif, p);
 	dev.cb.nc_broken(dev.arg, "test");
 	if_service(ifp);
 	assert_int_equal(ifp->if_counters.ic_resets, 1);
-	assert_int_equal(ifp->if_counters.ic_tx_again, 2);
-	if_flush(ifp);
-	other_runs();
-	assert_int_equal(dev.nsent, 2);
-	dev_complete();
-	another_runs();
-	if_poll(ifp);
-	assert_int_equal(p->ref, 1);
-	pbuf_free(p);
-	down();
+	sent_again_by_another(p, 2);
 }
 
 static struct pbuf *meanwhile;
@@ -777,17 +795,11 @@ send_meanwhile(void)
 static void
 a_hung_queue_of_another_cpu_is_reset_alone(void **state)
 {
-	struct pbuf *p = packet_of_another();
+	struct pbuf *p;
 
 	(void)state;
 	reset_queues = true;
-	up_with_another();
-	dev.queue = 1;
-	dev.info.ni_pairs = ifp->if_sendpairs = 2;
-	ifp->if_netif.linkoutput(&ifp->if_netif, p);
-	if_flush(ifp);
-	other_runs();
-	assert_int_equal(dev.nsent, 1);
+	p = sent_by_another();
 	dev.stalled_ns = IF_HUNG_NS + 1;
 	if_watch(ifp);
 	other_runs();
@@ -798,17 +810,7 @@ a_hung_queue_of_another_cpu_is_reset_alone(void **state)
 	dev.commanded = NULL;
 	assert_int_equal(ifp->if_counters.ic_resets, 0);
 	assert_int_equal(ifp->if_counters.ic_queues, 1);
-	assert_int_equal(ifp->if_counters.ic_tx_again, 3);
-	if_flush(ifp);
-	other_runs();
-	assert_int_equal(dev.nsent, 3);
-	dev_complete();
-	another_runs();
-	if_poll(ifp);
-	assert_int_equal(if_outstanding(ifp), 0);
-	assert_int_equal(p->ref, 1);
-	pbuf_free(p);
-	down();
+	sent_again_by_another(p, 3);
 }
 
 /* Without a CPU for it the stack's serves the pair. */

@@ -11,6 +11,7 @@
 
 #include <paravane/net.h>
 
+#include "attach_fails.h"
 #include "port.h"
 #include "rig.h"
 #include "wire.h"
@@ -694,29 +695,34 @@ pairs_change_while_it_runs(void **state)
 	port_buf_free(pb);
 }
 
+static int
+attach_pairs(void)
+{
+	rig_put16(&rig, 8, 2);
+	ctrlq = 4;
+	return attach(CTRL | BIT(MQ) | BIT(MRG_RXBUF), 0, 2);
+}
+
+static void
+detach(void)
+{
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static const struct attach_fails life = {
+	&rig, setup, attach_pairs, NULL, detach, NULL, 20
+};
+
+static void
+attach_of_pairs_fails_cleanly_wherever_memory_ends(void **state)
+{
+	attach_without_memory(&life, state);
+}
+
 static void
 attach_of_pairs_looks_at_each_allocation(void **state)
 {
-	int error, left, n;
-
-	for (n = 0;; n++) {
-		setup(state);
-		port.po_fail_one = 1;
-		port.po_fail_after = n;
-		rig_put16(&rig, 8, 2);
-		ctrlq = 4;
-		error = attach(CTRL | BIT(MQ) | BIT(MRG_RXBUF), 0, 2);
-		left = port.po_fail_after;
-		port.po_fail_after = -1;
-		if (error == 0)
-			assert_int_equal(pv_net_detach(&net), 0);
-		else
-			assert_int_equal(error, ENOMEM);
-		assert_int_equal(port_check(), 0);
-		if (left >= 0)
-			break;
-	}
-	assert_true(n > 20);
+	attach_without_one(&life, state);
 }
 
 /* Hashes and tables */
@@ -2272,6 +2278,7 @@ main(void)
 		T(pairs_that_are_refused_are_one),
 		T(hostile_number_of_pairs),
 		T(pairs_change_while_it_runs),
+		T(attach_of_pairs_fails_cleanly_wherever_memory_ends),
 		T(attach_of_pairs_looks_at_each_allocation),
 		T(rss_spreads_by_hash),
 		T(what_is_refused_leaves_what_was_set),

@@ -2178,20 +2178,18 @@ turn_around(void)
 	assert_int_equal(post(buf), 0);
 }
 
-/* Longer while all comes, one again when it does not. */
+/* A full ring, whose interrupts come after that many, one delay after the other. */
 static void
-test_moderation_follows_what_comes(void **state)
+moderated(unsigned int most, const unsigned int *delays, unsigned int ndelays)
 {
-	static const unsigned int delays[] = { 1, 2, 4, 5, 5 };
 	unsigned int i, n;
 
-	(void)state;
 	begin_kind(STAND_PCI);
 	for (i = 0; i < QSIZE; i++)
 		post(i);
 	pv_virtq_publish(vq);
-	for (i = 0; i < 5; i++) {
-		assert_int_equal(pv_virtq_moderate(vq, 5), 0);
+	for (i = 0; i < ndelays; i++) {
+		assert_int_equal(pv_virtq_moderate(vq, most), 0);
 		for (n = 1; n <= delays[i]; n++) {
 			ninterrupts = 0;
 			device_fills('t', 1);
@@ -2201,6 +2199,16 @@ test_moderation_follows_what_comes(void **state)
 			turn_around();
 		pv_virtq_publish(vq);
 	}
+}
+
+/* Longer while all comes, one again when it does not. */
+static void
+test_moderation_follows_what_comes(void **state)
+{
+	static const unsigned int delays[] = { 1, 2, 4, 5, 5 };
+
+	(void)state;
+	moderated(5, delays, 5);
 	assert_int_equal(pv_virtq_moderate(vq, 5), 0);
 	assert_int_equal(pv_virtq_moderate(vq, 5), 0);
 	ninterrupts = 0;
@@ -2244,24 +2252,9 @@ static void
 test_moderation_leaves_the_device_something(void **state)
 {
 	static const unsigned int delays[] = { 1, 2, 4, 6 };
-	unsigned int i, n;
 
 	(void)state;
-	begin_kind(STAND_PCI);
-	for (i = 0; i < QSIZE; i++)
-		post(i);
-	pv_virtq_publish(vq);
-	for (i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
-		assert_int_equal(pv_virtq_moderate(vq, 100), 0);
-		for (n = 1; n <= delays[i]; n++) {
-			ninterrupts = 0;
-			device_fills('t', 1);
-			assert_int_equal(ninterrupts, n == delays[i]);
-		}
-		for (n = 0; n < delays[i]; n++)
-			turn_around();
-		pv_virtq_publish(vq);
-	}
+	moderated(100, delays, 4);
 	finish();
 }
 
