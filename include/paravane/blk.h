@@ -288,10 +288,11 @@ int pv_blk_detach(struct pv_blk *);
  * *accepted	how many of br[] were taken, from the first on
  *
  * Returns 0 if all were. Otherwise br[*accepted] is why, and nothing of it was
- * done: EINVAL no such queue, an offset or length that is 0, no multiple of
- * bi_block or beyond the capacity, pieces of another length, or it is the
- * driver's already; EROFS it would write to a read-only device; ENOTSUP the
- * device does not have the operation; ENXIO not started; EIO broken.
+ * done: EINVAL no such queue, operation or flag, a length of 0, an offset or
+ * length that is no multiple of bi_block or beyond the capacity, pieces of
+ * another length, or it is the driver's already; EROFS it would write to a
+ * read-only device; ENOTSUP the device does not have the operation; ENXIO not
+ * started; EIO broken.
  * Context: any; one caller at a time for each queue. (Block Device / Device
  * Operation)
  */
