@@ -464,16 +464,14 @@ reset(void *arg)
 static void
 stats(void *arg, struct disk_stats *ds)
 {
-	const struct pv_virtq_counters *qc;
+	struct pv_virtq_counters qc;
 	struct vblk *vb = arg;
 	unsigned i;
 
 	for (i = 0; i < pv_blk_info(&vb->vb_blk)->bi_nqueues; i++) {
-		qc = pv_blk_ring_counters(&vb->vb_blk, i);
-		if (qc == NULL)
-			continue;
-		ds->ds_doorbells += qc->qc_doorbells;
-		ds->ds_interrupts += qc->qc_interrupts;
+		(void)pv_blk_ring_counters(&vb->vb_blk, i, &qc);
+		ds->ds_doorbells += qc.qc_doorbells;
+		ds->ds_interrupts += qc.qc_interrupts;
 	}
 }
 

@@ -67,13 +67,11 @@ struct tally {
 static void
 tally_ring(struct bench *nb, unsigned int vq, struct tally *ta)
 {
-	const struct pv_virtq_counters *qc =
-	    pv_net_ring_counters(nb->nb_net, vq);
+	struct pv_virtq_counters qc;
 
-	if (qc != NULL) {
-		ta->ta_doorbells += qc->qc_doorbells;
-		ta->ta_interrupts += qc->qc_interrupts;
-	}
+	(void)pv_net_ring_counters(nb->nb_net, vq, &qc);
+	ta->ta_doorbells += qc.qc_doorbells;
+	ta->ta_interrupts += qc.qc_interrupts;
 }
 
 static void

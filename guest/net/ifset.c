@@ -373,20 +373,15 @@ set_coalesce(struct net_if *ifp, char **argv)
 static void
 show_ring(struct net_if *ifp, const char *name, unsigned int vq)
 {
-	const struct pv_virtq_counters *qc =
-	    pv_net_ring_counters(&ifp->if_net, vq);
+	struct pv_virtq_counters qc;
 	struct pv_net_stat stat[PV_NET_MAXSTATS];
 	unsigned int i, n = 0, column = 16;
 
-	if (qc == NULL)
+	if (pv_net_ring_counters(&ifp->if_net, vq, &qc) != 0)
 		return;
-	tty_printf("\t  %s: %llu queued, %llu used, %llu doorbells, "
-	    "%llu interrupts, %llu full\n", name,
-	    (unsigned long long)qc->qc_enqueued,
-	    (unsigned long long)qc->qc_used,
-	    (unsigned long long)qc->qc_doorbells,
-	    (unsigned long long)qc->qc_interrupts,
-	    (unsigned long long)qc->qc_full);
+	tty_printf("\t  %s: %lu queued, %lu used, %lu doorbells, "
+	    "%lu interrupts, %lu full\n", name, qc.qc_enqueued, qc.qc_used,
+	    qc.qc_doorbells, qc.qc_interrupts, qc.qc_full);
 	if (pv_net_stats(&ifp->if_net, vq, stat, &n) != 0 || n == 0)
 		return;
 	tty_printf("\t    device:");
@@ -405,13 +400,10 @@ show_stats(struct net_if *ifp, char **argv)
 	(void)argv;
 	for (i = 0; i < ifp->if_npairs; i++) {
 		pv_net_counters(&ifp->if_net, i, &nc);
-		tty_printf("\tpair %u: rx %llu frames %llu bytes (%llu "
-		    "coalesced), tx %llu frames %llu bytes%s\n", i,
-		    (unsigned long long)nc.nc_rx_frames,
-		    (unsigned long long)nc.nc_rx_bytes,
-		    (unsigned long long)nc.nc_rx_gso,
-		    (unsigned long long)nc.nc_tx_frames,
-		    (unsigned long long)nc.nc_tx_bytes,
+		tty_printf("\tpair %u: rx %lu frames %lu bytes (%lu "
+		    "coalesced), tx %lu frames %lu bytes%s\n", i,
+		    nc.nc_rx_frames, nc.nc_rx_bytes, nc.nc_rx_gso,
+		    nc.nc_tx_frames, nc.nc_tx_bytes,
 		    ifp->if_pair[i].ip_remote != NULL ?
 		    ", on a processor of its own" : "");
 		show_ring(ifp, "rx", PV_NET_RXQ(i));

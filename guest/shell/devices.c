@@ -76,25 +76,23 @@ static void
 show_queue(unsigned int index, const struct pv_virtq *vq)
 {
 	/* A row may wait for a slow console, and a reset free the queue. */
-	const struct pv_virtq_counters qc = *pv_virtq_counters(vq);
+	struct pv_virtq_counters qc;
 	unsigned int column;
 	char what[16], text[80];
 
+	pv_virtq_counters(vq, &qc);
 	(void)snprintf(text, sizeof(text), " %s: %u entries, %u outstanding,",
 	    pv_virtq_name(vq), pv_virtq_size(vq), pv_virtq_outstanding(vq));
 	(void)snprintf(what, sizeof(what), "queue %u", index);
 	column = begin(what);
 	tty_item(&column, INDENT, "%s", text);
-	tty_item(&column, INDENT, " %llu in, %llu used,",
-	    (unsigned long long)qc.qc_enqueued,
-	    (unsigned long long)qc.qc_used);
-	tty_item(&column, INDENT, " %llu doorbells, %llu interrupts",
-	    (unsigned long long)qc.qc_doorbells,
-	    (unsigned long long)qc.qc_interrupts);
+	tty_item(&column, INDENT, " %lu in, %lu used,", qc.qc_enqueued,
+	    qc.qc_used);
+	tty_item(&column, INDENT, " %lu doorbells, %lu interrupts",
+	    qc.qc_doorbells, qc.qc_interrupts);
 	if (qc.qc_clamped > 0 || qc.qc_full > 0)
-		tty_item(&column, INDENT, ", %llu clamped, %llu times full",
-		    (unsigned long long)qc.qc_clamped,
-		    (unsigned long long)qc.qc_full);
+		tty_item(&column, INDENT, ", %lu clamped, %lu times full",
+		    qc.qc_clamped, qc.qc_full);
 	tty_printf("\n");
 }
 
@@ -110,16 +108,11 @@ show_net(const struct virtio_dev *vg)
 	tty_printf("  net       %s\n", net_describe(vg->vg_driver.vd_net, buf,
 	    sizeof(buf)));
 	column = begin("frames");
-	tty_item(&column, INDENT, " out %llu (%llu bytes, %llu too long),",
-	    (unsigned long long)nc.nc_tx_frames,
-	    (unsigned long long)nc.nc_tx_bytes,
-	    (unsigned long long)nc.nc_tx_toolong);
-	tty_item(&column, INDENT, " in %llu (%llu bytes, %llu too long, "
-	    "%llu bad)",
-	    (unsigned long long)nc.nc_rx_frames,
-	    (unsigned long long)nc.nc_rx_bytes,
-	    (unsigned long long)nc.nc_rx_oversize,
-	    (unsigned long long)nc.nc_rx_errors);
+	tty_item(&column, INDENT, " out %lu (%lu bytes, %lu too long),",
+	    nc.nc_tx_frames, nc.nc_tx_bytes, nc.nc_tx_toolong);
+	tty_item(&column, INDENT, " in %lu (%lu bytes, %lu too long, %lu bad)",
+	    nc.nc_rx_frames, nc.nc_rx_bytes, nc.nc_rx_oversize,
+	    nc.nc_rx_errors);
 	tty_printf("\n");
 }
 

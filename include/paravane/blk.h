@@ -175,14 +175,15 @@ struct pv_blk_info {
 	uint8_t bi_lifetime;		/* PV_BLK_GETLIFETIME works */
 };
 
+/* Words, as those of pv_virtq_counters. */
 struct pv_blk_counters {
-	uint64_t bc_requests;		/* completed */
-	uint64_t bc_parts;		/* that the device was given for them */
-	uint64_t bc_read_bytes, bc_written_bytes;
-	uint64_t bc_flushes;		/* sent */
-	uint64_t bc_errors;		/* requests completed with one */
-	uint64_t bc_silent;		/* parts whose status was none: EIO */
-	uint64_t bc_short;		/* parts that were said to be shorter
+	unsigned long bc_requests;	/* completed */
+	unsigned long bc_parts;		/* that the device was given for them */
+	unsigned long bc_read_bytes, bc_written_bytes;
+	unsigned long bc_flushes;	/* sent */
+	unsigned long bc_errors;	/* requests completed with one */
+	unsigned long bc_silent;	/* parts whose status was none: EIO */
+	unsigned long bc_short;		/* parts that were said to be shorter
 					 * than asked: the status counts, since
 					 * hosts are known that always say 1, or
 					 * 0 */
@@ -376,10 +377,13 @@ struct pv_blk_lifetime {
  */
 void pv_blk_lifetime(const void *, struct pv_blk_lifetime *);
 
-/* Context: as submit. NULL: no such queue. */
-const struct pv_blk_counters *pv_blk_counters(const struct pv_blk *,
-    unsigned int queue);
-const struct pv_virtq_counters *pv_blk_ring_counters(const struct pv_blk *,
-    unsigned int queue);
+/*
+ * pv_blk_counters, pv_blk_ring_counters - of a queue, and of its virtqueue.
+ * EINVAL there is none: zeroes. Context: any, not beside start and detach.
+ */
+int pv_blk_counters(const struct pv_blk *, unsigned int queue,
+    struct pv_blk_counters *);
+int pv_blk_ring_counters(const struct pv_blk *, unsigned int queue,
+    struct pv_virtq_counters *);
 
 #endif /* PARAVANE_BLK_H */

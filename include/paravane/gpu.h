@@ -346,6 +346,7 @@ void pv_gpu_revoked(struct pv_gpu *, unsigned int generation);
  */
 int pv_gpu_changed(struct pv_gpu *);
 
+/* What was counted since attach. Context: thread. */
 const struct pv_gpu_counters *pv_gpu_counters(const struct pv_gpu *);
 
 /* EDID */

@@ -243,11 +243,12 @@ enum pv_net_hash {
 /* The same as bits of a mask: ni_hash_types, nr_types. */
 #define PV_NET_HASH_BIT(type)	(1u << ((type) - 1))
 
+/* Words, as those of pv_virtq_counters. */
 struct pv_net_counters {
-	uint64_t nc_tx_frames, nc_tx_bytes, nc_tx_toolong;
-	uint64_t nc_tx_gso;		/* of the frames: to be cut */
-	uint64_t nc_rx_frames, nc_rx_bytes, nc_rx_oversize, nc_rx_errors;
-	uint64_t nc_rx_gso;		/* made of several */
+	unsigned long nc_tx_frames, nc_tx_bytes, nc_tx_toolong;
+	unsigned long nc_tx_gso;	/* of the frames: to be cut */
+	unsigned long nc_rx_frames, nc_rx_bytes, nc_rx_oversize, nc_rx_errors;
+	unsigned long nc_rx_gso;	/* made of several */
 };
 
 #define PV_NET_DUPLEX_HALF	0
@@ -460,7 +461,10 @@ unsigned int pv_net_rxbufs_max(const struct pv_net *);
 int pv_net_rx_intr(struct pv_net *, unsigned int queue, int on);
 int pv_net_tx_intr(struct pv_net *, unsigned int queue, int on);
 
-/* What was negotiated. Context: any. */
+/*
+ * What was negotiated. Context: any; but pv_net_info and pv_net_mac, whose
+ * memory calls of context "thread" write: thread.
+ */
 const struct pv_net_info *pv_net_info(const struct pv_net *);
 unsigned int pv_net_hdrlen(const struct pv_net *);
 unsigned int pv_net_rxbuf_len(const struct pv_net *);	/* header included */
@@ -476,15 +480,15 @@ const uint8_t *pv_net_mac(const struct pv_net *);	/* 6 bytes; made of the
 
 /*
  * pv_net_counters - of a pair, or PV_NET_ALL_QUEUES: their sum. Of a queue that
- * there is not: zeroes. Context: any.
+ * there is not: zeroes. Context: any, not beside start and detach.
  *
  * pv_net_ring_counters - of the virtqueue PV_NET_RXQ(queue), PV_NET_TXQ(queue)
- * or PV_NET_CTRLQ; NULL: there is none. Context: any, not beside start.
+ * or PV_NET_CTRLQ. EINVAL there is none: zeroes. Context: likewise.
  */
 void pv_net_counters(const struct pv_net *, unsigned int queue,
     struct pv_net_counters *);
-const struct pv_virtq_counters *pv_net_ring_counters(const struct pv_net *,
-    unsigned int vq);
+int pv_net_ring_counters(const struct pv_net *, unsigned int vq,
+    struct pv_virtq_counters *);
 
 /*
  * pv_net_set_mtu - change the current MTU, without a reset

@@ -63,14 +63,17 @@ struct pv_used {
 				 * was posted */
 };
 
+/*
+ * Counters that may be read beside who counts are words: where a long has 32
+ * bits they go on from 0 after 2^32 - 1, and it is differences that tell.
+ */
 struct pv_virtq_counters {
-	uint64_t qc_enqueued;	/* chains */
-	uint64_t qc_used;
-	uint64_t qc_doorbells;
-	unsigned long qc_interrupts;	/* counted atomically: vectors may be
-					 * shared */
-	uint64_t qc_clamped;	/* used lengths above what was posted */
-	uint64_t qc_full;	/* enqueues refused: no room */
+	unsigned long qc_enqueued;	/* chains that the device was shown */
+	unsigned long qc_used;
+	unsigned long qc_doorbells;
+	unsigned long qc_interrupts;	/* of vectors that may be shared too */
+	unsigned long qc_clamped;	/* used lengths above what was posted */
+	unsigned long qc_full;		/* enqueues refused: no room */
 };
 
 /*
@@ -231,6 +234,15 @@ unsigned int pv_virtq_size(const struct pv_virtq *);
 unsigned int pv_virtq_room(const struct pv_virtq *);
 unsigned int pv_virtq_outstanding(const struct pv_virtq *);
 const char *pv_virtq_name(const struct pv_virtq *);
-const struct pv_virtq_counters *pv_virtq_counters(const struct pv_virtq *);
+
+/*
+ * pv_virtq_counters - what was counted since pv_virtq_alloc
+ *
+ * Each is read whole; that they are of the same moment, nobody says. While a
+ * queue is drained and taken into use again those of chains may be off.
+ * Context: any, also beside the queue's owner; not beside pv_virtq_resize,
+ * pv_virtq_restart and pv_virtq_free.
+ */
+void pv_virtq_counters(const struct pv_virtq *, struct pv_virtq_counters *);
 
 #endif /* PARAVANE_VIRTQ_H */

@@ -226,10 +226,14 @@ virtq_renew(struct pv_virtq *vq)
 		virtq_saved(vq, i)->qs_flags = 0;
 	}
 	memset(vq->vq_mem.dm_kva, 0, (size_t)vq->vq_mem.dm_size);
-	vq->vq_posted = vq->vq_published = 0;
+	count_add(&vq->vq_counters.qc_enqueued, vq->vq_nused);
+	count_add(&vq->vq_counters.qc_used, vq->vq_nused);
+	virtq_published(vq, 0);
+	vq->vq_posted = 0;
 	vq->vq_room = size;
 	vq->vq_slot = vq->vq_used_slot = 0;
-	vq->vq_used_idx = vq->vq_batch = 0;
+	__atomic_store_n(&vq->vq_nused, 0, __ATOMIC_RELAXED);
+	vq->vq_batch = 0;
 	vq->vq_used_seen = 0;
 	vq->vq_ways = virtq_is_packed(vq) ? packed_reset(vq) : split_reset(vq);
 }
@@ -398,7 +402,7 @@ virtq_notify(struct pv_virtq *vq)
 	if (vq->vq_flags & VQ_NOTIFY_DATA)
 		data |= virtq_is_packed(vq) ? packed_notify_data(vq) :
 		    vq->vq_published << 16;
-	vq->vq_counters.qc_doorbells++;
+	count_add(&vq->vq_counters.qc_doorbells, 1);
 	dev->vd_ops->to_notify(dev->vd_transport, vq->vq_index, data);
 }
 
@@ -618,7 +622,7 @@ virtq_enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pieces,
 	if (nout + nin == 0 || cookie == NULL)
 		return EINVAL;
 	if (virtq_room(vq) == 0) {
-		vq->vq_counters.qc_full++;
+		count_add(&vq->vq_counters.qc_full, 1);
 		return ENOBUFS;
 	}
 	error = collect(vq, &vc, pieces, nout, nout + nin);
@@ -626,7 +630,7 @@ virtq_enqueue_chain(struct pv_virtq *vq, const struct pv_piece *pieces,
 		return error;
 	vc.vc_table = vc.vc_count >= VIRTQ_TABLE_MIN && vq->vq_tables != NULL;
 	if (!vc.vc_table && vc.vc_count > virtq_room(vq)) {
-		vq->vq_counters.qc_full++;
+		count_add(&vq->vq_counters.qc_full, 1);
 		return ENOBUFS;
 	}
 	id = virtq_is_packed(vq) ? packed_chain(vq, &vc) : split_chain(vq, &vc);
@@ -711,7 +715,7 @@ virtq_judge(struct pv_virtq *vq, unsigned int id, uint32_t *len)
 	if (vq->vq_policy == PV_VIRTQ_REFUSE)
 		return pv_virtio_break(vq->vq_dev,
 		    "used length above what was posted");
-	vq->vq_counters.qc_clamped++;
+	count_add(&vq->vq_counters.qc_clamped, 1);
 	*len = inlen;
 	return 0;
 }
@@ -722,8 +726,7 @@ virtq_finish(struct pv_virtq *vq, unsigned int id, uint32_t len,
 {
 	us->us_cookie = vq->vq_entries[id].qe_cookie;
 	us->us_len = len;
-	vq->vq_used_idx++;
-	vq->vq_counters.qc_used++;
+	count_add(&vq->vq_nused, 1);
 	virtq_forget(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
 	    virtq_inlen(vq, id) : len);
 }
@@ -794,7 +797,7 @@ pv_virtq_intr_delay(struct pv_virtq *vq, unsigned int n)
 int
 pv_virtq_moderate(struct pv_virtq *vq, unsigned int most)
 {
-	uint32_t used = (uint32_t)vq->vq_counters.qc_used;
+	uint32_t used = (uint32_t)(vq->vq_counters.qc_used + vq->vq_nused);
 	uint32_t have = pv_virtq_outstanding(vq);
 	uint32_t delay = vq->vq_delay;
 
@@ -863,7 +866,7 @@ virtq_shut(struct pv_virtq *vq)
 	vq->vq_ways = &shut_ways;
 	vq->vq_room = 0;
 	vq->vq_batch = 0;
-	vq->vq_used_seen = (uint16_t)vq->vq_used_idx;
+	vq->vq_used_seen = (uint16_t)virtq_used_idx(vq);
 }
 
 int
@@ -979,7 +982,10 @@ virtq_begin_drain(struct pv_virtq *vq)
 	while (n-- > 0)
 		virtq_sift(vq, n, vq->vq_ids[n]);
 	vq->vq_draining = true;
-	vq->vq_published = vq->vq_posted;
+	/* What the device was never shown was never enqueued. */
+	count_add(&vq->vq_counters.qc_enqueued,
+	    0ul - (vq->vq_posted - vq->vq_published));
+	virtq_published(vq, vq->vq_posted);
 }
 
 void *
@@ -1000,7 +1006,8 @@ pv_virtq_drain(struct pv_virtq *vq)
 	if (vq->vq_lost)
 		virtq_saved(vq, id)->qs_flags = QE_HELD;
 	virtq_forget(vq, id, virtq_inlen(vq, id));
-	vq->vq_used_idx++;	/* none outstanding at last */
+	count_add(&vq->vq_counters.qc_used, 0ul - 1);
+	count_add(&vq->vq_nused, 1);	/* none outstanding at last */
 	return vq->vq_entries[id].qe_cookie;
 }
 
@@ -1042,7 +1049,7 @@ pv_virtq_room(const struct pv_virtq *vq)
 unsigned int
 pv_virtq_outstanding(const struct pv_virtq *vq)
 {
-	return vq->vq_posted - vq->vq_used_idx;
+	return vq->vq_posted - virtq_used_idx(vq);
 }
 
 const char *
@@ -1051,8 +1058,21 @@ pv_virtq_name(const struct pv_virtq *vq)
 	return vq->vq_name;
 }
 
-const struct pv_virtq_counters *
-pv_virtq_counters(const struct pv_virtq *vq)
+/* Each was used, or is outstanding; these are few. */
+void
+pv_virtq_counters(const struct pv_virtq *vq, struct pv_virtq_counters *qc)
 {
-	return &vq->vq_counters;
+	const struct pv_virtq_counters *before = &vq->vq_counters;
+	unsigned long used = count_read(&vq->vq_nused);
+	uint32_t published = __atomic_load_n(&vq->vq_published,
+	    __ATOMIC_RELAXED);
+	int32_t inflight = (int32_t)(published - (uint32_t)used);
+
+	qc->qc_enqueued = count_read(&before->qc_enqueued) + used +
+	    (unsigned long)inflight;
+	qc->qc_used = count_read(&before->qc_used) + used;
+	qc->qc_doorbells = count_read(&before->qc_doorbells);
+	qc->qc_interrupts = count_read(&before->qc_interrupts);
+	qc->qc_clamped = count_read(&before->qc_clamped);
+	qc->qc_full = count_read(&before->qc_full);
 }

@@ -295,8 +295,7 @@ packed_publish(struct pv_virtq *vq, const bool synced)
 	    vq->vq_head_flags);
 	if (synced)
 		sync_descs(vq, vq->vq_head_slot, 1);
-	vq->vq_counters.qc_enqueued += vq->vq_posted - vq->vq_published;
-	vq->vq_published = vq->vq_posted;
+	virtq_published(vq, vq->vq_posted);
 	pv_barrier_check(synced && virtq_outer(vq));
 	if (synced)
 		virtq_sync(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);

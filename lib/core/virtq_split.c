@@ -295,8 +295,7 @@ split_publish(struct pv_virtq *vq, const bool synced)
 	ring_store16(&vq->vq_avail->ra_idx, (uint16_t)new);
 	if (synced)
 		sync_avail(vq, &vq->vq_avail->ra_idx);
-	vq->vq_published = new;
-	vq->vq_counters.qc_enqueued += new - old;
+	virtq_published(vq, new);
 	pv_barrier_check(virtq_outer(vq));
 	return wants_notify(vq, old, new, synced) ? virtq_ring(vq) : 0;
 }
@@ -324,7 +323,7 @@ used_too_far(struct pv_virtq *vq)
 ALWAYS_INLINE int
 judge_index(struct pv_virtq *vq, uint16_t idx)
 {
-	uint16_t n = (uint16_t)(idx - vq->vq_used_idx);
+	uint16_t n = (uint16_t)(idx - virtq_used_idx(vq));
 
 	if (n == 0)
 		return EAGAIN;
@@ -393,8 +392,8 @@ batch_begin(struct pv_virtq *vq, uint32_t id, uint32_t len)
 	error = used_check(vq, id, &len);
 	if (error)
 		return error;
-	ahead = (uint16_t)(virtq_where(vq, id) - vq->vq_used_idx);
-	if (ahead >= (uint16_t)(vq->vq_used_seen - vq->vq_used_idx))
+	ahead = (uint16_t)(virtq_where(vq, id) - virtq_used_idx(vq));
+	if (ahead >= (uint16_t)(vq->vq_used_seen - virtq_used_idx(vq)))
 		return pv_virtio_break(vq->vq_dev, "used out of order");
 	vq->vq_batch = id + 1;
 	vq->vq_batchlen = len;
@@ -413,7 +412,7 @@ take_in_order(struct pv_virtq *vq, uint32_t id, uint32_t len,
 		if (error)
 			return error;
 	}
-	id = vq->vq_ids[vq->vq_used_idx & mask(vq)];
+	id = vq->vq_ids[virtq_used_idx(vq) & mask(vq)];
 	len = virtq_batch_len(vq, id);
 	split_release(vq, id);
 	virtq_finish(vq, id, len, us);
@@ -439,7 +438,7 @@ take_any(struct pv_virtq *vq, uint32_t id, uint32_t len, struct pv_used *us)
 static inline bool
 is_drained(const struct pv_virtq *vq)
 {
-	return (uint16_t)vq->vq_used_idx == vq->vq_used_seen;
+	return (uint16_t)virtq_used_idx(vq) == vq->vq_used_seen;
 }
 
 static int
@@ -461,7 +460,7 @@ take_long(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 		if (*error)
 			break;
 		if (vq->vq_batch == 0)
-			id = used_entry(vq, vq->vq_used_idx, &len);
+			id = used_entry(vq, virtq_used_idx(vq), &len);
 		*error = take_any(vq, id, len, us);
 		if (*error)
 			break;
@@ -489,7 +488,7 @@ used_ready(struct pv_virtq *vq, unsigned int n, int *error)
 			return 0;
 	}
 	return virtq_fits(vq, n, (uint16_t)(vq->vq_used_seen -
-	    vq->vq_used_idx), vq->vq_used_idx & mask(vq));
+	    virtq_used_idx(vq)), virtq_used_idx(vq) & mask(vq));
 }
 
 /*
@@ -516,7 +515,7 @@ take_odd(struct pv_virtq *vq, struct pv_used *us)
 ALWAYS_INLINE int
 take_one(struct pv_virtq *vq, struct pv_used *us, const bool placed)
 {
-	const uint32_t slot = vq->vq_used_idx & mask(vq);
+	const uint32_t slot = virtq_used_idx(vq) & mask(vq);
 	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
 	struct virtq_entry *qe;
 	uint32_t id, len;
@@ -561,7 +560,7 @@ take_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n, uint32_t *id,
     uint32_t *len, const bool placed)
 {
 	struct virtq_entry *const entries = vq->vq_entries;
-	const unsigned int slot = vq->vq_used_idx & mask(vq), most = mask(vq);
+	const unsigned int most = mask(vq), slot = virtq_used_idx(vq) & most;
 	const struct ring_used_elem *ru = &vq->vq_used->ru_ring[slot];
 	const uint16_t *const ids = &vq->vq_ids[slot];
 	unsigned int i;
@@ -584,9 +583,9 @@ take_run(struct pv_virtq *vq, struct pv_used *us, unsigned int n, uint32_t *id,
 static NOINLINE unsigned int
 take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
 {
-	unsigned int most = (vq->vq_batch - 1 - vq->vq_used_idx) & mask(vq);
+	unsigned int most = (vq->vq_batch - 1 - virtq_used_idx(vq)) & mask(vq);
 	struct virtq_entry *qe =
-	    &vq->vq_entries[vq->vq_used_idx & mask(vq)];
+	    &vq->vq_entries[virtq_used_idx(vq) & mask(vq)];
 	unsigned int i;
 
 	if (n > most)
@@ -648,7 +647,7 @@ split_pending(struct pv_virtq *vq)
 	if (vq->vq_flags & VQ_STOPPED)
 		return 0;
 	return used_load16(vq, &vq->vq_used->ru_idx) !=
-	    (uint16_t)vq->vq_used_idx;
+	    (uint16_t)virtq_used_idx(vq);
 }
 
 static void
@@ -679,7 +678,7 @@ split_intr_enable(struct pv_virtq *vq, unsigned int n)
 
 	if (vq->vq_flags & VQ_EVENT_IDX) {
 		ring_store16(used_event(vq),
-		    (uint16_t)(vq->vq_used_idx + n - 1));
+		    (uint16_t)(virtq_used_idx(vq) + n - 1));
 		sync_avail(vq, used_event(vq));
 	} else {
 		n = 1;
@@ -690,7 +689,7 @@ split_intr_enable(struct pv_virtq *vq, unsigned int n)
 	}
 	pv_barrier_check(virtq_outer(vq));
 	used = used_load16(vq, &vq->vq_used->ru_idx);
-	return (uint16_t)(used - vq->vq_used_idx) >= n;
+	return (uint16_t)(used - virtq_used_idx(vq)) >= n;
 }
 
 static const struct virtq_ways plain_ways = {

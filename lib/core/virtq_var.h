@@ -17,6 +17,7 @@
 
 #include <paravane/virtq.h>
 
+#include "count.h"
 #include "dmamem.h"
 #include "ring.h"
 #include "virtio_var.h"
@@ -104,7 +105,9 @@ struct virtq_ways {
 
 /*
  * Where pointers have 64 bits, submitting and consuming have a line of 64 bytes
- * each (but for two counters of what is seldom): together one of 128.
+ * each (but for counters of what is seldom): together one of 128. Of what
+ * anybody may look at (pv_virtq_counters) vq_published and vq_nused are stored
+ * atomically; on the way of data nothing else is counted.
  */
 struct pv_virtq {
 	/* submitting */
@@ -129,15 +132,15 @@ struct pv_virtq {
 
 	/* consuming: the next line */
 	struct ring_used *vq_used;
-	uint32_t vq_used_idx;		/* chains that we took; split: the low
-					 * half is the next used entry */
+	unsigned long vq_nused;		/* chains that we took */
 	uint32_t vq_batch;		/* IN_ORDER: its last chain's id + 1 */
 	uint32_t vq_batchlen;		/* and that chain's length */
 	uint16_t vq_used_seen;		/* used index as last read and checked */
 	uint16_t vq_used_slot;		/* packed: where the next used is */
 	uint16_t vq_used_wrap;		/* RING_DESC_F_BOTH, or 0: its lap */
 	uint16_t vq_event;		/* packed: event flags as written */
-	struct pv_virtq_counters vq_counters;
+	struct pv_virtq_counters vq_counters; /* qc_enqueued, qc_used: of what
+					 * was before the last start */
 
 	/* chains, and what is not coherent */
 	struct ring_avail *vq_avail;
@@ -201,11 +204,18 @@ virtq_room(const struct pv_virtq *vq)
 	return vq->vq_room;
 }
 
+/* Chains that we took; split: the low half is the next used entry. */
+static inline uint32_t
+virtq_used_idx(const struct pv_virtq *vq)
+{
+	return (uint32_t)vq->vq_nused;
+}
+
 /* Chains that the device has been shown and not yet used. */
 static inline uint32_t
 virtq_inflight(const struct pv_virtq *vq)
 {
-	return vq->vq_published - vq->vq_used_idx;
+	return vq->vq_published - virtq_used_idx(vq);
 }
 
 static inline struct virtq_saved *
@@ -242,8 +252,8 @@ virtq_where(const struct pv_virtq *vq, unsigned int id)
 	if (!(vq->vq_flags & VQ_IN_PLACE))
 		return vq->vq_entries[id].qe_where;
 	slot = vq->vq_flags & VQ_PACKED ? vq->vq_used_slot :
-	    vq->vq_used_idx & (vq->vq_size - 1u);
-	return vq->vq_used_idx + id - slot + (id < slot ? vq->vq_size : 0);
+	    virtq_used_idx(vq) & (vq->vq_size - 1u);
+	return virtq_used_idx(vq) + id - slot + (id < slot ? vq->vq_size : 0);
 }
 
 /* Whether the device has a chain: enqueued, shown, and not used. */
@@ -371,8 +381,14 @@ static inline void
 virtq_used(struct pv_virtq *vq, unsigned int n)
 {
 	vq->vq_room += n;
-	vq->vq_used_idx += n;
-	vq->vq_counters.qc_used += n;
+	count_add(&vq->vq_nused, n);
+}
+
+/* The device was shown all up to that. */
+static inline void
+virtq_published(struct pv_virtq *vq, uint32_t posted)
+{
+	__atomic_store_n(&vq->vq_published, posted, __ATOMIC_RELAXED);
 }
 
 /* virtq.c, for virtio.c: where the areas are; ring once more after start */

@@ -260,18 +260,35 @@ pv_blk_info(const struct pv_blk *sc)
 	return &sc->sc_info;
 }
 
-const struct pv_blk_counters *
-pv_blk_counters(const struct pv_blk *sc, unsigned int queue)
+int
+pv_blk_counters(const struct pv_blk *sc, unsigned int queue,
+    struct pv_blk_counters *bc)
 {
 	const struct pv_blk_queue *bq = blk_queue(sc, queue);
 
-	return bq == NULL ? NULL : &bq->bq_counters;
+	memset(bc, 0, sizeof(*bc));
+	if (bq == NULL)
+		return EINVAL;
+	bc->bc_requests = count_read(&bq->bq_counters.bc_requests);
+	bc->bc_parts = count_read(&bq->bq_counters.bc_parts);
+	bc->bc_read_bytes = count_read(&bq->bq_counters.bc_read_bytes);
+	bc->bc_written_bytes = count_read(&bq->bq_counters.bc_written_bytes);
+	bc->bc_flushes = count_read(&bq->bq_counters.bc_flushes);
+	bc->bc_errors = count_read(&bq->bq_counters.bc_errors);
+	bc->bc_silent = count_read(&bq->bq_counters.bc_silent);
+	bc->bc_short = count_read(&bq->bq_counters.bc_short);
+	return 0;
 }
 
-const struct pv_virtq_counters *
-pv_blk_ring_counters(const struct pv_blk *sc, unsigned int queue)
+int
+pv_blk_ring_counters(const struct pv_blk *sc, unsigned int queue,
+    struct pv_virtq_counters *qc)
 {
 	const struct pv_blk_queue *bq = blk_queue(sc, queue);
 
-	return bq == NULL ? NULL : pv_virtq_counters(bq->bq_vq);
+	memset(qc, 0, sizeof(*qc));
+	if (bq == NULL)
+		return EINVAL;
+	pv_virtq_counters(bq->bq_vq, qc);
+	return 0;
 }

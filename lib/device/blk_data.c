@@ -360,10 +360,10 @@ part_sent(struct pv_blk_queue *bq, struct blk_part *part,
 	if (op->op_flags & OP_CHANGES)
 		bq->bq_writes++;
 	if (br->br_op == PV_BLK_FLUSH)
-		bq->bq_counters.bc_flushes++;
+		count_add(&bq->bq_counters.bc_flushes, 1);
 	if (br->br_op == PV_BLK_FLUSH || br->br_sent == br->br_len)
 		br->br_state |= BR_SENT;
-	bq->bq_counters.bc_parts++;
+	count_add(&bq->bq_counters.bc_parts, 1);
 }
 
 /*
@@ -563,13 +563,13 @@ request_end(struct pv_blk_queue *bq, struct pv_blk_request *br)
 
 	br->br_state &= BR_LOST;
 	bq->bq_requests--;
-	bc->bc_requests++;
+	count_add(&bc->bc_requests, 1);
 	if (br->br_error != 0)
-		bc->bc_errors++;
+		count_add(&bc->bc_errors, 1);
 	else if (br->br_op == PV_BLK_READ)
-		bc->bc_read_bytes += br->br_len;
+		count_add(&bc->bc_read_bytes, (unsigned long)br->br_len);
 	else if (br->br_op == PV_BLK_WRITE)
-		bc->bc_written_bytes += br->br_len;
+		count_add(&bc->bc_written_bytes, (unsigned long)br->br_len);
 	return br;
 }
 
@@ -614,7 +614,7 @@ status_error(struct pv_blk_queue *bq, uint8_t status)
 	case BLK_S_UNSUPP:
 		return ENOTSUP;
 	default:
-		bq->bq_counters.bc_silent++;
+		count_add(&bq->bq_counters.bc_silent, 1);
 		return EIO;
 	}
 }
@@ -648,7 +648,7 @@ part_take(struct pv_blk_queue *bq)
 		return error;
 	part = used.us_cookie;
 	if (used.us_len < part->pt_inlen)
-		bq->bq_counters.bc_short++;
+		count_add(&bq->bq_counters.bc_short, 1);
 	pv_dev_copy_once(&status, (uint8_t *)bq->bq_mem.dm_kva +
 	    bq->bq_statuses + part->pt_status, 1);
 	request_settle(bq, part_end(bq, part, status_error(bq, status)));

@@ -8,6 +8,7 @@
 
 #include <paravane/virtq.h>
 
+#include "../core/count.h"
 #include "../core/dmamem.h"
 #include "../core/mem.h"
 

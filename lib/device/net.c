@@ -389,7 +389,7 @@ pv_net_changed(struct pv_net *sc)
 		return -EIO;
 	link = (status & NET_STATUS_LINK_UP) != 0;
 	if (link != sc->sc_link) {
-		sc->sc_link = link;
+		__atomic_store_n(&sc->sc_link, link, __ATOMIC_RELAXED);
 		sc->sc_info.ni_link_changes++;
 		changed |= PV_NET_CHANGED_LINK;
 	}
@@ -927,7 +927,7 @@ pv_net_hardmtu(const struct pv_net *sc)
 int
 pv_net_link(const struct pv_net *sc)
 {
-	return sc->sc_link;
+	return __atomic_load_n(&sc->sc_link, __ATOMIC_RELAXED);
 }
 
 const uint8_t *
@@ -939,15 +939,15 @@ pv_net_mac(const struct pv_net *sc)
 static void
 net_count(const struct pv_net_pair *np, struct pv_net_counters *nc)
 {
-	nc->nc_tx_frames += np->np_tx.tq_frames;
-	nc->nc_tx_bytes += np->np_tx.tq_bytes;
-	nc->nc_tx_toolong += np->np_tx.tq_toolong;
-	nc->nc_tx_gso += np->np_tx.tq_gso;
-	nc->nc_rx_frames += np->np_rx.rq_frames;
-	nc->nc_rx_bytes += np->np_rx.rq_bytes;
-	nc->nc_rx_oversize += np->np_rx.rq_oversize;
-	nc->nc_rx_errors += np->np_rx.rq_errors;
-	nc->nc_rx_gso += np->np_rx.rq_gso;
+	nc->nc_tx_frames += count_read(&np->np_tx.tq_frames);
+	nc->nc_tx_bytes += count_read(&np->np_tx.tq_bytes);
+	nc->nc_tx_toolong += count_read(&np->np_tx.tq_toolong);
+	nc->nc_tx_gso += count_read(&np->np_tx.tq_gso);
+	nc->nc_rx_frames += count_read(&np->np_rx.rq_frames);
+	nc->nc_rx_bytes += count_read(&np->np_rx.rq_bytes);
+	nc->nc_rx_oversize += count_read(&np->np_rx.rq_oversize);
+	nc->nc_rx_errors += count_read(&np->np_rx.rq_errors);
+	nc->nc_rx_gso += count_read(&np->np_rx.rq_gso);
 }
 
 void
@@ -962,8 +962,9 @@ pv_net_counters(const struct pv_net *sc, unsigned int queue,
 			net_count(&sc->sc_pairs[i], nc);
 }
 
-const struct pv_virtq_counters *
-pv_net_ring_counters(const struct pv_net *sc, unsigned int vq)
+int
+pv_net_ring_counters(const struct pv_net *sc, unsigned int vq,
+    struct pv_virtq_counters *qc)
 {
 	const struct pv_virtq *q = NULL;
 
@@ -971,5 +972,9 @@ pv_net_ring_counters(const struct pv_net *sc, unsigned int vq)
 		q = sc->sc_ctrlq;
 	else if (vq / 2 < sc->sc_nqueues)
 		q = sc->sc_dev->vd_queues[vq];
-	return q == NULL ? NULL : pv_virtq_counters(q);
+	memset(qc, 0, sizeof(*qc));
+	if (q == NULL)
+		return EINVAL;
+	pv_virtq_counters(q, qc);
+	return 0;
 }

@@ -212,7 +212,7 @@ net_tx_any(const struct pv_net *sc, struct net_txq *tq,
 	error = pv_virtq_enqueue(tq->tq_vq, pieces,
 	    (unsigned int)(piece - pieces) + 1, 0, tx->tx_cookie);
 	if (error == 0 && (tx->tx_flags & PV_NET_TX_GSO))
-		tq->tq_gso++;
+		count_add(&tq->tq_gso, 1);
 	return error;
 }
 
@@ -261,14 +261,14 @@ net_tx_run(const struct pv_net *sc, struct net_txq *tq,
 {
 	struct pv_piece pieces[NET_BATCH];
 	void *cookies[NET_BATCH];
-	uint64_t bytes = 0;
+	size_t bytes = 0;
 	unsigned int i, taken = 0;
 
 	if (n > NET_BATCH)
 		n = NET_BATCH;
 	for (i = 0; i < n && net_tx_simple(sc, &tx[i], &pieces[i]); i++) {
 		cookies[i] = tx[i].tx_cookie;
-		bytes += pieces[i].pc_len;
+		bytes += (size_t)pieces[i].pc_len;
 	}
 	*error = 0;
 	if (i == 0)
@@ -276,9 +276,9 @@ net_tx_run(const struct pv_net *sc, struct net_txq *tq,
 	*error = pv_virtq_enqueue_batch(tq->tq_vq, pieces, cookies, i, 0,
 	    &taken);
 	while (i > taken)
-		bytes -= pieces[--i].pc_len;
-	tq->tq_frames += taken;
-	tq->tq_bytes += bytes - (uint64_t)taken * NET_HDRLEN;
+		bytes -= (size_t)pieces[--i].pc_len;
+	count_add(&tq->tq_frames, taken);
+	count_add(&tq->tq_bytes, bytes - taken * (size_t)NET_HDRLEN);
 	return taken;
 }
 
@@ -291,11 +291,11 @@ net_tx_one(const struct pv_net *sc, struct net_txq *tq,
 
 	error = net_tx_any(sc, tq, tx, &len);
 	if (error == EMSGSIZE)
-		tq->tq_toolong++;
+		count_add(&tq->tq_toolong, 1);
 	if (error)
 		return error;
-	tq->tq_frames++;
-	tq->tq_bytes += len;
+	count_add(&tq->tq_frames, 1);
+	count_add(&tq->tq_bytes, len);
 	return 0;
 }
 
@@ -357,19 +357,20 @@ uint64_t
 pv_net_stalled_ns(struct pv_net *sc, unsigned int queue)
 {
 	struct net_txq *tq;
-	uint64_t used, now = pv_kern_uptime_ns();
+	struct pv_virtq_counters qc;
+	uint64_t now = pv_kern_uptime_ns();
 
 	if (!sc->sc_running || queue >= sc->sc_nqueues)
 		return 0;
 	tq = &sc->sc_pairs[queue].np_tx;
-	used = pv_virtq_counters(tq->tq_vq)->qc_used;
+	pv_virtq_counters(tq->tq_vq, &qc);
 	if (pv_virtq_outstanding(tq->tq_vq) == 0 ||
 	    pv_virtq_pending(tq->tq_vq)) {
 		tq->tq_since_ns = 0;
 		return 0;
 	}
-	if (used != tq->tq_used || tq->tq_since_ns == 0) {
-		tq->tq_used = used;
+	if (qc.qc_used != tq->tq_used || tq->tq_since_ns == 0) {
+		tq->tq_used = qc.qc_used;
 		tq->tq_since_ns = now;
 	}
 	return now - tq->tq_since_ns;
@@ -579,14 +580,14 @@ net_rx_check(struct pv_net *sc, struct net_rxq *rq, const struct net_hdr *hd,
 	if (sc->sc_hdrlen == NET_HDRLEN_HASH)
 		net_rx_hash(hd, rx);
 	if (rx->rx_flags & PV_NET_RX_GSO)
-		rq->rq_gso++;
+		count_add(&rq->rq_gso, 1);
 	else if (len > net_frame_max(sc, 0) &&
 	    len > net_frame_max(sc, net_frame_tagged(va + sc->sc_hdrlen))) {
 		rx->rx_flags |= PV_NET_RX_OVERSIZE;
-		rq->rq_oversize++;
+		count_add(&rq->rq_oversize, 1);
 	}
-	rq->rq_frames++;
-	rq->rq_bytes += len;
+	count_add(&rq->rq_frames, 1);
+	count_add(&rq->rq_bytes, len);
 	return 1;
 }
 
@@ -618,7 +619,7 @@ net_rx_single(struct pv_net *sc, struct net_rxq *rq, struct net_slot *slot,
 	    net_rx_check(sc, rq, hd, slot->sl_va, len, rx))
 		return;
 	net_rx_error(rx);
-	rq->rq_errors++;
+	count_add(&rq->rq_errors, 1);
 }
 
 /*
@@ -656,7 +657,7 @@ net_rx_plain(const struct pv_net *sc, struct net_rxq *rq,
 	struct net_slot *slot;
 	const uint32_t *hdr;
 	uint32_t first, third;
-	uint64_t bytes = 0;
+	unsigned long bytes = 0;
 	unsigned int i;
 
 	*read = 0;
@@ -683,8 +684,8 @@ net_rx_plain(const struct pv_net *sc, struct net_rxq *rq,
 		rx->rx_len = used->us_len - NET_HDRLEN;
 		bytes += rx->rx_len;
 	}
-	rq->rq_frames += i;
-	rq->rq_bytes += bytes;
+	count_add(&rq->rq_frames, i);
+	count_add(&rq->rq_bytes, bytes);
 	return i;
 }
 
@@ -751,7 +752,7 @@ net_rx_give(struct pv_net *sc, struct net_rxq *rq, struct pv_net_rx *rx)
 	good = len != 0 && net_rx_check(sc, rq, &rq->rq_hdr,
 	    rq->rq_frame[0]->sl_va, len, &rx[0]);
 	if (!good)
-		rq->rq_errors++;
+		count_add(&rq->rq_errors, 1);
 	for (i = 0; i < n; i++) {
 		slot = rq->rq_frame[i];
 		if (i > 0)

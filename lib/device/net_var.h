@@ -45,7 +45,7 @@ struct net_rxq {
 	unsigned int rq_index;
 	struct net_slot **rq_frame;	/* the frame in progress, */
 	struct net_hdr rq_hdr;		/* and its header */
-	uint64_t rq_frames, rq_bytes, rq_oversize, rq_errors, rq_gso;
+	unsigned long rq_frames, rq_bytes, rq_oversize, rq_errors, rq_gso;
 	struct net_slot *rq_slots;	/* one for each posted buffer */
 	unsigned int rq_nslots;
 	unsigned int rq_framemax;	/* room in rq_frame */
@@ -54,9 +54,9 @@ struct net_rxq {
 
 struct net_txq {
 	struct pv_virtq *tq_vq;
-	uint64_t tq_frames, tq_bytes, tq_toolong, tq_gso;
+	unsigned long tq_frames, tq_bytes, tq_toolong, tq_gso;
 	uint8_t tq_stopped;		/* by pv_net_reset_tx */
-	uint64_t tq_used;		/* the watchdog's: as it last was, */
+	unsigned long tq_used;		/* the watchdog's: as it last was, */
 	uint64_t tq_since_ns;		/* and since when; 0: not seen so */
 	unsigned int tq_index;
 	struct pv_net *tq_sc;

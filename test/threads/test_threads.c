@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Different queues may run on different CPUs at once, each with interrupts of
- * its own, while somebody reads the configuration, and until somebody finds the
- * device broken: that is told once. Under the thread sanitizer, whose report
+ * its own, while somebody reads the configuration and what they count, and
+ * until somebody finds the device broken: that is told once. Under the thread sanitizer, whose report
  * ends the process. The device is in the thread of whoever rings its bell.
  */
 #include <pthread.h>
@@ -138,9 +138,24 @@ work(void *arg)
 	return NULL;
 }
 
+/* A count never goes back, and is never of more than there can be. */
 static void
-look_at_configuration(void)
+look_at_counters(const struct worker *wk, struct pv_virtq_counters *last)
 {
+	struct pv_virtq_counters qc;
+
+	pv_virtq_counters(wk->wk_vq, &qc);
+	assert_true(qc.qc_used >= last->qc_used);
+	assert_true(qc.qc_doorbells >= last->qc_doorbells);
+	assert_true(qc.qc_interrupts >= last->qc_interrupts);
+	assert_true(qc.qc_enqueued + SIZE >= last->qc_enqueued);
+	*last = qc;
+}
+
+static void
+look(void)
+{
+	struct pv_virtq_counters last[NQUEUES] = { 0 };
 	uint32_t val;
 	const struct pv_config_field field = { 4, 4, 1, &val };
 	unsigned int i;
@@ -149,6 +164,7 @@ look_at_configuration(void)
 	for (i = 0; i < ROUNDS && pv_virtio_broken(&dev) == NULL; i++) {
 		assert_int_equal(pv_virtio_config_read(&dev, &field, 1), 0);
 		assert_int_equal(val, 8);
+		look_at_counters(&workers[i % NQUEUES], &last[i % NQUEUES]);
 	}
 }
 
@@ -179,6 +195,7 @@ begin(void)
 static void
 queues_run_at_once(void **state)
 {
+	struct pv_virtq_counters qc;
 	unsigned int i;
 
 	(void)state;
@@ -186,7 +203,7 @@ queues_run_at_once(void **state)
 	for (i = 0; i < NQUEUES; i++)
 		assert_int_equal(pthread_create(&workers[i].wk_thread, NULL,
 		    work, &workers[i]), 0);
-	look_at_configuration();
+	look();
 	for (i = 0; i < NQUEUES; i++)
 		pthread_join(workers[i].wk_thread, NULL);
 	assert_int_equal(nbroken, 1);
@@ -194,6 +211,8 @@ queues_run_at_once(void **state)
 	for (i = 0; i < NQUEUES; i++) {
 		while (pv_virtq_drain(workers[i].wk_vq) != NULL)
 			continue;
+		pv_virtq_counters(workers[i].wk_vq, &qc);
+		assert_int_equal(qc.qc_used, workers[i].wk_done);
 		assert_true(workers[i].wk_done >= ROUNDS);
 		assert_true(workers[i].wk_intrs > 0);
 		pv_virtq_free(workers[i].wk_vq);

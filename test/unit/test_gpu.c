@@ -794,11 +794,14 @@ hostile_answers(void **state)
 static void
 hostile_used_length(void **state)
 {
+	struct pv_virtq_counters qc;
+
 	(void)state;
 	assert_int_equal(attach(), 0);
 	lie_len = 0x53355885;
 	assert_int_equal(lied_to(), 0);
-	assert_int_equal(pv_virtq_counters(gpu.sc_ctrlq)->qc_clamped, 1);
+	pv_virtq_counters(gpu.sc_ctrlq, &qc);
+	assert_int_equal(qc.qc_clamped, 1);
 	draws_and_shows(2);
 	detach();
 }

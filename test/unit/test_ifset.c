@@ -136,8 +136,8 @@ NEVER(void, netif_set_up, struct netif *netif)
 NEVER(void, netif_set_down, struct netif *netif)
 NEVER(void, pv_net_counters, const struct pv_net *sc, unsigned int queue,
     struct pv_net_counters *nc)
-NEVER(const struct pv_virtq_counters *, pv_net_ring_counters,
-    const struct pv_net *sc, unsigned int vq)
+NEVER(int, pv_net_ring_counters, const struct pv_net *sc, unsigned int vq,
+    struct pv_virtq_counters *qc)
 NEVER(int, pv_net_stats, struct pv_net *sc, unsigned int vq,
     struct pv_net_stat *st, unsigned int *n)
 NEVER(int, pv_net_set_mac, struct pv_net *sc, const uint8_t *mac)
