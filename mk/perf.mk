@@ -14,7 +14,7 @@ $(P)/diskbench: perf/diskbench.c mk/perf.mk
 # native library, and for the same processor as DPDK's packages are.
 PERF_CFLAGS := $(NATIVE_CFLAGS) -iquote perf/ring
 RING_OBJ := $(patsubst %,$(P)/ring/%.c.o,main device count)
-DEPS += $(RING_OBJ:.o=.d) $(patsubst %,$(P)/ring/%.c.d,ours linux dpdk)
+DEPS += $(RING_OBJ:.o=.d) $(patsubst %,$(P)/ring/%.c.d,ours linux dpdk port)
 
 $(RING_OBJ) $(P)/ring/ours.c.o $(P)/frames/main.c.o $(P)/frames/ours.c.o: $(P)/%.c.o: perf/%.c mk/perf.mk mk/native.mk
 	$(call say,CC      $<)mkdir -p $(@D)
@@ -51,7 +51,7 @@ $(P)/ring-linux: $(P)/ring/linux.c.o $(P)/ring/virtio_ring.o $(RING_OBJ)
 	$(call say,LD      $@)$(NATIVE) $(LINUX_CFLAGS) -Wl,--wrap=malloc -o $@ $^
 
 # DPDK's: its headers want its flags.
-$(P)/ring/dpdk.c.o $(P)/frames/dpdk.c.o: $(P)/%.c.o: perf/%.c mk/perf.mk mk/native.mk
+$(P)/ring/dpdk.c.o $(P)/ring/port.c.o $(P)/frames/dpdk.c.o: $(P)/%.c.o: perf/%.c mk/perf.mk mk/native.mk
 	$(call say,CC      $<)mkdir -p $(@D)
 	$(Q)$(NATIVE) -std=gnu11 $(NATIVE_OPT) -g -w -pthread -D_GNU_SOURCE -iquote perf/ring \
 		$$(pkg-config --cflags libdpdk) -MMD -MP -c -o $@ $<
@@ -59,7 +59,7 @@ $(P)/ring/dpdk.c.o $(P)/frames/dpdk.c.o: $(P)/%.c.o: perf/%.c mk/perf.mk mk/nati
 DPDK_LINK = $(NATIVE) -pthread -o $@ $^ -Wl,--as-needed $$(pkg-config --libs libdpdk) \
 	-Wl,--no-as-needed -lrte_net_virtio
 
-$(P)/ring-dpdk: $(P)/ring/dpdk.c.o $(RING_OBJ)
+$(P)/ring-dpdk: $(P)/ring/dpdk.c.o $(P)/ring/port.c.o $(RING_OBJ)
 	$(call say,LD      $@)$(DPDK_LINK)
 
 # Frames over vhost-user (perf/frames).
@@ -69,7 +69,7 @@ DEPS += $(patsubst %,$(P)/frames/%.c.d,main ours dpdk)
 $(P)/frames-ours: $(P)/frames/ours.c.o $(FRAMES_OBJ) $(N)/libparavane.a
 	$(call say,LD      $@)$(NATIVE) $(PERF_CFLAGS) -o $@ $^
 
-$(P)/frames-dpdk: $(P)/frames/dpdk.c.o $(FRAMES_OBJ)
+$(P)/frames-dpdk: $(P)/frames/dpdk.c.o $(P)/ring/port.c.o $(FRAMES_OBJ)
 	$(call say,LD      $@)$(DPDK_LINK)
 
 # On Linux, and as netload-host on this machine, for its end of the cable.

@@ -11,9 +11,9 @@
 #include <rte_mbuf.h>
 
 #include "frames.h"
+#include "port.h"
 
 #define POOL		4095
-#define POOL_CACHE	256
 
 static struct rte_mempool *pool;
 static unsigned int length;
@@ -22,8 +22,7 @@ static unsigned int in_use, were_in_use;	/* mbufs, after rounds */
 static const char *
 dpdk_open(const struct front_params *fp)
 {
-	static const struct rte_eth_conf conf;
-	static char vdev[256], prefix[64];
+	static char vdev[256];
 	char *argv[] = {
 		"frames-dpdk", "--no-huge", "-m", "128", "--no-pci",
 		"--no-telemetry", "--no-shconf", "--log-level=error", "-l", "0",
@@ -37,18 +36,7 @@ dpdk_open(const struct front_params *fp)
 	    fp->fp_packed, fp->fp_in_order, fp->fp_vector);
 	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]) - 1, argv) < 0)
 		return "DPDK does not start";
-	pool = rte_pktmbuf_pool_create("frames", POOL, POOL_CACHE, 0,
-	    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (pool == NULL)
-		return "no mbufs";
-	if (rte_eth_dev_count_avail() != 1 ||
-	    rte_eth_dev_configure(0, 1, 1, &conf) != 0 ||
-	    rte_eth_rx_queue_setup(0, 0, (uint16_t)fp->fp_size, SOCKET_ID_ANY,
-	    NULL, pool) != 0 ||
-	    rte_eth_tx_queue_setup(0, 0, (uint16_t)fp->fp_size, SOCKET_ID_ANY,
-	    NULL) != 0 || rte_eth_dev_start(0) != 0)
-		return "the port does not start";
-	return NULL;
+	return dpdk_port(fp->fp_size, POOL, &pool);
 }
 
 static unsigned int

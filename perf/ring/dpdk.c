@@ -21,10 +21,10 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "port.h"
 #include "ring.h"
 
 #define POOL		16383
-#define POOL_CACHE	256
 
 /* vhost-user, as far as a front end asks of what has no more features. */
 enum {
@@ -204,25 +204,6 @@ start_dpdk(const struct work *wk)
 	    "DPDK does not start" : NULL;
 }
 
-static const char *
-start_port(const struct work *wk)
-{
-	static const struct rte_eth_conf conf;
-
-	pool = rte_pktmbuf_pool_create("frames", POOL, POOL_CACHE, 0,
-	    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (pool == NULL)
-		return "no mbufs";
-	if (rte_eth_dev_count_avail() != 1 ||
-	    rte_eth_dev_configure(0, 1, 1, &conf) != 0 ||
-	    rte_eth_rx_queue_setup(0, 0, (uint16_t)wk->wk_size, SOCKET_ID_ANY,
-	    NULL, pool) != 0 ||
-	    rte_eth_tx_queue_setup(0, 0, (uint16_t)wk->wk_size, SOCKET_ID_ANY,
-	    NULL) != 0 || rte_eth_dev_start(0) != 0)
-		return "the port does not start";
-	return NULL;
-}
-
 /* Whether the path is one with SIMD, by what the driver logs of it. */
 static const char *
 look_at_path(const struct work *wk)
@@ -253,7 +234,7 @@ dpdk_open(const struct work *wk, struct ring *rings)
 	if (why == NULL)
 		why = start_dpdk(wk);
 	if (why == NULL)
-		why = start_port(wk);
+		why = dpdk_port(wk->wk_size, POOL, &pool);
 	if (why == NULL)
 		why = look_at_path(wk);
 	rings[0] = shared[wk->wk_in ? 0 : 1];
