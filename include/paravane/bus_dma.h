@@ -11,6 +11,26 @@
  * An address has a type. bus_addr_t is what the device sees, a pointer what the
  * CPU sees, paddr_t what a page table maps. dm_segs of a loaded map is the only
  * source of a bus_addr_t.
+ *
+ * What the library asks of a tag:
+ *
+ *	bus_dmamem_alloc, bus_dmamem_map, bus_dmamap_create, bus_dmamap_load
+ *			from threads, in this order, for memory of its own,
+ *			while it attaches or reconfigures; then the four that
+ *			undo them. With BUS_DMA_WAITOK, and of create
+ *			BUS_DMA_ALLOCNOW; boundary and proc are 0. The load is
+ *			of all that bus_dmamem_map gave, and dm_segs then tells
+ *			where its pieces are: rings are in one, framebuffers in
+ *			what there was.
+ *	BUS_DMA_COHERENT of bus_dmamem_map, for rings: a tag that can't returns
+ *			an error, and is asked again without. A packed ring
+ *			needs it.
+ *	bus_dmamap_sync	from any context, of any bytes of what is loaded; never
+ *			where PV_DMAMAP_COHERENT is true
+ *	bus_dmamem_mmap	from pv_gpu_mmap and pv_gpu_fb_mmap
+ *
+ * bus_dmamap_load_raw is for callers that have lists of pages: the library does
+ * not call it.
  */
 #ifndef PARAVANE_BUS_DMA_H
 #define PARAVANE_BUS_DMA_H
