@@ -220,7 +220,6 @@ send_reclaim(struct bench *nb)
 static void
 send_wait(struct bench *nb, unsigned int batch)
 {
-	uint64_t since = 0, now;
 	unsigned int idle = 0;
 
 	while (nb->nb_busy[batch] != 0 && nb->nb_error == 0) {
@@ -229,12 +228,8 @@ send_wait(struct bench *nb, unsigned int batch)
 			continue;
 		}
 		thread_yield();
-		if (++idle % LOOKS != 0)
-			continue;
-		now = uptime_ns();
-		if (idle == LOOKS)
-			since = now;
-		else if (now - since > STALL_NS)
+		if (++idle % LOOKS == 0 && pv_net_stalled_ns(nb->nb_net,
+		    nb->nb_queue) > STALL_NS)
 			nb->nb_error = ETIMEDOUT;
 	}
 }
@@ -332,6 +327,15 @@ receive_intr(struct bench *nb, int on)
 	return found;
 }
 
+static void
+receive_watch(struct bench *nb)
+{
+	unsigned int i;
+
+	for (i = 0; i < nb->nb_if->if_npairs; i++)
+		pv_net_rx_watch(nb->nb_net, i);
+}
+
 /* As the stack does: look for a while, then have oneself interrupted. */
 static void
 receive(struct bench *nb)
@@ -350,6 +354,7 @@ receive(struct bench *nb)
 			event_wait(&bench_event, end - now < NS_PER_MS * 10 ?
 			    end - now : NS_PER_MS * 10);
 			(void)receive_intr(nb, 0);
+			receive_watch(nb);
 		}
 		now = uptime_ns();
 	}

@@ -476,6 +476,16 @@ if_changed(struct net_if *ifp)
 	}
 }
 
+void
+if_watch_pair(struct if_pair *ip)
+{
+	struct pv_net *net = &ip->ip_if->if_net;
+
+	pv_net_rx_watch(net, ip->ip_queue);
+	if (pv_net_stalled_ns(net, ip->ip_queue) > IF_HUNG_NS)
+		if_hung(ip);
+}
+
 /* The owner of each queue asks: of another CPU's its task. */
 void
 if_watch(struct net_if *ifp)
@@ -489,9 +499,8 @@ if_watch(struct net_if *ifp)
 			__atomic_store_n(&ip->ip_remote->rm_watched, true,
 			    __ATOMIC_RELAXED);
 			task_signal(&ip->ip_remote->rm_task);
-		} else if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) >
-		    IF_HUNG_NS)
-			if_hung(ip);
+		} else
+			if_watch_pair(ip);
 	}
 }
 

@@ -198,10 +198,12 @@ void	if_unclaim(struct net_if *);
 int	if_set_mtu(struct net_if *, unsigned int mtu);
 
 /*
- * if_watch - look for transmit queues that hang, and have them reset. For a
- * timer.
+ * if_watch - look for doorbells that were missed, which are rung again, and for
+ * transmit queues that hang, which are reset. For a timer.
+ * if_watch_pair - of one pair; from the queues' owner
  */
 void	if_watch(struct net_if *);
+void	if_watch_pair(struct if_pair *);
 
 /* if_hung - a pair's transmit queue hangs: reset it; from the queue's owner */
 void	if_hung(struct if_pair *);

@@ -132,8 +132,7 @@ run(void *arg)
 		tell_stack(ifp, received);
 	if (__atomic_load_n(&rm->rm_watched, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&rm->rm_watched, false, __ATOMIC_RELAXED);
-		if (pv_net_stalled_ns(&ifp->if_net, ip->ip_queue) > IF_HUNG_NS)
-			if_hung(ip);
+		if_watch_pair(ip);
 	}
 	if (received || sent || more) {
 		rm->rm_quiet_at = 0;

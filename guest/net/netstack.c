@@ -31,7 +31,8 @@
 #include "tty.h"
 #include "virtio_guest.h"
 
-#define NET_WATCH_MS	200	/* looked at this often without an interrupt */
+#define NET_WATCH_MS	200	/* looked at this often without an interrupt, */
+#define NET_SOON_MS	20	/* and with frames that are not back */
 #define NET_LOOK_NS	(30 * NS_PER_US)	/* before one is asked for */
 #define IPV6_MINMTU	1280
 #define DHCP_MINMTU	576
@@ -142,12 +143,30 @@ net_interrupts(bool on)
 			net_kick();
 }
 
+static bool
+net_drained(void)
+{
+	struct net_if *ifp;
+
+	for (ifp = net_list; ifp != NULL; ifp = ifp->if_next)
+		if (if_outstanding(ifp) != 0)
+			return false;
+	return true;
+}
+
+/* What waits to be sent is looked after sooner. */
+static u32_t
+net_watch_ms(void)
+{
+	return net_drained() ? NET_WATCH_MS : NET_SOON_MS;
+}
+
 static uint64_t
 net_timeout(void)
 {
 	u32_t ms = sys_timeouts_sleeptime();
 
-	return (ms < NET_WATCH_MS ? ms : NET_WATCH_MS) * NS_PER_MS;
+	return (ms < net_watch_ms() ? ms : net_watch_ms()) * NS_PER_MS;
 }
 
 static void
@@ -156,7 +175,7 @@ net_watch(uint64_t now)
 	static uint64_t last;
 	struct net_if *ifp;
 
-	if (now - last < NET_WATCH_MS * NS_PER_MS)
+	if (now - last < net_watch_ms() * NS_PER_MS)
 		return;
 	last = now;
 	for (ifp = net_list; ifp != NULL; ifp = ifp->if_next)
@@ -203,17 +222,6 @@ net_thread(void *arg)
 		} while (net_look(&usual_ns));
 		net_interrupts(true);
 	}
-}
-
-static bool
-net_drained(void)
-{
-	struct net_if *ifp;
-
-	for (ifp = net_list; ifp != NULL; ifp = ifp->if_next)
-		if (if_outstanding(ifp) != 0)
-			return false;
-	return true;
 }
 
 void

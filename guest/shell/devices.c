@@ -93,6 +93,8 @@ show_queue(unsigned int index, const struct pv_virtq *vq)
 	if (qc.qc_clamped > 0 || qc.qc_full > 0)
 		tty_item(&column, INDENT, ", %lu clamped, %lu times full",
 		    qc.qc_clamped, qc.qc_full);
+	if (qc.qc_again > 0)
+		tty_item(&column, INDENT, ", %lu rung again", qc.qc_again);
 	tty_printf("\n");
 }
 

@@ -329,9 +329,10 @@ int pv_blk_intr(struct pv_blk *, unsigned int queue, unsigned int after);
  * longest
  *
  * Nanoseconds; 0 if it has none. What waits in the queue behind it does not
- * count. Context: as submit.
+ * count. For a watchdog, which calls this every now and then: a doorbell that
+ * was missed is rung again (pv_virtq_stalled_ns). Context: as submit.
  */
-uint64_t pv_blk_oldest_ns(const struct pv_blk *, unsigned int queue);
+uint64_t pv_blk_oldest_ns(struct pv_blk *, unsigned int queue);
 
 /* Requests on a queue that are not yet completed. Context: as submit. */
 unsigned int pv_blk_outstanding(const struct pv_blk *, unsigned int queue);

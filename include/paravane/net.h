@@ -403,8 +403,9 @@ int pv_net_reclaim(struct pv_net *, unsigned int queue, void **cookies,
  *
  * For a watchdog, which calls this every now and then: the time since the first
  * of successive calls that found a frame outstanding and none used in between;
- * 0 if there is none, or some were. Costs nothing on the way of data. How long
- * is too long is the port's to say; pv_net_stop ends it. Context: as transmit.
+ * 0 if there is none, or some were. Costs nothing on the way of data. A
+ * doorbell that was missed is rung again (pv_virtq_stalled_ns). How long is too
+ * long is the port's to say; pv_net_stop ends it. Context: as transmit.
  */
 uint64_t pv_net_stalled_ns(struct pv_net *, unsigned int queue);
 
@@ -434,6 +435,15 @@ int pv_net_resume_tx(struct pv_net *, unsigned int queue);
  */
 int pv_net_post(struct pv_net *, unsigned int queue,
     const struct pv_net_rxbuf *, unsigned int n, unsigned int *accepted);
+
+/*
+ * pv_net_rx_watch - of buffers, ring a doorbell again that was missed
+ *
+ * For the same watchdog: a device that has used up all buffers, and does not
+ * hear of new ones, receives nothing any more. Nothing else tells that from
+ * silence. Context: as post.
+ */
+void pv_net_rx_watch(struct pv_net *, unsigned int queue);
 
 /*
  * pv_net_receive - take up to n received buffers

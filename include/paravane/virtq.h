@@ -74,6 +74,7 @@ struct pv_virtq_counters {
 	unsigned long qc_interrupts;	/* of vectors that may be shared too */
 	unsigned long qc_clamped;	/* used lengths above what was posted */
 	unsigned long qc_full;		/* enqueues refused: no room */
+	unsigned long qc_again;		/* doorbells rung again: one was missed */
 };
 
 /*
@@ -157,6 +158,22 @@ int pv_virtq_dequeue_batch(struct pv_virtq *, struct pv_used *, unsigned int n,
  * device is broken). Context: any.
  */
 int pv_virtq_pending(struct pv_virtq *);
+
+/*
+ * pv_virtq_stalled_ns - for how long the device has used nothing of what it has
+ *
+ * For a watchdog, which calls this every now and then: the time since the first
+ * of successive calls that found a chain with the device and none used in
+ * between; 0 if it has none, or some were. Costs nothing on the way of data.
+ *
+ * Doorbells are missed: a host that leaves out a barrier reads the old index
+ * while we read that none is awaited. So where this lasts for PV_VIRTQ_AGAIN_NS
+ * and the device awaits a doorbell for what it has, it is rung again, once in
+ * each such time. Context: any.
+ */
+#define PV_VIRTQ_AGAIN_NS	10000000ULL
+
+uint64_t pv_virtq_stalled_ns(struct pv_virtq *);
 
 /*
  * pv_virtq_intr_disable - interrupts are not wanted; a hint, some may come

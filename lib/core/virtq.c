@@ -235,6 +235,7 @@ virtq_renew(struct pv_virtq *vq)
 	__atomic_store_n(&vq->vq_nused, 0, __ATOMIC_RELAXED);
 	vq->vq_batch = 0;
 	vq->vq_used_seen = 0;
+	vq->vq_stalled_ns = 0;
 	vq->vq_ways = virtq_is_packed(vq) ? packed_reset(vq) : split_reset(vq);
 }
 
@@ -827,6 +828,39 @@ virtq_is_empty(const struct pv_virtq *vq)
 	    pv_virtq_outstanding(vq) == 0;
 }
 
+static void
+virtq_ring_again(struct pv_virtq *vq)
+{
+	pv_barrier_check(virtq_outer(vq));
+	if (!(virtq_is_packed(vq) ? packed_awaited(vq) : split_awaited(vq)))
+		return;
+	vq->vq_again = true;
+	count_add(&vq->vq_counters.qc_again, 1);
+	virtq_notify(vq);
+}
+
+uint64_t
+pv_virtq_stalled_ns(struct pv_virtq *vq)
+{
+	uint64_t now;
+
+	if (virtq_is_quiet(vq) || virtq_inflight(vq) == 0 ||
+	    pv_virtq_pending(vq)) {
+		vq->vq_stalled_ns = 0;
+		return 0;
+	}
+	now = pv_kern_uptime_ns();
+	if (vq->vq_nused != vq->vq_stalled_used || vq->vq_stalled_ns == 0) {
+		vq->vq_stalled_used = vq->vq_nused;
+		vq->vq_stalled_ns = now;
+		vq->vq_again = false;
+	}
+	now -= vq->vq_stalled_ns;
+	if (now >= PV_VIRTQ_AGAIN_NS && !vq->vq_again)
+		virtq_ring_again(vq);
+	return now;
+}
+
 static int
 publish_none(struct pv_virtq *vq)
 {
@@ -1075,4 +1109,5 @@ pv_virtq_counters(const struct pv_virtq *vq, struct pv_virtq_counters *qc)
 	qc->qc_interrupts = count_read(&before->qc_interrupts);
 	qc->qc_clamped = count_read(&before->qc_clamped);
 	qc->qc_full = count_read(&before->qc_full);
+	qc->qc_again = count_read(&before->qc_again);
 }

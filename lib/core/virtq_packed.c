@@ -263,22 +263,33 @@ sync_descs(const struct pv_virtq *vq, unsigned int slot, uint32_t n)
 		    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
 }
 
-/*
- * Whether the device wants to hear of what was held (Driver and Device Event
- * Suppression). Its offset is in our lap, or in the one before.
- */
-static NOINLINE bool
-is_awaited(const struct pv_virtq *vq, uint32_t event)
+ALWAYS_INLINE bool
+has_offset(const struct pv_virtq *vq, uint32_t event)
+{
+	return (event >> 16 & RING_EVENT_FLAGS) == RING_EVENT_DESC &&
+	    (vq->vq_flags & VQ_EVENT_IDX);
+}
+
+/* Descriptors filled since that offset, which is in our lap or the one before. */
+ALWAYS_INLINE uint16_t
+offset_age(const struct pv_virtq *vq, uint32_t event)
 {
 	uint32_t lap = vq->vq_wrap == RING_DESC_F_AVAIL;
 	uint16_t off = event & (RING_EVENT_WRAP - 1);
 
-	if ((event >> 16 & RING_EVENT_FLAGS) != RING_EVENT_DESC ||
-	    !(vq->vq_flags & VQ_EVENT_IDX))
-		return true;
 	if (((event & RING_EVENT_WRAP) != 0) != lap)
 		off = (uint16_t)(off - vq->vq_size);
-	return (uint16_t)(vq->vq_slot - off - 1) < unshown(vq);
+	return (uint16_t)(vq->vq_slot - off - 1);
+}
+
+/*
+ * Whether the device wants to hear of what was held (Driver and Device Event
+ * Suppression).
+ */
+static NOINLINE bool
+is_awaited(const struct pv_virtq *vq, uint32_t event)
+{
+	return !has_offset(vq, event) || offset_age(vq, event) < unshown(vq);
 }
 
 /* synced: the ring's memory may want syncs, or the platform's barriers. */
@@ -306,6 +317,22 @@ packed_publish(struct pv_virtq *vq, const bool synced)
 	    !is_awaited(vq, event))
 		return 0;
 	return virtq_ring(vq);
+}
+
+/* What is enqueued and not yet shown counts too: at worst it rings in vain. */
+bool
+packed_awaited(const struct pv_virtq *vq)
+{
+	const uint32_t *field = (const uint32_t *)(const void *)vq->vq_used;
+	uint32_t event;
+
+	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);
+	event = ring_load32(field);
+	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_PREREAD);
+	if ((event >> 16 & RING_EVENT_FLAGS) == RING_EVENT_DISABLE)
+		return false;
+	return !has_offset(vq, event) ||
+	    offset_age(vq, event) < vq->vq_size - vq->vq_room;
 }
 
 static int

@@ -284,6 +284,13 @@ wants_notify(const struct pv_virtq *vq, uint32_t old, uint32_t new,
 	return (found & RING_USED_F_NO_NOTIFY) == 0;
 }
 
+bool
+split_awaited(const struct pv_virtq *vq)
+{
+	return wants_notify(vq, virtq_used_idx(vq), vq->vq_published,
+	    !(vq->vq_flags & VQ_COHERENT));
+}
+
 ALWAYS_INLINE int
 split_publish(struct pv_virtq *vq, const bool synced)
 {

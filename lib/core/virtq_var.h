@@ -166,6 +166,9 @@ struct pv_virtq {
 	unsigned int vq_wantsegs;	/* vq_maxsegs, but for the size */
 	uint32_t vq_delay;		/* chains that moderate waits for, */
 	uint32_t vq_delayed;		/* from this many used on */
+	unsigned long vq_stalled_used;	/* the watchdog's: as vq_nused was, */
+	uint64_t vq_stalled_ns;		/* and since when; 0: not seen so */
+	bool vq_again;			/* rung again since */
 	bool vq_draining;
 	uint8_t vq_lost;
 	const char *vq_name;
@@ -474,11 +477,15 @@ virtq_run(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
 	    virtq_run_rest(vq, pc, cookies, n, in, taken);
 }
 
-/* The kinds. _chain: an id for what is in vq_segs, which goes into the ring. */
+/*
+ * The kinds. _chain: an id for what is in vq_segs, which goes into the ring.
+ * _awaited: whether the device awaits a doorbell for some chain that it has.
+ */
 int split_alloc(struct pv_virtq *);
 const struct virtq_ways *split_reset(struct pv_virtq *);
 unsigned int split_chain(struct pv_virtq *, struct virtq_chain *);
 int split_pending(struct pv_virtq *);
+bool split_awaited(const struct pv_virtq *);
 void split_intr_disable(struct pv_virtq *);
 int split_intr_enable(struct pv_virtq *, unsigned int n);
 
@@ -487,6 +494,7 @@ const struct virtq_ways *packed_reset(struct pv_virtq *);
 unsigned int packed_chain(struct pv_virtq *, struct virtq_chain *);
 uint32_t packed_notify_data(const struct pv_virtq *);
 int packed_pending(struct pv_virtq *);
+bool packed_awaited(const struct pv_virtq *);
 void packed_intr_disable(struct pv_virtq *);
 int packed_intr_enable(struct pv_virtq *, unsigned int n);
 

@@ -703,14 +703,15 @@ pv_blk_intr(struct pv_blk *sc, unsigned int queue, unsigned int after)
 }
 
 uint64_t
-pv_blk_oldest_ns(const struct pv_blk *sc, unsigned int queue)
+pv_blk_oldest_ns(struct pv_blk *sc, unsigned int queue)
 {
-	const struct pv_blk_queue *bq = blk_queue(sc, queue);
+	struct pv_blk_queue *bq = blk_queue(sc, queue);
 	uint64_t now = pv_kern_uptime_ns(), age, oldest = 0;
 	unsigned int i;
 
 	if (!sc->sc_running || bq == NULL)
 		return 0;
+	(void)pv_virtq_stalled_ns(bq->bq_vq);
 	for (i = 0; i < bq->bq_nparts; i++) {
 		if (bq->bq_parts[i].pt_br == NULL)
 			continue;

@@ -222,6 +222,7 @@ console_reclaim(struct pv_console *sc)
 		buf = used.us_cookie;
 		buf->cb_busy = 0;
 	}
+	(void)pv_virtq_stalled_ns(sc->sc_txq);
 	return error == EAGAIN ? 0 : error;
 }
 
@@ -316,8 +317,10 @@ console_next(struct pv_console *sc)
 	int error;
 
 	error = pv_virtq_dequeue(sc->sc_rxq, &used);
-	if (error)
+	if (error) {
+		(void)pv_virtq_stalled_ns(sc->sc_rxq);
 		return error;
+	}
 	buf = used.us_cookie;
 	buf->cb_begin = 0;
 	buf->cb_end = used.us_len;

@@ -125,8 +125,12 @@ pv_entropy_read(struct pv_entropy *sc, void *buf, size_t len)
 	if (!sc->sc_running)
 		return -ENXIO;
 	error = pv_virtq_dequeue(sc->sc_requestq, &used);
+	if (error == EAGAIN) {
+		(void)pv_virtq_stalled_ns(sc->sc_requestq);
+		return 0;
+	}
 	if (error)
-		return error == EAGAIN ? 0 : -error;
+		return -error;
 	sc->sc_asked = 0;
 	if (len > used.us_len)
 		len = used.us_len;

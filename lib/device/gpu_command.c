@@ -269,6 +269,7 @@ gpu_poll(struct pv_gpu *sc)
 	    pv_virtq_intr_enable(sc->sc_ctrlq));
 	if (error == 0)
 		error = gpu_overdue(sc);
+	(void)pv_virtq_stalled_ns(sc->sc_ctrlq);
 	return error ? gpu_jobs_fail(sc, error) : 0;
 }
 

@@ -37,6 +37,7 @@ gpu_cursor_poll(struct pv_gpu *sc)
 			gpu_answer(sc, slot, GPU_RESP_OK_NODATA, GPU_HDRLEN,
 			    NULL);
 	}
+	(void)pv_virtq_stalled_ns(sc->sc_cursorq);
 	return error == EAGAIN ? 0 : error;
 }
 

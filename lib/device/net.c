@@ -755,14 +755,6 @@ fail:
 	return error;
 }
 
-/* What it had is taken back: how long that hung is no word about the next. */
-static void
-net_tx_stop(struct net_txq *tq, int stopped)
-{
-	tq->tq_stopped = (uint8_t)stopped;
-	tq->tq_since_ns = 0;
-}
-
 int
 pv_net_stop(struct pv_net *sc)
 {
@@ -776,7 +768,7 @@ pv_net_stop(struct pv_net *sc)
 		rq = &sc->sc_pairs[i].np_rx;
 		rq->rq_more = 0;
 		rq->rq_skip = 0;
-		net_tx_stop(&sc->sc_pairs[i].np_tx, 0);
+		sc->sc_pairs[i].np_tx.tq_stopped = 0;
 	}
 	pv_dev_queue_drain(sc->sc_dev, sc->sc_ctrlq);
 	return error;
@@ -822,7 +814,7 @@ pv_net_reset_tx(struct pv_net *sc, unsigned int queue)
 	tq = &sc->sc_pairs[queue].np_tx;
 	error = pv_virtq_reset(tq->tq_vq);
 	if (error == 0)
-		net_tx_stop(tq, 1);
+		tq->tq_stopped = 1;
 	return error;
 }
 
@@ -841,7 +833,6 @@ pv_net_resume_tx(struct pv_net *sc, unsigned int queue)
 	if (error)
 		return error;
 	tq->tq_stopped = 0;
-	tq->tq_since_ns = 0;	/* nothing of it waits */
 	pv_virtq_intr_disable(tq->tq_vq);
 	net_ctrl_requeue(sc, PV_NET_TXQ(queue));
 	return 0;

@@ -36,6 +36,7 @@ ctrl_wait(struct pv_net *sc, uint32_t *len)
 			pv_virtio_break(sc->sc_dev, "control queue: no answer");
 			return ETIMEDOUT;
 		}
+		(void)pv_virtq_stalled_ns(sc->sc_ctrlq);
 	}
 	*len = used.us_len;
 	return error;

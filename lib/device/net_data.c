@@ -356,24 +356,9 @@ pv_net_reclaim(struct pv_net *sc, unsigned int queue, void **cookies,
 uint64_t
 pv_net_stalled_ns(struct pv_net *sc, unsigned int queue)
 {
-	struct net_txq *tq;
-	struct pv_virtq_counters qc;
-	uint64_t now = pv_kern_uptime_ns();
-
 	if (!sc->sc_running || queue >= sc->sc_nqueues)
 		return 0;
-	tq = &sc->sc_pairs[queue].np_tx;
-	pv_virtq_counters(tq->tq_vq, &qc);
-	if (pv_virtq_outstanding(tq->tq_vq) == 0 ||
-	    pv_virtq_pending(tq->tq_vq)) {
-		tq->tq_since_ns = 0;
-		return 0;
-	}
-	if (qc.qc_used != tq->tq_used || tq->tq_since_ns == 0) {
-		tq->tq_used = qc.qc_used;
-		tq->tq_since_ns = now;
-	}
-	return now - tq->tq_since_ns;
+	return pv_virtq_stalled_ns(sc->sc_pairs[queue].np_tx.tq_vq);
 }
 
 /* Reception */
@@ -807,6 +792,13 @@ net_rx_run(struct pv_net *sc, struct net_rxq *rq, struct pv_net_rx *rx,
 		}
 	}
 	return given;
+}
+
+void
+pv_net_rx_watch(struct pv_net *sc, unsigned int queue)
+{
+	if (sc->sc_running && queue < sc->sc_nqueues)
+		(void)pv_virtq_stalled_ns(sc->sc_pairs[queue].np_rx.rq_vq);
 }
 
 int

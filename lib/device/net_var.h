@@ -56,8 +56,6 @@ struct net_txq {
 	struct pv_virtq *tq_vq;
 	unsigned long tq_frames, tq_bytes, tq_toolong, tq_gso;
 	uint8_t tq_stopped;		/* by pv_net_reset_tx */
-	unsigned long tq_used;		/* the watchdog's: as it last was, */
-	uint64_t tq_since_ns;		/* and since when; 0: not seen so */
 	unsigned int tq_index;
 	struct pv_net *tq_sc;
 };

@@ -166,6 +166,7 @@ static struct {
 	int announce_error;
 	int changed;
 	uint64_t stalled_ns;
+	unsigned int rxwatched;		/* the queue's buffers looked after */
 	struct pv_net_info info;
 } dev;
 
@@ -194,6 +195,13 @@ pv_net_stalled_ns(struct pv_net *sc, unsigned int queue)
 {
 	(void)sc;
 	return queue == dev.queue ? dev.stalled_ns : 0;
+}
+
+void
+pv_net_rx_watch(struct pv_net *sc, unsigned int queue)
+{
+	(void)sc;
+	dev.rxwatched += queue == dev.queue;
 }
 
 int

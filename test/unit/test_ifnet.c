@@ -802,7 +802,9 @@ a_hung_queue_of_another_cpu_is_reset_alone(void **state)
 	p = sent_by_another();
 	dev.stalled_ns = IF_HUNG_NS + 1;
 	if_watch(ifp);
+	assert_int_equal(dev.rxwatched, 0);
 	other_runs();
+	assert_int_equal(dev.rxwatched, 1);
 	dev.stalled_ns = 0;
 	meanwhile = p;
 	dev.commanded = send_meanwhile;
@@ -873,6 +875,7 @@ a_queue_that_hangs_is_reset(void **state)
 	(void)state;
 	up();
 	if_watch(ifp);
+	assert_int_equal(dev.rxwatched, 1);
 	if_service(ifp);
 	assert_int_equal(ifp->if_counters.ic_resets, 0);
 	dev.stalled_ns = IF_HUNG_NS + 1;

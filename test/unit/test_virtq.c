@@ -921,6 +921,194 @@ begin_barriers(void)
 	port_barrier_hook = note_packed_barrier;
 }
 
+/* A doorbell that was missed */
+
+/* The device went to sleep just as we found that it awaits none. */
+static void
+publish_and_be_missed(void)
+{
+	fake_no_notify(&stand.st_fd, 0, 1);
+	assert_int_equal(pv_virtq_publish(vq), 0);
+	fake_no_notify(&stand.st_fd, 0, 0);
+}
+
+static void
+expect_rung(unsigned int doorbells)
+{
+	struct pv_virtq_counters qc = counters();
+
+	assert_int_equal(stand.st_fd.fd_queues[0].fq_doorbells, doorbells);
+	assert_int_equal(qc.qc_again, doorbells);
+	assert_int_equal(qc.qc_doorbells, doorbells);
+}
+
+static void
+stalled_for(uint64_t ns)
+{
+	port.po_now_ns += ns;
+	assert_int_equal(pv_virtq_stalled_ns(vq), ns);
+}
+
+/* Two chains are shown, a third only enqueued; where the ring begins is given. */
+static void
+a_doorbell_is_missed(unsigned int first)
+{
+	struct pv_used us;
+	unsigned int i;
+
+	fake_no_notify(&stand.st_fd, 0, 1);
+	for (i = 0; i < first; i++) {
+		post_and_publish(0);
+		device_fills('a', 1);
+		assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	}
+	for (i = 0; i < 2; i++)
+		assert_int_equal(post(i), 0);
+	publish_and_be_missed();
+	assert_int_equal(post(2), 0);
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	stalled_for(PV_VIRTQ_AGAIN_NS - 1);
+	expect_rung(0);
+}
+
+static void
+one_comes_back(void)
+{
+	struct pv_used us;
+
+	device_fills('b', 1);
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	assert_int_equal(pv_virtq_dequeue(vq, &us), 0);
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+}
+
+static void
+test_a_missed_doorbell_is_rung_again(void **state)
+{
+	const uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
+	unsigned int i, first;
+
+	(void)state;
+	for (i = 0; i < 4 * QSIZE; i++) {
+		first = i / 2;
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features &= ~without[i % 2];
+		stand.st_fd.fd_features |= PV_F_BIT(PV_F_NOTIFICATION_DATA);
+		begin();
+		a_doorbell_is_missed(first);
+		port.po_now_ns++;
+		assert_int_equal(pv_virtq_stalled_ns(vq), PV_VIRTQ_AGAIN_NS);
+		expect_rung(1);
+		/* Once, until something moves. */
+		port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+		pv_virtq_stalled_ns(vq);
+		expect_rung(1);
+		one_comes_back();
+		fake_no_notify(&stand.st_fd, 0, 0);
+		stalled_for(PV_VIRTQ_AGAIN_NS);
+		expect_rung(2);
+		device_fills('c', 1);
+		pv_virtq_publish(vq);
+		finish();
+	}
+}
+
+/* It works on them, and says so: that is no doorbell missed. */
+static void
+test_a_device_at_work_is_not_rung_again(void **state)
+{
+	const uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
+	unsigned int i, first;
+
+	(void)state;
+	for (i = 0; i < 4 * QSIZE; i++) {
+		first = i / 2;
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features &= ~without[i % 2];
+		begin();
+		a_doorbell_is_missed(first);
+		fake_no_notify(&stand.st_fd, 0, 1);
+		port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+		assert_true(pv_virtq_stalled_ns(vq) > PV_VIRTQ_AGAIN_NS);
+		expect_rung(0);
+		/* And now it is one. */
+		fake_no_notify(&stand.st_fd, 0, 0);
+		pv_virtq_stalled_ns(vq);
+		expect_rung(1);
+		finish();
+	}
+}
+
+/* What has nothing, or is stopped, or broken, is silent. */
+static void
+test_a_queue_at_rest_is_not_rung_again(void **state)
+{
+	(void)state;
+	begin_kind(STAND_PCI);
+	stalled_for(0);
+	assert_int_equal(post(0), 0);
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	publish_and_be_missed();
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	pv_virtio_break(&stand.st_dev, "test");
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	expect_rung(0);
+	finish();
+}
+
+/* How long the last of them hung is no word about the next. */
+static void
+test_a_restart_ends_a_standstill(void **state)
+{
+	(void)state;
+	begin_kind(STAND_PCI);
+	assert_int_equal(post(0), 0);
+	publish_and_be_missed();
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	stalled_for(PV_VIRTQ_AGAIN_NS);
+	expect_rung(1);
+	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	while (pv_virtq_drain(vq) != NULL)
+		;
+	assert_int_equal(pv_virtio_negotiate(&stand.st_dev, &no_features, NULL),
+	    0);
+	assert_int_equal(pv_virtq_restart(vq), 0);
+	assert_int_equal(pv_virtio_start(&stand.st_dev), 0);
+	assert_int_equal(post(0), 0);
+	publish_and_be_missed();
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	stalled_for(PV_VIRTQ_AGAIN_NS);
+	assert_int_equal(counters().qc_again, 2);
+	finish();
+}
+
+/* Nothing that was stored before may hide from the look, or the device. */
+static void
+test_a_barrier_is_before_the_second_look(void **state)
+{
+	const uint64_t with[] = { 0, PV_F_BIT(PV_F_ORDER_PLATFORM) };
+	int k;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		prepare(STAND_PCI);
+		stand.st_fd.fd_features |= with[k];
+		begin();
+		a_doorbell_is_missed(0);
+		port.po_now_ns++;
+		begin_barriers();
+		pv_virtq_stalled_ns(vq);
+		expect_barriers("m", k);
+		expect_rung(1);
+		finish();
+	}
+}
+
 /* A descriptor before its flags, flags before the question; and in dequeue. */
 static void
 test_packed_barriers_stand_between(void **state)
@@ -2406,6 +2594,11 @@ static const struct CMUnitTest all[] = {
 	T(test_no_memory_for_tables_is_no_failure),
 	T(test_no_doorbell_where_none_is_wanted),
 	T(test_a_batch_rings_once),
+	T(test_a_missed_doorbell_is_rung_again),
+	T(test_a_device_at_work_is_not_rung_again),
+	T(test_a_queue_at_rest_is_not_rung_again),
+	T(test_a_restart_ends_a_standstill),
+	T(test_a_barrier_is_before_the_second_look),
 	T(test_enabling_interrupts_finds_what_just_came),
 	T(test_publishing_looks_for_the_event_after_the_index),
 	T(test_a_disabled_interrupt_stays_away),
