@@ -867,31 +867,45 @@ a_framebuffer_that_can_not_be_made(void **state)
 	made_or_not(state, make_fb, 2);		/* create, attach */
 }
 
-static void
-flips(void **state)
+static struct pv_gpu_fb *
+another(void)
 {
-	const struct pv_gpu_rect inside = { 10, 20, 30, 28 };
-	static const struct pv_gpu_rect bad[] = { { 0, 0, 0, 1 },
-	    { 0, 0, 1, 0 }, { 0, 0, 65, 1 }, { 0, 0, 1, 49 }, { 65, 0, 1, 1 },
-	    { 0, 49, 1, 1 }, { 64, 0, 1, 1 }, { 1, 0, UINT32_MAX, 1 },
-	    { 0, 1, 1, UINT32_MAX }, { 1, 0, 64, 1 }, { 0, 1, 1, 48 } };
-	static const struct pv_gpu_rect last_pixel = { 63, 47, 1, 1 };
-	static const struct pv_gpu_rect all = { 0, 0, 64, 48 };
-	struct pv_gpu_fb *own, *fb;
-	unsigned int i, doorbells;
+	struct pv_gpu_fb *fb;
+
+	assert_int_equal(pv_gpu_fb_create(&gpu, 64, 48, PV_GPU_B8G8R8X8, &fb),
+	    0);
+	return fb;
+}
+
+/* Behind the scenes it is transferred, and not flushed. */
+static void
+what_is_not_shown_is_not_flushed(void **state)
+{
+	struct pv_gpu_fb *fb;
 	uint64_t fence;
 
 	(void)state;
 	attach();
-	own = shown(0);
-	assert_int_equal(pv_gpu_fb_create(&gpu, 64, 48, PV_GPU_B8G8R8X8, &fb),
-	    0);
-	/* Behind the scenes it is transferred, and not flushed. */
+	fb = another();
 	nseen = 0;
 	pv_gpu_damage(&gpu, fb, 0, 0, 64, 48);
 	assert_int_equal(pv_gpu_present(&gpu, fb, &fence), 0);
 	assert_int_equal(nseen, 1);
 	assert_int_equal(seen[0].type, 0x105);
+	detach();
+}
+
+static void
+a_flip_is_one_doorbell(void **state)
+{
+	const struct pv_gpu_rect inside = { 10, 20, 30, 28 };
+	struct pv_gpu_fb *fb;
+	unsigned int doorbells;
+	uint64_t fence;
+
+	(void)state;
+	attach();
+	fb = another();
 	nseen = 0;
 	doorbells = rig.rg_queues[CONTROLQ].rq_notified;
 	pv_gpu_damage(&gpu, fb, 0, 0, 8, 8);
@@ -910,17 +924,49 @@ flips(void **state)
 	assert_ptr_equal(shown(0), fb);
 	assert_int_equal(pv_gpu_fb_destroy(&gpu, fb), EBUSY);
 	assert_int_equal(pv_gpu_counters(&gpu)->gc_flips, 1);
+	detach();
+}
+
+static void
+what_lies_beyond_a_framebuffer_is_not_shown(void **state)
+{
+	static const struct pv_gpu_rect bad[] = { { 0, 0, 0, 1 },
+	    { 0, 0, 1, 0 }, { 0, 0, 65, 1 }, { 0, 0, 1, 49 }, { 65, 0, 1, 1 },
+	    { 0, 49, 1, 1 }, { 64, 0, 1, 1 }, { 1, 0, UINT32_MAX, 1 },
+	    { 0, 1, 1, UINT32_MAX }, { 1, 0, 64, 1 }, { 0, 1, 1, 48 } };
+	static const struct pv_gpu_rect last_pixel = { 63, 47, 1, 1 };
+	static const struct pv_gpu_rect all = { 0, 0, 64, 48 };
+	struct pv_gpu_fb *fb;
+	unsigned int i;
+	uint64_t fence;
+
+	(void)state;
+	attach();
+	fb = another();
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(pv_gpu_show(&gpu, 0, fb, &bad[i], NULL),
 		    EINVAL);
 	assert_int_equal(pv_gpu_show(&gpu, 0, fb, &all, &fence), 0);
 	assert_int_equal(pv_gpu_show(&gpu, 0, fb, &last_pixel, &fence), 0);
 	assert_int_equal(pv_gpu_fence_wait(&gpu, fence), 0);
+	assert_int_equal(pv_gpu_show(&gpu, 3, fb, NULL, NULL), ERANGE);
+	assert_int_equal(pv_gpu_show(&gpu, 0, NULL, &all, NULL), EINVAL);
+	detach();
+}
+
+/* The display's changes are none of the port's framebuffer's. */
+static void
+a_change_leaves_the_port_s_framebuffer(void **state)
+{
+	struct pv_gpu_fb *own, *fb;
+
+	(void)state;
+	attach();
+	own = shown(0);
+	fb = another();
+	assert_int_equal(pv_gpu_show(&gpu, 0, fb, NULL, NULL), 0);
 	/* The driver's own is not the port's to destroy. */
 	assert_int_equal(pv_gpu_fb_destroy(&gpu, own), EBUSY);
-	assert_int_equal(pv_gpu_show(&gpu, 3, fb, NULL, NULL), ERANGE);
-	assert_int_equal(pv_gpu_show(&gpu, 0, NULL, &inside, NULL), EINVAL);
-	/* The display's changes are none of the port's framebuffer's. */
 	set_mode(0, 800, 600);
 	assert_int_equal(pv_gpu_changed(&gpu), 0);
 	assert_ptr_equal(shown(0), fb);
@@ -1450,6 +1496,16 @@ contexts(void **state)
 	detach_3d();
 }
 
+/* Its buffer is of two segments. */
+static void
+attach_in_pieces(void)
+{
+	attach_3d(0);
+	port.po_segsize = 4096;
+	port_buf_free(buf);
+	buf = port_buf_new(8192);
+}
+
 static void
 resources_and_their_memory(void **state)
 {
@@ -1457,10 +1513,7 @@ resources_and_their_memory(void **state)
 	uint8_t uuid[16] = { 0 };
 
 	(void)state;
-	attach_3d(0);
-	port.po_segsize = 4096;
-	port_buf_free(buf);
-	buf = port_buf_new(8192);
+	attach_in_pieces();
 	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
 	pc = piece(100, 8000);
 	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
@@ -1489,7 +1542,17 @@ resources_and_their_memory(void **state)
 	assert_int_equal(last(0x106)->w[1], 1);
 	assert_int_equal(pv_gpu_resource_free(&gpu, &res), 0);
 	assert_int_equal(pv_gpu_resource_id(&res), 0);
-	/* What is not there can't be lent. */
+	detach_3d();
+}
+
+/* What is not there, or has not been taken. */
+static void
+memory_that_can_not_be_lent(void **state)
+{
+	struct pv_piece pc;
+
+	(void)state;
+	attach_in_pieces();
 	assert_int_equal(pv_gpu_resource_3d(&gpu, &res, CTX, &texture), 0);
 	pc = piece(0, 8193);
 	assert_int_equal(pv_gpu_resource_back(&gpu, &res, &pc), EINVAL);
@@ -1576,9 +1639,16 @@ blobs_have_limits(void **state)
 	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, &pc),
 	    EINVAL);
 	detach_3d();
-	assert_int_equal(port_check(), 0);
-	/* Without a renderer there is the driver's memory alone. */
-	setup(state);
+}
+
+/* There is the driver's memory alone. */
+static void
+blobs_without_a_renderer(void **state)
+{
+	struct pv_gpu_blob b = { PV_GPU_BLOB_HOST3D_GUEST, 0, 0, 4096 };
+	struct pv_piece pc;
+
+	(void)state;
 	attach_3d(G(VIRGL) | G(CONTEXT_INIT));
 	assert_int_equal(pv_gpu_resource_blob(&gpu, &res, CTX, &b, NULL),
 	    ENOTSUP);
@@ -1725,6 +1795,20 @@ streams_by_ring(void **state)
 	assert_int_equal(pv_gpu_poll(&gpu), 0);
 	give_all();
 	assert_int_equal(pv_gpu_fence_wait(&gpu, c), 0);
+	detach_3d();
+}
+
+static void
+streams_are_judged(void **state)
+{
+	struct pv_piece pieces[5];
+	unsigned int i;
+	uint64_t a;
+
+	(void)state;
+	attach_3d(0);
+	for (i = 0; i < 5; i++)
+		pieces[i] = piece(100 * i, 10 + i);
 	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 64, pieces, 1, &a),
 	    EINVAL);
 	assert_int_equal(pv_gpu_submit_3d(&gpu, CTX, 0, pieces, 0, &a),
@@ -2945,7 +3029,10 @@ main(void)
 		T(heads_that_changed_while_stopped),
 		T(framebuffers_have_limits),
 		T(a_framebuffer_that_can_not_be_made),
-		T(flips),
+		T(what_is_not_shown_is_not_flushed),
+		T(a_flip_is_one_doorbell),
+		T(what_lies_beyond_a_framebuffer_is_not_shown),
+		T(a_change_leaves_the_port_s_framebuffer),
 		T(a_head_that_is_turned_off_stays_so),
 		T(mirrors_follow),
 		T(mirrors_follow_later),
@@ -2966,12 +3053,15 @@ main(void)
 		T(capability_sets),
 		T(contexts),
 		T(resources_and_their_memory),
+		T(memory_that_can_not_be_lent),
 		T(several_resources_go_in_any_order),
 		T(blobs_have_limits),
+		T(blobs_without_a_renderer),
 		T(a_blob_of_four_gigabytes_is_listed_whole),
 		T(blobs_in_the_region),
 		T(no_region_is_made_up),
 		T(streams_by_ring),
+		T(streams_are_judged),
 		T(streams_and_no_room),
 		T(rings_without_contexts),
 		T(transfers_both_ways),

@@ -877,7 +877,7 @@ tables_are_for_chains_of_two_and_more(void **state)
 	port_buf_free(pb);
 }
 
-/* The same four bytes of a buffer, as one piece and as two, come to the device. */
+/* Four bytes of a buffer, as one piece and as two, come to the device. */
 static void
 pieces_come(bus_size_t off)
 {

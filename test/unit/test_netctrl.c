@@ -974,24 +974,28 @@ tables_of_addresses(void **state)
 }
 
 static void
+all_of_them_begin_with(uint8_t byte)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(many); i += 6)
+		many[i] = byte;
+}
+
+static void
 tables_that_are_too_long(void **state)
 {
-	unsigned int i;
-
 	(void)state;
-	for (i = 0; i < 70; i++)
-		many[6 * i] = 3;
+	all_of_them_begin_with(3);
 	up(CTRL, 0);
 	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
 	ncmds = 0;
 	/* 64 of one kind or of both fit; more are all groups. */
-	for (i = 0; i < 70; i++)
-		many[6 * i] = 2;
+	all_of_them_begin_with(2);
 	assert_int_equal(pv_net_set_macs(&net, many, 64, NULL, 0), 0);
 	assert_int_equal(cmds[0].len, 2 + 8 + 64 * 6);
 	assert_int_equal(pv_net_info(&net)->ni_rxmode, 0);
-	for (i = 0; i < 70; i++)
-		many[6 * i] = 3;
+	all_of_them_begin_with(3);
 	ncmds = 0;
 	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 64), 0);
 	assert_int_equal(cmds[0].len, 2 + 8 + 64 * 6);
@@ -1000,8 +1004,7 @@ tables_that_are_too_long(void **state)
 	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_ALLMULTI);
 	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 1), 0);
 	assert_int_equal(pv_net_info(&net)->ni_rxmode, 0);
-	for (i = 0; i < 70; i++)
-		many[6 * i] = 2;
+	all_of_them_begin_with(2);
 	assert_int_equal(pv_net_set_macs(&net, many, 65, NULL, 0), 0);
 	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_PROMISC);
 	/* So are those that the device does not take. */
@@ -1014,9 +1017,15 @@ tables_that_are_too_long(void **state)
 	assert_int_equal(pv_net_set_macs(&net, NULL, 0, many, 1), 0);
 	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_ALLMULTI);
 	assert_int_equal(pv_net_detach(&net), 0);
-	setup(state);
+}
+
+/* With RX_EXTRA there is a mode for each kind. */
+static void
+a_table_of_stations_that_is_too_long(void **state)
+{
+	(void)state;
 	up(CTRL | BIT(CTRL_RX_EXTRA), 0);
-	many[0] = 2;
+	all_of_them_begin_with(2);
 	assert_int_equal(pv_net_set_macs(&net, many, 65, NULL, 0), 0);
 	assert_int_equal(pv_net_set_rxmode(&net, 0), 0);
 	assert_int_equal(pv_net_info(&net)->ni_rxmode, PV_NET_MODE_ALLUNI);
@@ -1342,8 +1351,7 @@ hostile_statistics(void **state)
 		  "\x20\0\2\0\0\0\x18\0aaaaaaaabbbbbbbb", 48 },	/* twice */
 	};
 	struct pv_net_stat st[PV_NET_MAXSTATS];
-	uint8_t full[255];
-	unsigned int i, n, len;
+	unsigned int i, n;
 
 	(void)state;
 	up(CTRL | BIT(DEVICE_STATS), 0);
@@ -1361,10 +1369,32 @@ hostile_statistics(void **state)
 		    st, &n), EIO);
 		assert_true(n <= 2);
 	}
-	/* As long as an answer can be: the rest is too short to be a reply. */
-	memset(full, 0, sizeof(full));
-	full[0] = 0x20;
-	full[2] = 2;
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+/* It has told of which queues it has any. */
+static void
+up_with_statistics(void)
+{
+	struct pv_net_stat st[PV_NET_MAXSTATS];
+	unsigned int n;
+
+	up(CTRL | BIT(DEVICE_STATS), 0);
+	assert_int_equal(stats(PV_NET_CTRLQ, "\0\0\0\0\1\0\0\0", 8, st, &n),
+	    EIO);
+	ncmds = 0;
+}
+
+/* As long as an answer can be: the rest is too short to be a reply. */
+static void
+statistics_as_long_as_they_can_be(void **state)
+{
+	struct pv_net_stat st[PV_NET_MAXSTATS];
+	uint8_t full[255] = { 0x20, 0, 2 };
+	unsigned int i, n, len;
+
+	(void)state;
+	up_with_statistics();
 	for (i = 0; i < 9; i++) {
 		len = (unsigned int)sizeof(full) - 7 + i;
 		full[6] = (uint8_t)len;
@@ -1372,8 +1402,20 @@ hostile_statistics(void **state)
 		assert_int_equal(stats(PV_NET_CTRLQ, full, sizeof(full), st,
 		    &n), i == 7 ? 0 : EIO);
 	}
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
+static void
+statistics_that_are_not_to_be_had(void **state)
+{
+	struct pv_net_stat st[PV_NET_MAXSTATS];
+	unsigned int n;
+
+	(void)state;
+	up_with_statistics();
 	refuse_class = 8;
 	assert_int_equal(pv_net_stats(&net, PV_NET_CTRLQ, st, &n), EIO);
+	assert_int_equal(ncmds, 1);
 	assert_int_equal(pv_net_stop(&net), 0);
 	assert_int_equal(pv_net_stats(&net, PV_NET_CTRLQ, st, &n), ENETDOWN);
 	assert_int_equal(pv_net_detach(&net), 0);
@@ -2303,6 +2345,7 @@ main(void)
 		T(modes_go_as_far_as_the_device),
 		T(tables_of_addresses),
 		T(tables_that_are_too_long),
+		T(a_table_of_stations_that_is_too_long),
 		T(vlans_are_filtered),
 		T(a_start_has_a_bound_whatever_was_set),
 		T(a_reset_confirmed_at_last_gives_back_what_one_did_not),
@@ -2313,6 +2356,8 @@ main(void)
 		T(delays_without_the_features),
 		T(statistics_are_told),
 		T(hostile_statistics),
+		T(statistics_as_long_as_they_can_be),
+		T(statistics_that_are_not_to_be_had),
 		T(a_queue_that_hangs_is_seen),
 		T(a_reset_ends_a_hang),
 		T(a_queue_that_hangs_is_taken_back),

@@ -212,6 +212,61 @@ overlap_is_refused_whole(void **state)
 
 #define PAGES	2048
 
+#define MODEL_BASE	0x3ffc00000ull	/* across a table's end */
+
+static paddr_t pa_of[PAGES];
+static int prot_of[PAGES];
+
+/* Map, unmap or protect n pages: all of them or none. */
+static void
+change(unsigned at, unsigned n, paddr_t pa, int prot)
+{
+	vaddr_t va = MODEL_BASE + at * 4096ull;
+	unsigned held = 0, i;
+	int error;
+
+	for (i = at; i < at + n; i++)
+		held += prot_of[i] != 0;
+	switch (random() % 3) {
+	case 0:
+		error = pt_map(&pt, va, pa, n * 4096ull,
+		    pt_leaf(&pt, prot, VM_WB), false);
+		assert_int_equal(error, held ? EEXIST : 0);
+		for (i = 0; i < n && !held; i++) {
+			pa_of[at + i] = pa + i * 4096ull;
+			prot_of[at + i] = prot;
+		}
+		break;
+	case 1:
+		assert_int_equal(pt_unmap(&pt, va, n * 4096ull), 0);
+		memset(prot_of + at, 0, n * sizeof(prot_of[0]));
+		break;
+	default:
+		error = pt_protect(&pt, va, n * 4096ull, prot);
+		assert_int_equal(error, held == n ? 0 : ENOENT);
+		for (i = 0; i < n && held == n; i++)
+			prot_of[at + i] = prot;
+	}
+}
+
+static void
+compare(unsigned step)
+{
+	uint64_t pte, size;
+	int error, p, a;
+	unsigned i;
+
+	for (i = 0; i < PAGES; i += step) {
+		error = pt_find(&pt, MODEL_BASE + i * 4096ull, &pte, &size);
+		assert_int_equal(error, prot_of[i] ? 0 : ENOENT);
+		if (error)
+			continue;
+		pt_decode(pte, &p, &a);
+		assert_int_equal(p, prot_of[i]);
+		assert_int_equal(pte & PT_ADDR, pa_of[i]);
+	}
+}
+
 static void
 random_changes_match_a_model(void **state)
 {
@@ -219,57 +274,18 @@ random_changes_match_a_model(void **state)
 		VM_READ | VM_USER, VM_READ | VM_WRITE | VM_USER,
 		VM_READ | VM_EXEC | VM_USER,
 	};
-	static paddr_t pa_of[PAGES];
-	static int prot_of[PAGES];
-	vaddr_t base = 0x3ffc00000;	/* across a table's end */
 
 	(void)state;
 	memset(prot_of, 0, sizeof(prot_of));
 	srandom(1);
 	for (unsigned round = 0; round < 4000; round++) {
 		unsigned at = (unsigned)random() % PAGES;
-		unsigned n = (unsigned)random() % 20 + 1, held = 0;
-		int prot = prots[random() % 3], error;
+		unsigned n = (unsigned)random() % 20 + 1;
+		int prot = prots[random() % 3];
 		paddr_t pa = ((paddr_t)random() & 0xffffff) << 12;
 
-		if (at + n > PAGES)
-			n = PAGES - at;
-		for (unsigned i = at; i < at + n; i++)
-			held += prot_of[i] != 0;
-		switch (random() % 3) {
-		case 0:
-			error = pt_map(&pt, base + at * 4096ull, pa,
-			    n * 4096ull, pt_leaf(&pt, prot, VM_WB), false);
-			assert_int_equal(error, held ? EEXIST : 0);
-			for (unsigned i = 0; i < n && !held; i++) {
-				pa_of[at + i] = pa + i * 4096ull;
-				prot_of[at + i] = prot;
-			}
-			break;
-		case 1:
-			assert_int_equal(pt_unmap(&pt, base + at * 4096ull,
-			    n * 4096ull), 0);
-			memset(prot_of + at, 0, n * sizeof(prot_of[0]));
-			break;
-		default:
-			error = pt_protect(&pt, base + at * 4096ull,
-			    n * 4096ull, prot);
-			assert_int_equal(error, held == n ? 0 : ENOENT);
-			for (unsigned i = 0; i < n && held == n; i++)
-				prot_of[at + i] = prot;
-		}
-		for (unsigned i = 0; i < PAGES; i += round % 16 + 1) {
-			uint64_t pte, size;
-			int p, a;
-
-			error = pt_find(&pt, base + i * 4096ull, &pte, &size);
-			assert_int_equal(error, prot_of[i] ? 0 : ENOENT);
-			if (error)
-				continue;
-			pt_decode(pte, &p, &a);
-			assert_int_equal(p, prot_of[i]);
-			assert_int_equal(pte & PT_ADDR, pa_of[i]);
-		}
+		change(at, at + n > PAGES ? PAGES - at : n, pa, prot);
+		compare(round % 16 + 1);
 	}
 	pt_clear(&pt);
 	assert_int_equal(tables(), 1);

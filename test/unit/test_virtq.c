@@ -2375,7 +2375,7 @@ turn_around(void)
 	assert_int_equal(post(buf), 0);
 }
 
-/* A full ring, whose interrupts come after that many, one delay after the other. */
+/* A full ring, whose interrupts come after so many, one delay after the other. */
 static void
 moderated(unsigned int most, const unsigned int *delays, unsigned int ndelays)
 {
