@@ -23,7 +23,7 @@ wait_until(volatile unsigned *p, unsigned want)
 	uint64_t start = uptime_ns();
 
 	while (*p != want)
-		if (uptime_ns() - start > 500 * NS_PER_MS)
+		if (uptime_ns() - start > ST_WAIT_NS)
 			return false;
 	return true;
 }
@@ -90,16 +90,18 @@ SELFTEST(task_runs_on_each)
 
 SELFTEST(cpu_timer_ticks_on_each)
 {
-	uint64_t before[MAXCPUS];
+	uint64_t before[MAXCPUS], start = uptime_ns(), n, most;
 
 	for (unsigned i = 0; i < cpu_count(); i++)
 		before[i] = time_ticks(i);
 	thread_sleep(350 * NS_PER_MS);
 	for (unsigned i = 0; i < cpu_count(); i++) {
-		uint64_t n = time_ticks(i) - before[i];
-
+		while ((n = time_ticks(i) - before[i]) == 0 &&
+		    uptime_ns() - start < ST_WAIT_NS)
+			thread_sleep(NS_PER_MS);
+		most = (uptime_ns() - start) / (35 * NS_PER_MS);
 		selftest_note("cpu%u: %llu ticks", i, (unsigned long long)n);
-		ST_CHECK(st, n >= 1 && n <= 10);
+		ST_CHECK(st, n >= 1 && n <= most);
 	}
 }
 
@@ -318,7 +320,7 @@ SELFTEST(time_is_monotonic_and_sleeps)
 	t = uptime_ns() - start;
 	selftest_note("a sleep of 30 ms took %llu us",
 	    (unsigned long long)t / 1000);
-	ST_CHECK(st, t >= 30 * NS_PER_MS && t < 500 * NS_PER_MS);
+	ST_CHECK(st, t >= 30 * NS_PER_MS && t < ST_WAIT_NS);
 }
 
 struct pair {
@@ -353,7 +355,7 @@ SELFTEST(thread_events_go_both_ways)
 	ST_CHECK(st, thread_create("answer", answer, &p) != NULL);
 	for (unsigned i = 0; i < 1000; i++) {
 		event_signal(&p.there);
-		ST_EQ(st, event_wait(&p.back, NS_PER_S), 0);
+		ST_EQ(st, event_wait(&p.back, ST_WAIT_NS), 0);
 	}
 	ST_EQ(st, p.rounds, 1000);
 	thread_sleep(NS_PER_MS);
@@ -373,7 +375,7 @@ SELFTEST(thread_event_from_each_cpu)
 
 	for (unsigned i = 0; i < cpu_count(); i++) {
 		ST_EQ(st, cpu_call(i, signal_event, &ev), 0);
-		ST_EQ(st, event_wait(&ev, NS_PER_S), 0);
+		ST_EQ(st, event_wait(&ev, ST_WAIT_NS), 0);
 		ST_EQ(st, event_wait(&ev, 0), ETIMEDOUT);
 	}
 }

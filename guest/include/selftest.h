@@ -17,7 +17,11 @@
  * The name begins with the subject: `selftest intr` runs all tests whose name
  * begins with "intr". A test runs in a thread on CPU 0, may sleep, and leaves
  * the guest as it was. A failed check ends it.
+ *
+ * For what comes at once it waits ST_WAIT_NS: the host may be busy, and stop
+ * the machine for seconds.
  */
+#define ST_WAIT_NS	(15 * NS_PER_S)
 
 struct selftest {
 	const char	*st_skip;

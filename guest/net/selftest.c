@@ -18,7 +18,6 @@
 #include "virtio_guest.h"
 
 #define ST_PORT		7777
-#define ST_WAIT_NS	(15 * NS_PER_S)
 #define ST_BYTES	(1u << 20)
 
 static bool

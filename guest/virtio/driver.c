@@ -225,6 +225,8 @@ console_restart(struct virtio_dev *vg)
 
 /* Entropy */
 
+#define ENTROPY_LOOKS	50	/* for the host's answer, 10 ms apart */
+
 static struct event entropy_event;
 
 static void
@@ -265,14 +267,14 @@ virtio_entropy(void *buf, size_t len)
 {
 	struct virtio_dev *vg = virtio_find_type(PV_TYPE_ENTROPY, 0);
 	struct pv_entropy *sc;
-	uint64_t end;
+	unsigned int looks;
 	int n;
 
 	if (vg == NULL)
 		return 0;
 	sc = &vg->vg_driver.vd_entropy;
-	end = uptime_ns() + 500 * NS_PER_MS;
-	do {
+	/* A host that stops the machine for a while costs one of them. */
+	for (looks = 0; looks < ENTROPY_LOOKS; looks++) {
 		/*
 		 * Before the request: a late answer to an earlier one is as
 		 * good.
@@ -283,7 +285,7 @@ virtio_entropy(void *buf, size_t len)
 		if (pv_entropy_request(sc) != 0)
 			return 0;
 		event_wait(&entropy_event, 10 * NS_PER_MS);
-	} while (uptime_ns() < end);
+	}
 	return n > 0 ? (size_t)n : 0;
 }
 

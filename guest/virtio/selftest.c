@@ -278,7 +278,7 @@ SELFTEST(virtio_vector_on_each_cpu)
 SELFTEST(virtio_lost_interrupt)
 {
 	struct virtio_dev *vg = virtio_find_type(PV_TYPE_ENTROPY, 0);
-	uint64_t polled, start;
+	uint64_t polled;
 	uint32_t intid;
 	int vector;
 	bool answered;
@@ -291,14 +291,11 @@ SELFTEST(virtio_lost_interrupt)
 	for (vector = 0; (intid = pci_intr_intid(vg->vg_pci, vector)) != 0;
 	    vector++)
 		intr_mask(intid);
-	start = uptime_ns();
 	answered = entropy_answers();
-	start = uptime_ns() - start;
 	for (vector = 0; (intid = pci_intr_intid(vg->vg_pci, vector)) != 0;
 	    vector++)
 		intr_unmask(intid);
 	ST_CHECK(st, answered);
-	ST_CHECK(st, start < 400 * NS_PER_MS);
 	thread_sleep(60 * NS_PER_MS);
 	ST_CHECK(st, vg->vg_polled > polled || entropy_answers());
 }

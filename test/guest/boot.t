@@ -67,7 +67,7 @@ def typing(console):
     with Guest(console=console) as g:
         g.prompt()
         g.send("echo ax\x7fbc\x1b[D\x1b[Dd\r")
-        g.expect("^adbc$", 10)
+        g.expect("^adbc$")
 
 
 def on_display():

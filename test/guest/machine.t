@@ -9,9 +9,11 @@ and more devices than there are vectors.
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -198,12 +200,46 @@ def crowd(machine, buses):
         return len(names) != count and f"only {len(names)} of {count} attach"
 
 
+def give_entropy(sock, pauses):
+    """As QEMU's rng-egd asks for it; after such a pause, where one is left."""
+    while len(header := sock.recv(2, socket.MSG_WAITALL)) == 2:
+        if pauses:
+            with pauses.pop():
+                time.sleep(0.7)
+        sock.sendall(os.urandom(header[1]))
+
+
+def held_up():
+    """A host that is busy elsewhere just as a device is to answer."""
+    with tempfile.TemporaryDirectory(prefix="paravane-") as tmp, \
+            socket.socket(socket.AF_UNIX) as server:
+        path = os.path.join(tmp, "egd")
+        server.bind(path)
+        server.listen(1)
+        server.settimeout(30)
+        with Guest(machine=GICV2, cpu=CPU, devices=[
+                ["-chardev", f"socket,id=egd,path={path}",
+                 "-object", "rng-egd,id=egd,chardev=egd",
+                 "-device", "virtio-rng-pci,rng=egd"]]) as g:
+            pauses = []
+            threading.Thread(target=give_entropy, daemon=True, args=(
+                server.accept()[0], pauses)).start()
+            g.prompt()
+            for _ in range(3):          # this test is held up at times, too
+                pauses.append(g.held_up())
+                g.send("selftest virtio_entropy\r")
+                if g.expect("^(ok|not ok) 1 ")[1] == "ok":
+                    return None
+            return "it was not waited for"
+
+
 for what, edits, said, unsaid in TREES:
     check(f"a device tree with {what}", tree, edits, said, unsaid)
 check("devices that appear late", late, False)
 check("devices that appear late, from EFI with ACPI", late, True)
 check("devices that are taken out and put in again", out_and_in)
 check("two networks", twins)
+check("a host that stops the machine for a while", held_up)
 check("28 devices on the root bus, GICv2", crowd, GICV2, 0)
 check("28 devices behind bridges, GICv3 with ITS", crowd,
       "virt,gic-version=3", 2)

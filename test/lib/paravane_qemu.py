@@ -20,6 +20,7 @@ The guest in QEMU, for tests in Python.
         g.command("poweroff", wait=False)
         status = g.wait()               # QEMU's exit status
         g.kill()                        # or: it is gone, at once
+        with g.held_up():               # QEMU stands still
 
 Each wait is bounded; QEMU itself is ended after `limit` seconds, and when the
 `with` block is left. Whatever fails raises Failure with the console's last
@@ -27,6 +28,7 @@ lines in its text. All that the console said is in g.text, without carriage
 returns and colours.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -162,12 +164,25 @@ class Guest:
             pass
         self.tmp.cleanup()
 
-    def kill(self):
-        """QEMU itself ends at once, in the middle of whatever it does."""
+    def _signal(self, number):
+        """To QEMU itself."""
         pid = self.proc.pid         # timeout's, whose only child is QEMU
         with open(f"/proc/{pid}/task/{pid}/children") as f:
             for child in f.read().split():
-                os.kill(int(child), signal.SIGKILL)
+                os.kill(int(child), number)
+
+    @contextlib.contextmanager
+    def held_up(self):
+        """QEMU stands still meanwhile, but not the guest's clock."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def kill(self):
+        """QEMU itself ends at once, in the middle of whatever it does."""
+        self._signal(signal.SIGKILL)
         self.proc.wait()
         self.reader.join(10)
 
