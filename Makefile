@@ -19,7 +19,7 @@ SYSTEM := $(shell uname -s)
 # Who only asks for help waits for nothing.
 unless_help = $(if $(filter -h --help,$(ARGS)),,$(1))
 
-.PHONY: all image isv machine objects run test test-long check conformance native unit bench snapshot screenshot clean help lib
+.PHONY: all image isv machine objects run test test-long check conformance native unit bench snapshot screenshot clean help
 
 all: image
 
