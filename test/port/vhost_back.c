@@ -29,7 +29,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "vhost_wire.h"
+#include "message.h"
 
 #define BIT(n)		(1ull << (n))
 #define FEATURES	(BIT(2) | BIT(6) | BIT(9) | BIT(12) | BIT(28) | \
@@ -533,46 +533,12 @@ recover(struct queue *q)
 
 /* Messages */
 
-static int
-receive(struct vw_msg *m, int *fds)
-{
-	char control[CMSG_SPACE(8 * sizeof(int))];
-	struct iovec iov = { m, VW_HEADER };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-	    .msg_control = control, .msg_controllen = sizeof(control) };
-	struct cmsghdr *cm;
-
-	if (recvmsg(sock, &mh, MSG_WAITALL) != (ssize_t)VW_HEADER)
-		return -1;
-	cm = CMSG_FIRSTHDR(&mh);
-	if (cm != NULL)
-		memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0));
-	if (m->vw_size > sizeof(m->u) || (m->vw_size != 0 && recv(sock, &m->u,
-	    m->vw_size, MSG_WAITALL) != (ssize_t)m->vw_size))
-		return -1;
-	return 0;
-}
-
 static void
 answer(struct vw_msg *m, size_t len, int fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { m, VW_HEADER + len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cm;
-
 	m->vw_flags = VW_VERSION | VW_REPLY;
 	m->vw_size = (uint32_t)len;
-	if (fd >= 0) {
-		mh.msg_control = control;
-		mh.msg_controllen = sizeof(control);
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &fd, sizeof(fd));
-	}
-	if (sendmsg(sock, &mh, MSG_NOSIGNAL) < 0)
+	if (!message_send(sock, m, VW_HEADER + len, fd))
 		warn("answer");
 }
 
@@ -736,11 +702,12 @@ handle(struct vw_msg *m, int *fds)
 static int
 message(void)
 {
-	int fds[8] = { -1 };
+	int fds[MESSAGE_FDS] = { -1 };
 	struct vw_msg m;
 	bool need;
+	size_t n;
 
-	if (receive(&m, fds) != 0)
+	if (!message_take(sock, &m, fds, &n))
 		return -1;
 	need = (m.vw_flags & VW_NEED_REPLY) != 0;
 	if (!handle(&m, fds) && need)

@@ -30,6 +30,8 @@
 #include "vhost_user.h"
 #include "vhost_wire.h"
 
+#include "../port/message.h"
+
 #define BIT(n)		(1ull << (n))
 #define BLK_FEATURES	(BIT(VW_F_PROTOCOL) | BIT(PV_F_VERSION_1) | \
     BIT(PV_BLK_F_MQ) | BIT(PV_BLK_F_FLUSH) | BIT(PV_BLK_F_CONFIG_WCE))
@@ -100,26 +102,6 @@ static unsigned int nbroken, nchanged;
 
 /* The back end */
 
-static bool
-send_fd(const void *buf, size_t len, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)buf, len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cm;
-
-	if (fd >= 0) {
-		mh.msg_control = control;
-		mh.msg_controllen = sizeof(control);
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &fd, sizeof(fd));
-	}
-	return sendmsg(sock, &mh, MSG_NOSIGNAL) == (ssize_t)len;
-}
-
 static void
 hang_up(void)
 {
@@ -135,7 +117,8 @@ trickle(const struct vw_msg *m, size_t len)
 {
 	size_t i;
 
-	for (i = 0; i < len && send_fd((const uint8_t *)m + i, 1, -1); i++)
+	for (i = 0; i < len && message_send(sock, (const uint8_t *)m + i, 1,
+	    -1); i++)
 		usleep(SOON * 1000 / 4);
 }
 
@@ -152,7 +135,7 @@ answer(struct vw_msg *m, size_t len, int fd, enum wrong wrong)
 		hang_up();
 		return -1;
 	case HALF:
-		send_fd(m, VW_HEADER / 2, -1);
+		message_send(sock, m, VW_HEADER / 2, -1);
 		hang_up();
 		return -1;
 	case SILENT:
@@ -187,12 +170,12 @@ answer(struct vw_msg *m, size_t len, int fd, enum wrong wrong)
 		m->u.vw_u64 = 1;
 		break;
 	case TWICE:
-		send_fd(m, size, fd);
+		message_send(sock, m, size, fd);
 		break;
 	case POLITE:
 		break;
 	}
-	send_fd(m, size, fd);
+	message_send(sock, m, size, fd);
 	return 0;
 }
 
@@ -328,30 +311,19 @@ do_request(struct vw_msg *m, int fd, int *reply_fd)
 	}
 }
 
-static int
+/* The first of its descriptors, or -1, is kept. */
+static bool
 take(struct vw_msg *m, int *fd)
 {
-	char control[CMSG_SPACE(8 * sizeof(int))];
-	struct iovec iov = { m, VW_HEADER };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-	    .msg_control = control, .msg_controllen = sizeof(control) };
-	struct cmsghdr *cm;
-	int fds[8];
-	size_t i, n = 0;
+	int fds[MESSAGE_FDS];
+	bool whole;
+	size_t n;
 
-	*fd = -1;
-	if (recvmsg(sock, &mh, MSG_WAITALL) != (ssize_t)VW_HEADER)
-		return -1;
-	cm = CMSG_FIRSTHDR(&mh);
-	if (cm != NULL) {
-		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(fds, CMSG_DATA(cm), n * sizeof(int));
-		*fd = fds[0];
-	}
-	for (i = 1; i < n; i++)
-		close(fds[i]);
-	return m->vw_size != 0 && recv(sock, &m->u, m->vw_size,
-	    MSG_WAITALL) != (ssize_t)m->vw_size ? -1 : 0;
+	whole = message_take(sock, m, fds, &n);
+	*fd = n > 0 ? fds[0] : -1;
+	while (n > 1)
+		close(fds[--n]);
+	return whole;
 }
 
 /* As it says itself, or when the front end has gone. */
@@ -364,7 +336,7 @@ one_message(void)
 	struct vw_msg m;
 	size_t len;
 
-	if (take(&m, &fd) != 0) {
+	if (!take(&m, &fd)) {
 		hang_up();
 		return;
 	}
