@@ -231,7 +231,8 @@ virtq_renew(struct pv_virtq *vq)
 	virtq_published(vq, 0);
 	vq->vq_posted = 0;
 	vq->vq_room = size;
-	vq->vq_slot = vq->vq_used_slot = 0;
+	vq->vq_place = 0;
+	vq->vq_used_slot = 0;
 	__atomic_store_n(&vq->vq_nused, 0, __ATOMIC_RELAXED);
 	vq->vq_batch = 0;
 	vq->vq_used_seen = 0;
@@ -730,6 +731,25 @@ virtq_finish(struct pv_virtq *vq, unsigned int id, uint32_t len,
 	count_add(&vq->vq_nused, 1);
 	virtq_forget(vq, id, vq->vq_policy == PV_VIRTQ_DOUBT ?
 	    virtq_inlen(vq, id) : len);
+}
+
+int
+virtq_dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
+    unsigned int *taken)
+{
+	int error = 0;
+
+	*taken = virtq_is_packed(vq) ? packed_take(vq, us, n, &error) :
+	    split_take(vq, us, n, &error);
+	return *taken > 0 ? 0 : error;
+}
+
+int
+virtq_take_any(struct pv_virtq *vq, struct pv_used *us)
+{
+	unsigned int taken;
+
+	return virtq_dequeue_any(vq, us, 1, &taken);
 }
 
 int

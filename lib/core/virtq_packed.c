@@ -42,108 +42,111 @@ packed_alloc(struct pv_virtq *vq)
 	return 0;
 }
 
-/* What marks a descriptor of this lap as not available. */
+/* A mark is a descriptor's last word; without an id it has its slot there. */
+#define MARK(flags)	((uint32_t)(flags) << 16)
+
 static inline unsigned int
-held(unsigned int wrap)
+mark_slot(uint32_t mark)
 {
-	wrap &= RING_DESC_F_USED;
-	return wrap | wrap * RING_DESC_F_AVAIL / RING_DESC_F_USED;
+	return mark & UINT16_MAX;
 }
 
-/* The first chain that is not shown begins at the slot, with these flags. */
-static inline void
-hold(struct pv_virtq *vq, unsigned int slot, unsigned int flags)
+static inline unsigned int
+mark_flags(uint32_t mark)
 {
-	vq->vq_head_slot = (uint16_t)slot;
-	vq->vq_head_flags = (uint16_t)flags;
+	return mark >> 16;
 }
 
-/* The places before next are taken, or used: none behind the ring's end. */
+/* Where the next one goes: n places on, none behind the ring's end. */
 ALWAYS_INLINE void
-step(const struct pv_virtq *vq, uint16_t *slot, uint16_t *wrap,
-    unsigned int next)
+step(struct pv_virtq *vq, unsigned int n)
 {
-	*slot = (uint16_t)next;
+	uint32_t place = vq->vq_place + n;
+
+	if (UNLIKELY((uint16_t)place == vq->vq_size))
+		place = (place - vq->vq_size) ^ MARK(RING_DESC_F_BOTH);
+	vq->vq_place = place;
+}
+
+/* The places before next are used: none behind the ring's end. */
+ALWAYS_INLINE void
+step_used(struct pv_virtq *vq, unsigned int next)
+{
+	vq->vq_used_slot = (uint16_t)next;
 	if (UNLIKELY(next == vq->vq_size)) {
-		*slot = 0;
-		*wrap = TURN(*wrap);
+		vq->vq_used_slot = 0;
+		vq->vq_used_wrap = TURN(vq->vq_used_wrap);
 	}
 }
 
 /*
- * The flags of the next chain's head: what will show it if nothing else is
- * held, which is kept, and what marks it so long; or those of any other.
+ * The mark of the next chain's head: what will show it if nothing else is held,
+ * which is kept, and one that is not available in this lap, nor used, goes
+ * there so long; or that of any other.
  */
-ALWAYS_INLINE unsigned int
-head_flags(struct pv_virtq *vq, unsigned int flags)
+ALWAYS_INLINE uint32_t
+head_mark(struct pv_virtq *vq, unsigned int flags)
 {
+	uint32_t mark = vq->vq_place | MARK(flags);
+
 	if (virtq_is_dirty(vq))
-		return flags;
-	hold(vq, vq->vq_slot, flags);
-	return held(vq->vq_wrap);
+		return mark;
+	vq->vq_head = mark;
+	return mark ^ MARK(RING_DESC_F_AVAIL);
 }
 
-/*
- * The common case, one piece in one segment, goes straight into the ring.
- * placed: an id is its place.
- */
-ALWAYS_INLINE int
-put_one(struct pv_virtq *vq, const struct pv_piece *pc, unsigned int nout,
-    unsigned int nin, void *cookie, const bool placed)
+/* The same with another id than the slot. */
+ALWAYS_INLINE uint32_t
+mark_of(uint32_t mark, unsigned int id)
 {
-	const bus_dma_segment_t *seg;
-	unsigned int slot = vq->vq_slot, id = slot;
-	bus_size_t off;
+	return (mark & ~(uint32_t)UINT16_MAX) | id;
+}
 
-	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
-	    virtq_room(vq) == 0))
-		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	seg = virtq_segment(vq, pc, &off);
-	if (UNLIKELY(seg == NULL))
-		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
+/* A virtq_put_one. */
+ALWAYS_INLINE void
+put_one(struct pv_virtq *vq, uint64_t addr, uint32_t len, void *cookie,
+    const unsigned int in, const bool placed)
+{
+	unsigned int slot = mark_slot(vq->vq_place), id = slot;
+	uint32_t mark = head_mark(vq, in * RING_DESC_F_WRITE);
+
 	if (!placed) {
 		id = vq->vq_ids[slot];
 		vq->vq_entries[id].qe_where = vq->vq_posted;
+		mark = mark_of(mark, id);
 	}
-	ring_packed_set(&vq->vq_desc[slot], seg->ds_addr + off,
-	    (uint32_t)pc->pc_len, id,
-	    head_flags(vq, vq->vq_wrap | nin * RING_DESC_F_WRITE));
-	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len,
-	    nin);
-	step(vq, &vq->vq_slot, &vq->vq_wrap, slot + 1);
-	vq->vq_room--;
-	vq->vq_posted++;
-	return 0;
+	ring_desc_put(&vq->vq_desc[slot], addr, len, mark);
+	virtq_entry_set(&vq->vq_entries[id], cookie, len, in);
+	step(vq, 1);
 }
 
 static int
 enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
-	return put_one(vq, pc, nout, nin, cookie, false);
+	return virtq_enqueue(vq, pc, nout, nin, cookie, put_one, false);
 }
 
 static int
 enqueue_placed(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
-	return put_one(vq, pc, nout, nin, cookie, true);
+	return virtq_enqueue(vq, pc, nout, nin, cookie, put_one, true);
 }
 
-/* A virtq_put. */
+/* A virtq_put_some. */
 ALWAYS_INLINE unsigned int
 put(struct pv_virtq *vq, const struct window *w, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, const unsigned int in,
     const bool placed)
 {
-	const unsigned int slot = vq->vq_slot;
+	const unsigned int slot = mark_slot(vq->vq_place);
 	struct virtq_entry *qe = &vq->vq_entries[slot];
 	struct ring_desc *rd = &vq->vq_desc[slot];
 	const uint16_t *id = &vq->vq_ids[slot];
-	const uint32_t flags = vq->vq_wrap | in * RING_DESC_F_WRITE;
-	const uint32_t first = placed ? slot : 0;
-	uint32_t next = flags << 16 | first;
-	uint32_t mark = head_flags(vq, flags) << 16 | first;
+	const uint32_t keep = placed ? UINT32_MAX : MARK(UINT16_MAX);
+	uint32_t next = (vq->vq_place | MARK(in * RING_DESC_F_WRITE)) & keep;
+	uint32_t mark = head_mark(vq, in * RING_DESC_F_WRITE) & keep;
 	uint32_t where = vq->vq_posted;
 	void *const *const end = cookies + n;
 
@@ -158,14 +161,12 @@ put(struct pv_virtq *vq, const struct window *w, const struct pv_piece *pc,
 		ring_desc_put(rd, w->w_addr + pc->pc_off,
 		    (uint32_t)pc->pc_len, mark);
 		virtq_entry_set(qe, *cookies, (uint32_t)pc->pc_len, in);
-		if (placed) {
-			next++;
+		if (placed)
 			qe++;
-		}
-		mark = next;
+		mark = placed ? ++next : next;
 	}
 	n -= (unsigned int)(end - cookies);
-	step(vq, &vq->vq_slot, &vq->vq_wrap, slot + n);
+	step(vq, n);
 	vq->vq_room -= n;
 	vq->vq_posted += n;
 	return n;
@@ -175,16 +176,16 @@ static int
 run_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
-	return virtq_run(vq, pc, cookies, n, in, taken, vq->vq_slot,
-	    put, false);
+	return virtq_run(vq, pc, cookies, n, in, taken,
+	    mark_slot(vq->vq_place), put, false);
 }
 
 static int
 run_placed(struct pv_virtq *vq, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, int in, unsigned int *taken)
 {
-	return virtq_run(vq, pc, cookies, n, in, taken, vq->vq_slot,
-	    put, true);
+	return virtq_run(vq, pc, cookies, n, in, taken,
+	    mark_slot(vq->vq_place), put, true);
 }
 
 /* One descriptor of the ring; the chain's head is held if nothing else is. */
@@ -192,11 +193,12 @@ static void
 put_desc(struct pv_virtq *vq, uint64_t addr, uint32_t len, unsigned int id,
     unsigned int flags, bool head)
 {
-	flags |= vq->vq_wrap;
-	if (head)
-		flags = head_flags(vq, flags);
-	ring_packed_set(&vq->vq_desc[vq->vq_slot], addr, len, id, flags);
-	step(vq, &vq->vq_slot, &vq->vq_wrap, vq->vq_slot + 1u);
+	uint32_t mark = head ? head_mark(vq, flags) :
+	    vq->vq_place | MARK(flags);
+
+	ring_desc_put(&vq->vq_desc[mark_slot(mark)], addr, len,
+	    mark_of(mark, id));
+	step(vq, 1);
 	vq->vq_room--;
 }
 
@@ -212,7 +214,7 @@ fill_direct(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
 
 	for (i = 0; i < vc->vc_count; i++, sg++) {
 		if (i > 0) {
-			vq->vq_next[last] = vq->vq_ids[vq->vq_slot];
+			vq->vq_next[last] = vq->vq_ids[mark_slot(vq->vq_place)];
 			last = vq->vq_next[last];
 		}
 		put_desc(vq, sg->sg_addr, sg->sg_len, id, sg->sg_flags |
@@ -226,7 +228,7 @@ fill_direct(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
 unsigned int
 packed_chain(struct pv_virtq *vq, struct virtq_chain *vc)
 {
-	unsigned int id = vq->vq_ids[vq->vq_slot];
+	unsigned int id = vq->vq_ids[mark_slot(vq->vq_place)];
 	uint32_t len;
 
 	if (vc->vc_table) {
@@ -242,9 +244,10 @@ packed_chain(struct pv_virtq *vq, struct virtq_chain *vc)
 static uint32_t
 unshown(const struct pv_virtq *vq)
 {
-	uint32_t n = (uint32_t)vq->vq_slot - vq->vq_head_slot;
+	unsigned int next = mark_slot(vq->vq_place);
+	unsigned int head = mark_slot(vq->vq_head);
 
-	return vq->vq_slot > vq->vq_head_slot ? n : n + vq->vq_size;
+	return next - head + (next > head ? 0 : vq->vq_size);
 }
 
 /* The descriptors from slot on; they may wrap. The device writes them too. */
@@ -263,10 +266,17 @@ sync_descs(const struct pv_virtq *vq, unsigned int slot, uint32_t n)
 		    BUS_DMASYNC_PREWRITE | BUS_DMASYNC_PREREAD);
 }
 
+/* A lap's wrap counter. */
+static inline uint32_t
+wrap_counter(uint32_t mark)
+{
+	return (mark & MARK(RING_DESC_F_AVAIL)) != 0;
+}
+
 ALWAYS_INLINE bool
 has_offset(const struct pv_virtq *vq, uint32_t event)
 {
-	return (event >> 16 & RING_EVENT_FLAGS) == RING_EVENT_DESC &&
+	return (event & MARK(RING_EVENT_FLAGS)) == MARK(RING_EVENT_DESC) &&
 	    (vq->vq_flags & VQ_EVENT_IDX);
 }
 
@@ -274,12 +284,12 @@ has_offset(const struct pv_virtq *vq, uint32_t event)
 ALWAYS_INLINE uint16_t
 offset_age(const struct pv_virtq *vq, uint32_t event)
 {
-	uint32_t lap = vq->vq_wrap == RING_DESC_F_AVAIL;
+	uint32_t lap = wrap_counter(vq->vq_place);
 	uint16_t off = event & (RING_EVENT_WRAP - 1);
 
 	if (((event & RING_EVENT_WRAP) != 0) != lap)
 		off = (uint16_t)(off - vq->vq_size);
-	return (uint16_t)(vq->vq_slot - off - 1);
+	return (uint16_t)(vq->vq_place - off - 1);
 }
 
 /*
@@ -297,15 +307,16 @@ ALWAYS_INLINE int
 packed_publish(struct pv_virtq *vq, const bool synced)
 {
 	const uint32_t *field = (const uint32_t *)(const void *)vq->vq_used;
+	const unsigned int slot = mark_slot(vq->vq_head);
 	uint32_t event;
 
 	if (synced)
-		sync_descs(vq, vq->vq_head_slot, unshown(vq));
+		sync_descs(vq, slot, unshown(vq));
 	pv_barrier_publish(synced && virtq_outer(vq));
-	ring_store16(&desc_at(vq, vq->vq_head_slot)->pd_flags,
-	    vq->vq_head_flags);
+	ring_store16(&desc_at(vq, slot)->pd_flags,
+	    (uint16_t)mark_flags(vq->vq_head));
 	if (synced)
-		sync_descs(vq, vq->vq_head_slot, 1);
+		sync_descs(vq, slot, 1);
 	virtq_published(vq, vq->vq_posted);
 	pv_barrier_check(synced && virtq_outer(vq));
 	if (synced)
@@ -313,7 +324,7 @@ packed_publish(struct pv_virtq *vq, const bool synced)
 	event = ring_load32(field);
 	if (synced)
 		virtq_sync(vq, field, sizeof(*field), BUS_DMASYNC_PREREAD);
-	if ((event >> 16 & RING_EVENT_FLAGS) == RING_EVENT_DISABLE ||
+	if ((event & MARK(RING_EVENT_FLAGS)) == MARK(RING_EVENT_DISABLE) ||
 	    !is_awaited(vq, event))
 		return 0;
 	return virtq_ring(vq);
@@ -329,7 +340,7 @@ packed_awaited(const struct pv_virtq *vq)
 	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_POSTREAD);
 	event = ring_load32(field);
 	virtq_sync_ring(vq, field, sizeof(*field), BUS_DMASYNC_PREREAD);
-	if ((event >> 16 & RING_EVENT_FLAGS) == RING_EVENT_DISABLE)
+	if ((event & MARK(RING_EVENT_FLAGS)) == MARK(RING_EVENT_DISABLE))
 		return false;
 	return !has_offset(vq, event) ||
 	    offset_age(vq, event) < vq->vq_size - vq->vq_room;
@@ -351,14 +362,9 @@ publish_synced(struct pv_virtq *vq)
 uint32_t
 packed_notify_data(const struct pv_virtq *vq)
 {
-	uint32_t slot = vq->vq_slot;
-	unsigned int wrap = vq->vq_wrap;
+	uint32_t place = virtq_is_dirty(vq) ? vq->vq_head : vq->vq_place;
 
-	if (vq->vq_posted != vq->vq_published) {
-		slot = vq->vq_head_slot;
-		wrap = vq->vq_head_flags & RING_DESC_F_BOTH;
-	}
-	return slot << 16 | (wrap == RING_DESC_F_AVAIL ? 1u << 31 : 0);
+	return mark_slot(place) << 16 | wrap_counter(place) << 31;
 }
 
 /* A used descriptor as the device wrote it. */
@@ -417,8 +423,7 @@ packed_release(struct pv_virtq *vq, unsigned int id)
 
 	for (;;) {
 		vq->vq_ids[vq->vq_used_slot] = (uint16_t)id;
-		step(vq, &vq->vq_used_slot, &vq->vq_used_wrap,
-		    vq->vq_used_slot + 1u);
+		step_used(vq, vq->vq_used_slot + 1u);
 		vq->vq_room++;
 		if (!more)
 			return;
@@ -483,8 +488,8 @@ take_any(struct pv_virtq *vq, unsigned int id, uint32_t len, unsigned int flags,
 }
 
 /* The long way of used chains. */
-static NOINLINE unsigned int
-take_long(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
+unsigned int
+packed_take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 {
 	struct told td = { 0, 0, 0 };
 	unsigned int i;
@@ -499,16 +504,6 @@ take_long(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 			break;
 	}
 	return i;
-}
-
-static int
-dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    unsigned int *taken)
-{
-	int error = 0;
-
-	*taken = take_long(vq, us, n, &error);
-	return *taken > 0 ? 0 : error;
 }
 
 /*
@@ -549,17 +544,9 @@ take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, struct told *td,
 			ids[i] = (uint16_t)id;
 	}
 	*td = (struct told){ id, len, flags };
-	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, slot + i);
+	step_used(vq, slot + i);
 	virtq_used(vq, i);
 	return i;
-}
-
-static NOINLINE int
-take_odd(struct pv_virtq *vq, struct pv_used *us)
-{
-	unsigned int taken;
-
-	return dequeue_any(vq, us, 1, &taken);
 }
 
 ALWAYS_INLINE int
@@ -572,7 +559,7 @@ take_one(struct pv_virtq *vq, struct pv_used *us, const bool placed)
 	uint32_t len;
 
 	if (UNLIKELY(virtq_is_dirty(vq) || (placed && vq->vq_batch != 0)))
-		return take_odd(vq, us);
+		return virtq_take_any(vq, us);
 	flags = ring_load16(&pd->pd_flags);
 	if ((flags & RING_DESC_F_BOTH) != vq->vq_used_wrap)
 		return EAGAIN;
@@ -584,7 +571,7 @@ take_one(struct pv_virtq *vq, struct pv_used *us, const bool placed)
 	qe = &vq->vq_entries[placed ? slot : id];
 	if (UNLIKELY(len >= qe->qe_limit))
 		return take_any(vq, id, len, flags, us);
-	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, slot + 1);
+	step_used(vq, (uint16_t)(slot + 1));
 	virtq_entry_take(qe, len, us);
 	virtq_used(vq, 1);
 	if (!placed)
@@ -622,7 +609,7 @@ take_batch(struct pv_virtq *vq, struct pv_used *us, unsigned int n)
 		}
 		virtq_entry_take(qe++, len, us++);
 	}
-	step(vq, &vq->vq_used_slot, &vq->vq_used_wrap, slot + i);
+	step_used(vq, slot + i);
 	virtq_used(vq, i);
 	return i;
 }
@@ -638,7 +625,7 @@ dequeue(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 	bool more;
 
 	if (UNLIKELY(virtq_is_dirty(vq)))
-		return dequeue_any(vq, us, n, taken);
+		return virtq_dequeue_any(vq, us, n, taken);
 	while (i < n) {
 		most = virtq_fits(vq, n - i, n - i, vq->vq_used_slot);
 		if (placed && vq->vq_batch != 0) {
@@ -746,13 +733,14 @@ static const struct virtq_ways ordered_ways = {
 };
 
 static const struct virtq_ways any_ways = {
-	enqueue_plain, run_plain, publish_synced, take_odd, dequeue_any
+	enqueue_plain, run_plain, publish_synced, virtq_take_any,
+	virtq_dequeue_any
 };
 
 const struct virtq_ways *
 packed_reset(struct pv_virtq *vq)
 {
-	vq->vq_wrap = RING_DESC_F_AVAIL;
+	vq->vq_place = MARK(RING_DESC_F_AVAIL);
 	vq->vq_used_wrap = RING_DESC_F_BOTH;
 	vq->vq_event = RING_EVENT_ENABLE;
 	pv_dmamem_sync(&vq->vq_mem, 0, vq->vq_mem.dm_size,

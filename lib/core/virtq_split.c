@@ -86,53 +86,37 @@ avail_set(struct pv_virtq *vq, uint32_t i, unsigned int id)
 	vq->vq_avail->ra_ring[slot] = PV_LE16(id);
 }
 
-/*
- * The common case, one piece in one segment, goes straight into the ring.
- * placed: an id is its place.
- */
-ALWAYS_INLINE int
-put_one(struct pv_virtq *vq, const struct pv_piece *pc, unsigned int nout,
-    unsigned int nin, void *cookie, const bool placed)
+/* A virtq_put_one. */
+ALWAYS_INLINE void
+put_one(struct pv_virtq *vq, uint64_t addr, uint32_t len, void *cookie,
+    const unsigned int in, const bool placed)
 {
-	const bus_dma_segment_t *seg;
-	bus_size_t off;
 	uint32_t i = vq->vq_posted;
 	unsigned int id = i & mask(vq);
 
-	if (UNLIKELY(nout + nin != 1 || nin > 1 || cookie == NULL ||
-	    virtq_room(vq) == 0))
-		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
-	seg = virtq_segment(vq, pc, &off);
-	if (UNLIKELY(seg == NULL))
-		return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
 	if (!placed) {
 		id = vq->vq_ids[id];
 		vq->vq_entries[id].qe_where = i;
 	}
-	ring_desc_set(&vq->vq_desc[id], seg->ds_addr + off,
-	    (uint32_t)pc->pc_len, nin * RING_DESC_F_WRITE, 0);
-	virtq_entry_set(&vq->vq_entries[id], cookie, (uint32_t)pc->pc_len,
-	    nin);
-	vq->vq_posted = i + 1;
-	vq->vq_room--;
-	return 0;
+	ring_desc_set(&vq->vq_desc[id], addr, len, in * RING_DESC_F_WRITE, 0);
+	virtq_entry_set(&vq->vq_entries[id], cookie, len, in);
 }
 
 static int
 enqueue_plain(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
-	return put_one(vq, pc, nout, nin, cookie, false);
+	return virtq_enqueue(vq, pc, nout, nin, cookie, put_one, false);
 }
 
 static int
 enqueue_placed(struct pv_virtq *vq, const struct pv_piece *pc,
     unsigned int nout, unsigned int nin, void *cookie)
 {
-	return put_one(vq, pc, nout, nin, cookie, true);
+	return virtq_enqueue(vq, pc, nout, nin, cookie, put_one, true);
 }
 
-/* A virtq_put. */
+/* A virtq_put_some. */
 ALWAYS_INLINE unsigned int
 put(struct pv_virtq *vq, const struct window *w, const struct pv_piece *pc,
     void *const *cookies, unsigned int n, const unsigned int in,
@@ -219,7 +203,7 @@ fill_direct(struct pv_virtq *vq, unsigned int id, struct virtq_chain *vc)
 	    0);
 	sync_desc(vq, at);
 	vq->vq_next[at] = VIRTQ_NONE;
-	vq->vq_slot = (uint16_t)(vq->vq_slot + vc->vc_count - 1);
+	vq->vq_place += vc->vc_count - 1;
 	if (vc->vc_count > 1)
 		vc->vc_flags |= QE_LONG;
 }
@@ -228,7 +212,7 @@ unsigned int
 split_chain(struct pv_virtq *vq, struct virtq_chain *vc)
 {
 	unsigned int id = is_in_order(vq) ?
-	    (vq->vq_posted + vq->vq_slot) & mask(vq) :
+	    (vq->vq_posted + vq->vq_place) & mask(vq) :
 	    vq->vq_ids[vq->vq_posted & mask(vq)];
 	uint32_t len;
 
@@ -456,8 +440,8 @@ refresh(struct pv_virtq *vq)
 }
 
 /* The long way of used chains. */
-static NOINLINE unsigned int
-take_long(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
+unsigned int
+split_take(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 {
 	unsigned int i;
 	uint32_t id = 0, len = 0;
@@ -473,16 +457,6 @@ take_long(struct pv_virtq *vq, struct pv_used *us, unsigned int n, int *error)
 			break;
 	}
 	return i;
-}
-
-static int
-dequeue_any(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
-    unsigned int *taken)
-{
-	int error = 0;
-
-	*taken = take_long(vq, us, n, &error);
-	return *taken > 0 ? 0 : error;
 }
 
 /* Used entries that wait to be taken, up to the ring's end; 0: *error. */
@@ -510,14 +484,6 @@ is_plain(const struct pv_virtq *vq)
 	    virtq_inflight(vq) + virtq_room(vq) == virtq_size(vq));
 }
 
-static NOINLINE int
-take_odd(struct pv_virtq *vq, struct pv_used *us)
-{
-	unsigned int taken;
-
-	return dequeue_any(vq, us, 1, &taken);
-}
-
 /* placed: a chain's id is its place. */
 ALWAYS_INLINE int
 take_one(struct pv_virtq *vq, struct pv_used *us, const bool placed)
@@ -529,7 +495,7 @@ take_one(struct pv_virtq *vq, struct pv_used *us, const bool placed)
 	int error;
 
 	if (UNLIKELY(placed ? vq->vq_batch != 0 : !is_plain(vq)))
-		return take_odd(vq, us);
+		return virtq_take_any(vq, us);
 	if (is_drained(vq)) {
 		error = judge_index(vq, ring_load16(&vq->vq_used->ru_idx));
 		if (UNLIKELY(error))
@@ -613,7 +579,7 @@ dequeue(struct pv_virtq *vq, struct pv_used *us, unsigned int n,
 
 	while (i < n) {
 		if (!placed && UNLIKELY(!is_plain(vq))) {
-			i += take_long(vq, us + i, n - i, &error);
+			i += split_take(vq, us + i, n - i, &error);
 			break;
 		}
 		ready = used_ready(vq, n - i, &error);
@@ -708,7 +674,8 @@ static const struct virtq_ways placed_ways = {
 };
 
 static const struct virtq_ways any_ways = {
-	virtq_enqueue_chain, virtq_run_none, publish_synced, take_odd, dequeue_any
+	virtq_enqueue_chain, virtq_run_none, publish_synced, virtq_take_any,
+	virtq_dequeue_any
 };
 
 /*

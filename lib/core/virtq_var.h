@@ -120,15 +120,14 @@ struct pv_virtq {
 					 * half is the index to be shown */
 	uint32_t vq_published;		/* of them shown */
 	uint32_t vq_room;		/* descriptors that are free */
+	uint32_t vq_place;		/* packed: where the next one goes, as
+					 * its mark: lap << 16 | slot; split:
+					 * how far descriptors, in order, are
+					 * ahead of vq_posted */
+	uint32_t vq_head;		/* packed: of the first not shown, what
+					 * will show it: flags << 16 | slot */
 	uint16_t vq_size;
-	uint16_t vq_slot;		/* packed: where the next one goes,
-					 * split: how far descriptors, in
-					 * order, are ahead of vq_posted */
-	uint16_t vq_wrap;		/* packed: RING_DESC_F_AVAIL or
-					 * RING_DESC_F_USED: the slot's lap */
 	uint16_t vq_flags;		/* VQ_* */
-	uint16_t vq_head_slot;		/* packed: of the first not shown, */
-	uint16_t vq_head_flags;		/* and what will show it */
 
 	/* consuming: the next line */
 	struct ring_used *vq_used;
@@ -310,7 +309,7 @@ virtq_fits(const struct pv_virtq *vq, unsigned int n, unsigned int most,
 	return n < left ? n : left;
 }
 
-#define PIECE_MAX	(UINT32_MAX - 1)	/* qe_limit is one more */
+#define PIECE_MAX	0x80000000u	/* qe_limit is one more */
 
 /* The coherent segment that a piece lies in whole, or NULL; *off in it. */
 ALWAYS_INLINE const bus_dma_segment_t *
@@ -327,7 +326,7 @@ virtq_segment(const struct pv_virtq *vq, const struct pv_piece *pc,
 	while (UNLIKELY(*off >= seg->ds_len))
 		*off -= (seg++)->ds_len;
 	if (UNLIKELY(pc->pc_len - 1 >= seg->ds_len - *off ||
-	    pc->pc_len > PIECE_MAX))
+	    (pc->pc_len - 1) / PIECE_MAX != 0))
 		return NULL;
 	return seg;
 }
@@ -436,19 +435,58 @@ int virtq_run_rest(struct pv_virtq *, const struct pv_piece *,
 int virtq_run_none(struct pv_virtq *, const struct pv_piece *,
     void *const *cookies, unsigned int n, int in, unsigned int *taken);
 
+/* virtq.c: a vw_take and a vw_dequeue that go the long way out */
+int virtq_take_any(struct pv_virtq *, struct pv_used *);
+int virtq_dequeue_any(struct pv_virtq *, struct pv_used *, unsigned int n,
+    unsigned int *taken);
+
 /*
- * n pieces of one window put, fewer where one is not. in, and placed (an id is
- * its place), are known where this is compiled: once for each way.
+ * What the common case, a chain of one piece in one segment, puts straight into
+ * the ring: one, or of n that lie in a window those before the first that does
+ * not. in, and placed (an id is its place), are known where this is compiled:
+ * once for each way.
  */
-typedef unsigned int virtq_put(struct pv_virtq *, const struct window *,
+typedef void virtq_put_one(struct pv_virtq *, uint64_t addr, uint32_t len,
+    void *cookie, unsigned int in, bool placed);
+typedef unsigned int virtq_put_some(struct pv_virtq *, const struct window *,
     const struct pv_piece *, void *const *cookies, unsigned int n,
     unsigned int in, bool placed);
+
+ALWAYS_INLINE int
+virtq_enqueue_one(struct pv_virtq *vq, const struct pv_piece *pc, void *cookie,
+    virtq_put_one *put, const unsigned int in, const bool placed)
+{
+	const bus_dma_segment_t *seg;
+	bus_size_t off;
+
+	if (UNLIKELY(cookie == NULL || virtq_room(vq) == 0))
+		return virtq_enqueue_chain(vq, pc, 1 - in, in, cookie);
+	seg = virtq_segment(vq, pc, &off);
+	if (UNLIKELY(seg == NULL))
+		return virtq_enqueue_chain(vq, pc, 1 - in, in, cookie);
+	put(vq, seg->ds_addr + off, (uint32_t)pc->pc_len, cookie, in, placed);
+	vq->vq_posted++;
+	vq->vq_room--;
+	return 0;
+}
+
+/* A vw_enqueue. */
+ALWAYS_INLINE int
+virtq_enqueue(struct pv_virtq *vq, const struct pv_piece *pc, unsigned int nout,
+    unsigned int nin, void *cookie, virtq_put_one *put, const bool placed)
+{
+	if (nin == 1 && nout == 0)
+		return virtq_enqueue_one(vq, pc, cookie, put, 1, placed);
+	if (nin == 0 && nout == 1)
+		return virtq_enqueue_one(vq, pc, cookie, put, 0, placed);
+	return virtq_enqueue_chain(vq, pc, nout, nin, cookie);
+}
 
 /* From slot on, not behind the ring's end. */
 ALWAYS_INLINE unsigned int
 virtq_put_windows(struct pv_virtq *vq, const struct pv_piece *pc,
-    void *const *cookies, unsigned int n, unsigned int slot, virtq_put *put,
-    const unsigned int in, const bool placed)
+    void *const *cookies, unsigned int n, unsigned int slot,
+    virtq_put_some *put, const unsigned int in, const bool placed)
 {
 	struct window w = { NULL, 0, 0, 0 };
 	unsigned int i, got;
@@ -468,7 +506,7 @@ virtq_put_windows(struct pv_virtq *vq, const struct pv_piece *pc,
 ALWAYS_INLINE int
 virtq_run(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
     unsigned int n, int in, unsigned int *taken, unsigned int slot,
-    virtq_put *put, const bool placed)
+    virtq_put_some *put, const bool placed)
 {
 	*taken = in ?
 	    virtq_put_windows(vq, pc, cookies, n, slot, put, 1, placed) :
@@ -479,11 +517,14 @@ virtq_run(struct pv_virtq *vq, const struct pv_piece *pc, void *const *cookies,
 
 /*
  * The kinds. _chain: an id for what is in vq_segs, which goes into the ring.
+ * _take: up to n by the long way out; where they end early *error is set.
  * _awaited: whether the device awaits a doorbell for some chain that it has.
  */
 int split_alloc(struct pv_virtq *);
 const struct virtq_ways *split_reset(struct pv_virtq *);
 unsigned int split_chain(struct pv_virtq *, struct virtq_chain *);
+unsigned int split_take(struct pv_virtq *, struct pv_used *, unsigned int n,
+    int *error);
 int split_pending(struct pv_virtq *);
 bool split_awaited(const struct pv_virtq *);
 void split_intr_disable(struct pv_virtq *);
@@ -492,6 +533,8 @@ int split_intr_enable(struct pv_virtq *, unsigned int n);
 int packed_alloc(struct pv_virtq *);
 const struct virtq_ways *packed_reset(struct pv_virtq *);
 unsigned int packed_chain(struct pv_virtq *, struct virtq_chain *);
+unsigned int packed_take(struct pv_virtq *, struct pv_used *, unsigned int n,
+    int *error);
 uint32_t packed_notify_data(const struct pv_virtq *);
 int packed_pending(struct pv_virtq *);
 bool packed_awaited(const struct pv_virtq *);

@@ -209,7 +209,7 @@ what_a_queue_touches_is_together(void **state)
 	assert_int_equal((uintptr_t)vq % 128, 0);
 	assert_int_equal(sizeof(*vq) % 128, 0);
 	if (sizeof(void *) == 8) {
-		assert_int_equal(END_OF(vq_head_flags), LINE_OF(vq_dev));
+		assert_int_equal(END_OF(vq_flags), LINE_OF(vq_dev));
 		assert_int_equal(LINE_OF(vq_used), LINE_OF(vq_dev) + 1);
 		assert_int_equal(END_OF(vq_event), LINE_OF(vq_used));
 		assert_int_equal(LINE_OF(vq_dev) % 2, 0);
