@@ -195,6 +195,8 @@ with tempfile.TemporaryDirectory(prefix="paravane-") as disks:
         fails("a disk that may not be written", run("--disk", first), ",ro")
 
 fails("no image", run(image=False), "make image")
+fails("no image, and nothing but vfkit", run(image=False, **MAC),
+      "built on Debian 12")
 fails("no image on macOS", run(image=False, uname="Darwin arm64"),
       "Debian 12", "make image", "--image")
 fails("an option that there is not", run("--wat"), "no such option: --wat")
