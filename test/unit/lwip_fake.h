@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What lwIP asks of the guest (guest/net/arch/cc.h, hooks.h) where no
- * test looks at it. To be included once by a test.
+ * test looks at it, and an arena for it. To be included once by a test.
  */
 #ifndef LWIP_FAKE_H
 #define LWIP_FAKE_H
@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "arena.h"
 #include "hooks.h"
+#include "lwip/init.h"
 
 uint32_t
 net_random(void)
@@ -43,6 +45,25 @@ net_dhcp_option(struct netif *netif, unsigned int type, unsigned int option,
 	(void)len;
 	(void)p;
 	(void)offset;
+}
+
+static uint8_t *lwip_memory, *lwip_map;
+
+/* Once in a process. */
+static void
+lwip_begin(size_t size)
+{
+	lwip_memory = aligned_alloc(4096, size);
+	lwip_map = malloc(size >> ARENA_MINSHIFT);
+	arena_init(lwip_memory, size, lwip_map);
+	lwip_init();
+}
+
+static void
+lwip_end(void)
+{
+	free(lwip_memory);
+	free(lwip_map);
 }
 
 #endif

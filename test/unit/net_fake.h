@@ -18,7 +18,6 @@
 #include <cmocka.h>
 
 #include "kmem.h"
-#include "arena.h"
 #include "ifnet.h"
 #include "log.h"
 #include "lwip_fake.h"
@@ -27,7 +26,6 @@
 
 #include "lwip/etharp.h"
 #include "lwip/inet_chksum.h"
-#include "lwip/init.h"
 #include "lwip/prot/icmp.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/timeouts.h"
@@ -582,6 +580,26 @@ pv_virtio_features(const struct pv_virtio *d)
 {
 	(void)d;
 	return dev.features;
+}
+
+/* An interface on that device, up, as 10.0.2.15. */
+static void
+interface_up(struct net_if *ifp)
+{
+	ip4_addr_t addr, mask, gw;
+
+	memset(ifp, 0, sizeof(*ifp));
+	ifp->if_name = "net0";
+	ifp->if_dmat = &port_dma_tag;
+	assert_int_equal(if_attach(ifp, 0), 0);
+	IP4_ADDR(&addr, 10, 0, 2, 15);
+	IP4_ADDR(&mask, 255, 255, 255, 0);
+	IP4_ADDR(&gw, 10, 0, 2, 2);
+	assert_non_null(netif_add(&ifp->if_netif, &addr, &mask, &gw, ifp,
+	    if_init, ethernet_input));
+	netif_set_default(&ifp->if_netif);
+	netif_set_up(&ifp->if_netif);
+	netif_set_link_up(&ifp->if_netif);
 }
 
 #endif

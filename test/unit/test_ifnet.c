@@ -13,7 +13,6 @@
 
 static struct net_if ifs;
 static struct net_if *const ifp = &ifs;
-static uint8_t *arena_mem, *arena_map;
 static bool initialised;
 
 static const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
@@ -21,26 +20,10 @@ static const uint8_t my_mac[6] = { 2, 0, 0, 0, 0, 1 };
 static const uint8_t peer_ip[4] = { 10, 0, 2, 2 };
 static const uint8_t my_ip[4] = { 10, 0, 2, 15 };
 
-#define ARENA_TEST	(2u << 20)
-
 static void
 up(void)
 {
-	ip4_addr_t addr, mask, gw;
-
-	memset(ifp, 0, sizeof(*ifp));
-	ifp->if_name = "net0";
-	ifp->if_dmat = &port_dma_tag;
-	ifp->if_dev = NULL;
-	assert_int_equal(if_attach(ifp, 0), 0);
-	IP4_ADDR(&addr, 10, 0, 2, 15);
-	IP4_ADDR(&mask, 255, 255, 255, 0);
-	IP4_ADDR(&gw, 10, 0, 2, 2);
-	assert_non_null(netif_add(&ifp->if_netif, &addr, &mask, &gw, ifp,
-	    if_init, ethernet_input));
-	netif_set_default(&ifp->if_netif);
-	netif_set_up(&ifp->if_netif);
-	netif_set_link_up(&ifp->if_netif);
+	interface_up(ifp);
 	if_flush(ifp);
 	dev_complete();
 	if_poll(ifp);
@@ -65,10 +48,7 @@ setup(void **state)
 	port_reset();
 	dev_reset();
 	if (!initialised) {
-		arena_mem = aligned_alloc(4096, ARENA_TEST);
-		arena_map = malloc(ARENA_TEST >> ARENA_MINSHIFT);
-		arena_init(arena_mem, ARENA_TEST, arena_map);
-		lwip_init();
+		lwip_begin(2u << 20);
 		initialised = true;
 	}
 	return 0;
@@ -1089,7 +1069,6 @@ main(void)
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	free(arena_mem);
-	free(arena_map);
+	lwip_end();
 	return failed;
 }

@@ -446,19 +446,7 @@ found(const char *name, const ip_addr_t *addr, void *arg)
 static void
 up(void)
 {
-	ip4_addr_t addr, mask, gw;
-
-	ifp->if_name = "net0";
-	ifp->if_dmat = &port_dma_tag;
-	assert_int_equal(if_attach(ifp, 0), 0);
-	IP4_ADDR(&addr, 10, 0, 2, 15);
-	IP4_ADDR(&mask, 255, 255, 255, 0);
-	IP4_ADDR(&gw, 10, 0, 2, 2);
-	netif_add(&ifp->if_netif, &addr, &mask, &gw, ifp, if_init,
-	    ethernet_input);
-	netif_set_default(&ifp->if_netif);
-	netif_set_up(&ifp->if_netif);
-	netif_set_link_up(&ifp->if_netif);
+	interface_up(ifp);
 	netif_create_ip6_linklocal_address(&ifp->if_netif, 1);
 	netif_set_ip6_autoconfig_enabled(&ifp->if_netif, 1);
 	netif_ip6_addr_set_state(&ifp->if_netif, 0, IP6_ADDR_PREFERRED);
@@ -548,17 +536,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_harmed),
 	};
-	const size_t size = 1u << 20;
-	uint8_t *mem = aligned_alloc(4096, size);
-	uint8_t *map = malloc(size >> ARENA_MINSHIFT);
 	int failed;
 
 	port_reset();
 	dev_reset();
-	arena_init(mem, size, map);
-	lwip_init();
+	lwip_begin(1u << 20);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	free(mem);
-	free(map);
+	lwip_end();
 	return failed;
 }

@@ -15,9 +15,7 @@
 
 #include <cmocka.h>
 
-#include "arena.h"
 #include "lwip_fake.h"
-#include "lwip/init.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ip6.h"
 #include "lwip/sys.h"
@@ -150,15 +148,10 @@ main(void)
 		cmocka_unit_test(nothing_comes_after_the_end),
 		cmocka_unit_test(fragments_hold_no_extension),
 	};
-	const size_t size = 1u << 20;
-	uint8_t *mem = aligned_alloc(4096, size);
-	uint8_t *map = malloc(size >> ARENA_MINSHIFT);
 	int failed;
 
-	arena_init(mem, size, map);
-	lwip_init();
+	lwip_begin(1u << 20);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	free(mem);
-	free(map);
+	lwip_end();
 	return failed;
 }
