@@ -73,7 +73,7 @@ show_dropped(const struct pv_virtio *dev, const struct pv_negotiation *ng)
 }
 
 static void
-show_queue(unsigned int index, const struct pv_virtq *vq)
+show_queue(const struct pv_virtq *vq)
 {
 	/* A row may wait for a slow console, and a reset free the queue. */
 	struct pv_virtq_counters qc;
@@ -83,7 +83,7 @@ show_queue(unsigned int index, const struct pv_virtq *vq)
 	pv_virtq_counters(vq, &qc);
 	(void)snprintf(text, sizeof(text), " %s: %u entries, %u outstanding,",
 	    pv_virtq_name(vq), pv_virtq_size(vq), pv_virtq_outstanding(vq));
-	(void)snprintf(what, sizeof(what), "queue %u", index);
+	(void)snprintf(what, sizeof(what), "queue %u", pv_virtq_index(vq));
 	column = begin(what);
 	tty_item(&column, INDENT, "%s", text);
 	tty_item(&column, INDENT, " %lu in, %lu used,", qc.qc_enqueued,
@@ -188,9 +188,9 @@ show_virtio(const struct virtio_dev *vg)
 	show_features(dev, "asked", ng->ng_asked);
 	show_features(dev, "accepted", ng->ng_accepted);
 	show_dropped(dev, ng);
-	for (i = 0; i < PV_MAXQUEUES; i++)
+	for (i = 0; i <= PV_MAXQUEUES; i++)
 		if (vg->vg_attached && dev->vd_queues[i] != NULL)
-			show_queue(i, dev->vd_queues[i]);
+			show_queue(dev->vd_queues[i]);
 	column = begin("interrupts");
 	tty_item(&column, INDENT, " %s: %llu, of them %llu of configuration,",
 	    virtio_intr_name(vg), (unsigned long long)dev->vd_nintr,

@@ -246,7 +246,11 @@ int pv_virtq_lost(const struct pv_virtq *);
  */
 int pv_virtq_restart(struct pv_virtq *);
 
-/* Entries; chains that could be enqueued with one piece each; outstanding. */
+/*
+ * The device's number of it; entries; chains that could be enqueued with one
+ * piece each; outstanding.
+ */
+unsigned int pv_virtq_index(const struct pv_virtq *);
 unsigned int pv_virtq_size(const struct pv_virtq *);
 unsigned int pv_virtq_room(const struct pv_virtq *);
 unsigned int pv_virtq_outstanding(const struct pv_virtq *);

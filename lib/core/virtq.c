@@ -1089,6 +1089,12 @@ pv_virtq_restart(struct pv_virtq *vq)
 }
 
 unsigned int
+pv_virtq_index(const struct pv_virtq *vq)
+{
+	return vq->vq_index;
+}
+
+unsigned int
 pv_virtq_size(const struct pv_virtq *vq)
 {
 	return virtq_size(vq);

@@ -148,9 +148,20 @@ def by_hash():
             tap.ok(good and min(counts) >= 10, "hashed by ports too, both", str(counts))
 
 
+def far():
+    """The control queue of a device of many pairs lies behind those that have vectors."""
+    with guest(2, 33) as g:
+        g.prompt()
+        answer = g.command("devices")
+        tap.ok(re.search(r"\n  queue 66 +ctrl: \d+ entries, 0 outstanding,\s+[1-9]\d* in",
+                         answer), "it is listed with the others", answer)
+        g.command("ifconfig net0 pairs 1")
+        tap.ok(both_ways(g, 5), "and of use: one pair keeps every byte")
+
+
 def main():
     enter_namespace()
-    for work in (on_processors, by_hash, on_one_processor, settings):
+    for work in (on_processors, by_hash, on_one_processor, settings, far):
         try:
             work()
         except (Failure, OSError) as failure:

@@ -462,6 +462,7 @@ a_far_queue(enum stand_kind kind, unsigned int index, uint64_t features)
 	    ENXIO);
 	assert_int_equal(pv_virtq_alloc(sd, 0, &params, &near), 0);
 	assert_int_equal(pv_virtq_alloc(sd, index, &params, &far), 0);
+	assert_int_equal(pv_virtq_index(far), index);
 	assert_int_equal(pv_virtq_alloc(sd, index, &params, &other), EINVAL);
 	assert_int_equal(pv_virtq_alloc(sd, PV_MAXQUEUES + 3, &params, &other),
 	    EINVAL);
