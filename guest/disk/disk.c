@@ -193,8 +193,9 @@ scan(struct disk_unit *du)
 	if (error == 0)
 		scan_take(du, parts, n, scheme);
 	else if (!du->du_gone)
-		klog(LOG_WARN, "%s: the partition table can't be read, "
-		    "error %d", du->du_name, error);
+		klog_some(&du->du_log, LOG_WARN,
+		    "%s: the partition table can't be read, error %d",
+		    du->du_name, error);
 	kfree(sr.sr_buf);
 	kfree(parts);
 	return error;

@@ -12,6 +12,7 @@
 #define DISKVAR_H
 
 #include "disk.h"
+#include "log.h"
 #include "thread.h"
 
 #define DISK_HANDLES	32		/* open at once, of one disk */
@@ -104,6 +105,7 @@ struct disk_unit {
 	void		*du_arg;
 	struct disk_geometry du_geo;
 	unsigned	du_refs;	/* handles, and one while attached */
+	struct log_limit du_log;	/* of what the host causes */
 	bool		du_gone;	/* taken out: ENXIO */
 	bool		du_dead;	/* given up: EIO */
 	bool		du_resetting;

@@ -583,7 +583,8 @@ void
 disk_unit_changed(struct disk_unit *du, const struct disk_geometry *geo)
 {
 	if (geo->dg_size != du->du_geo.dg_size)
-		klog(LOG_INFO, "%s: %llu bytes now, %llu before", du->du_name,
+		klog_some(&du->du_log, LOG_INFO,
+		    "%s: %llu bytes now, %llu before", du->du_name,
 		    (unsigned long long)geo->dg_size,
 		    (unsigned long long)du->du_geo.dg_size);
 	du->du_geo = *geo;

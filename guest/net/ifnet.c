@@ -312,8 +312,8 @@ if_begin(struct net_if *ifp)
 	 * all anyway. */
 	error = pv_net_set_rxmode(&ifp->if_net, ifp->if_rxmode);
 	if (error)
-		klog(LOG_WARN, "%s: receive filter: error %d", ifp->if_name,
-		    error);
+		klog_some(&ifp->if_log, LOG_WARN,
+		    "%s: receive filter: error %d", ifp->if_name, error);
 	if_run_pairs(ifp);
 	ifp->if_running = true;
 	if_intr(ifp, true);

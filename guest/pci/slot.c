@@ -116,6 +116,7 @@ struct pci_slot {
 	bool		sl_cut;		/* switched off in a test, unheard */
 	int		sl_vector;	/* -1 INTx, VECTOR_NONE polled */
 	volatile bool	sl_called;	/* by its interrupt */
+	struct log_limit sl_log;
 	unsigned	sl_in, sl_out, sl_lost;
 };
 
@@ -223,7 +224,8 @@ slot_off(struct pci_slot *sl)
 static void
 slot_rise(struct pci_slot *sl)
 {
-	klog(LOG_DEBUG, "%s: filled: power on", sl->sl_name);
+	klog_some(&sl->sl_log, LOG_DEBUG, "%s: filled: power on",
+	    sl->sl_name);
 	slot_lamp(sl, CTL_LAMP_BLINK, 0);
 	slot_enter(sl, SLOT_RISING, uptime_ns() + LINK_NS);
 }
@@ -231,7 +233,8 @@ slot_rise(struct pci_slot *sl)
 static void
 slot_fault(struct pci_slot *sl, const char *why)
 {
-	klog(LOG_ERR, "%s: %s: switched off", sl->sl_name, why);
+	klog_some(&sl->sl_log, LOG_ERR, "%s: %s: switched off", sl->sl_name,
+	    why);
 	sl->sl_lost++;
 	slot_off(sl);
 	slot_attention(sl, true);
@@ -240,7 +243,8 @@ slot_fault(struct pci_slot *sl, const char *why)
 static void
 slot_leave(struct pci_slot *sl)
 {
-	klog(LOG_INFO, "%s: asked out: off in %u seconds, unless asked again",
+	klog_some(&sl->sl_log, LOG_INFO,
+	    "%s: asked out: off in %u seconds, unless asked again",
 	    sl->sl_name, (unsigned)(CANCEL_NS / NS_PER_S));
 	slot_lamp(sl, CTL_LAMP_BLINK, 0);
 	slot_enter(sl, SLOT_LEAVING, uptime_ns() + CANCEL_NS);
@@ -270,8 +274,8 @@ slot_fill(struct pci_slot *sl, unsigned *found)
 	}
 	*found += n;
 	sl->sl_in++;
-	klog(LOG_INFO, "%s: filled: %u function%s", sl->sl_name, n,
-	    n == 1 ? "" : "s");
+	klog_some(&sl->sl_log, LOG_INFO, "%s: filled: %u function%s",
+	    sl->sl_name, n, n == 1 ? "" : "s");
 	slot_on(sl);
 }
 
@@ -282,7 +286,7 @@ slot_fill(struct pci_slot *sl, unsigned *found)
 static void
 slot_lose(struct pci_slot *sl, const char *why)
 {
-	klog(LOG_WARN, "%s: %s", sl->sl_name, why);
+	klog_some(&sl->sl_log, LOG_WARN, "%s: %s", sl->sl_name, why);
 	sl->sl_lost++;
 	if ((sl->sl_caps & CAP_POWER) != 0)
 		slot_command(sl, 0, CTL_POWER_OFF);
@@ -319,7 +323,7 @@ step_on(struct pci_slot *sl, uint32_t events, bool present, uint64_t now)
 	if (why != NULL)
 		slot_lose(sl, why);
 	else if (leaving && (events & STA_BUTTON) != 0) {
-		klog(LOG_INFO, "%s: stays", sl->sl_name);
+		klog_some(&sl->sl_log, LOG_INFO, "%s: stays", sl->sl_name);
 		slot_on(sl);
 	} else if (leaving && now >= sl->sl_end) {
 		pci_bus_empty(sl->sl_bus, false);

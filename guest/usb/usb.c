@@ -309,16 +309,16 @@ port_fill(struct xhci *hc, unsigned port)
 	ud->ud_speed = PORT_SPEED(v);
 	error = enumerate(ud);
 	if (error != 0) {
-		klog(LOG_WARN, "%s: port %u: error %d", hc->hc_name, port,
-		    error);
+		klog_some(&hc->hc_log, LOG_WARN, "%s: port %u: error %d",
+		    hc->hc_name, port, error);
 		xhci_drop(ud);
 		kfree(ud);
 		return;
 	}
 	hc->hc_port[port].xp_dev = ud;
-	klog(LOG_INFO, "%s: port %u: %04x:%04x, %s", hc->hc_name, port,
-	    (unsigned)(ud->ud_id & 0xffff), (unsigned)(ud->ud_id >> 16),
-	    kind_name(ud));
+	klog_some(&hc->hc_log, LOG_INFO, "%s: port %u: %04x:%04x, %s",
+	    hc->hc_name, port, (unsigned)(ud->ud_id & 0xffff),
+	    (unsigned)(ud->ud_id >> 16), kind_name(ud));
 }
 
 static void
@@ -329,7 +329,7 @@ port_empty(struct xhci *hc, unsigned port)
 	if (ud == NULL)
 		return;
 	hc->hc_port[port].xp_dev = NULL;
-	klog(LOG_INFO, "%s: port %u: %s", hc->hc_name, port,
+	klog_some(&hc->hc_log, LOG_INFO, "%s: port %u: %s", hc->hc_name, port,
 	    ud->ud_failed ? "failed" : "empty");
 	xhci_drop(ud);
 	kfree(ud);

@@ -9,6 +9,7 @@
 #define USBVAR_H
 
 #include "hid.h"
+#include "log.h"
 
 #include <paravane/kern.h>
 
@@ -97,6 +98,7 @@ struct xhci {
 	bool		hc_changed;	/* a port */
 	const char	*hc_broken;	/* why */
 	unsigned	hc_failures;
+	struct log_limit hc_log;	/* of what comes and goes */
 	int		hc_vector;	/* as pci_intr_establish; -2: polled */
 	uint64_t	hc_nintr, hc_strange;
 	struct usb_mem	hc_mem, hc_scratch;

@@ -33,6 +33,7 @@ static struct virtio_dev *devs, **devs_tail = &devs;
 static struct event wake;
 static bool saying;		/* who comes is announced */
 static unsigned quiet_looks;
+static struct log_limit plug_log;	/* of those that come and go */
 
 struct virtio_dev *
 virtio_next(struct virtio_dev *vg)
@@ -199,7 +200,7 @@ dev_add(struct virtio_dev *vg)
 		vg->vg_listed = true;
 	}
 	vg->vg_error = virtio_attach(vg);
-	if (saying)
+	if (saying && log_may(&plug_log))
 		dev_say(vg);
 	/* What it has made ready begins, before the next one. */
 	thread_yield();
@@ -330,12 +331,12 @@ pci_ejected(struct pci_dev *pd)
 	/* Nobody attaches it again. */
 	vg->vg_gone = true;
 	if (error != 0 && error != ENXIO && !pd->pd_gone)
-		klog(LOG_WARN, "%s: its driver ends with error %d",
-		    vg->vg_name, error);
+		klog_some(&plug_log, LOG_WARN,
+		    "%s: its driver ends with error %d", vg->vg_name, error);
 	pv_pci_detach(&vg->vg_transport.vt_pci);
 	pci_release(pd);
 	vg->vg_ready = false;
-	klog(LOG_INFO, "%s: taken out%s", vg->vg_name,
+	klog_some(&plug_log, LOG_INFO, "%s: taken out%s", vg->vg_name,
 	    pd->pd_gone ? " by surprise" : "");
 	dev_drop(vg);
 }

@@ -161,7 +161,7 @@ static struct {
 	void (*commanded)(void);	/* a command is under way */
 	unsigned int queue;		/* of the pair that all this is */
 	unsigned int announced;
-	int announce_error;
+	int announce_error, rxmode_error;
 	int changed;
 	uint64_t stalled_ns;
 	unsigned int rxwatched;		/* the queue's buffers looked after */
@@ -572,7 +572,7 @@ pv_net_set_rxmode(struct pv_net *sc, unsigned int mode)
 {
 	(void)sc;
 	(void)mode;
-	return 0;
+	return dev.rxmode_error;
 }
 
 uint64_t

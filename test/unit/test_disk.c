@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/disk/cache.c guest/disk/disk.c guest/disk/part.c test/unit/kern_fake.c */
+/* UNIT: guest/disk/cache.c guest/disk/disk.c guest/disk/part.c guest/console/loglimit.c test/unit/kern_fake.c */
 /* UNIT-CFLAGS: -Iguest/disk */
 /*
  * The disks' promises, over a device that fails in each way there is: what a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/disk/cache.c guest/disk/disk.c guest/disk/part.c guest/disk/fat.c guest/disk/fatcheck.c test/unit/kern_fake.c */
+/* UNIT: guest/disk/cache.c guest/disk/disk.c guest/disk/part.c guest/disk/fat.c guest/disk/fatcheck.c guest/console/loglimit.c test/unit/kern_fake.c */
 /* UNIT-CFLAGS: -Iguest/disk -isystem $(SRC)/micropython/lib/oofatfs */
 /* UNIT-LIBS: fatfs */
 /*

@@ -940,6 +940,24 @@ a_flood_of_complaints_is_not_all_logged(void **state)
 	down();
 }
 
+static void
+a_filter_that_is_refused_at_each_start_is_not_always_logged(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	up();
+	dev.rxmode_error = EIO;
+	nlogged = 0;
+	for (i = 0; i < 100; i++)
+		assert_int_equal(if_renegotiate(ifp, 0, 0), 0);
+	assert_int_equal(nlogged, 16);
+	assert_string_equal(logged[1], "net0: receive filter: error 5");
+	dev.rxmode_error = 0;
+	now_ms += 3600 * 1000;
+	down();
+}
+
 static unsigned int nintruders;
 
 /* What another thread does while this one waits for the device's answer. */
@@ -1062,6 +1080,7 @@ main(void)
 		T(a_queue_that_hangs_is_reset),
 		T(the_host_asks_for_announcements),
 		T(a_flood_of_complaints_is_not_all_logged),
+		T(a_filter_that_is_refused_at_each_start_is_not_always_logged),
 		T(a_command_has_the_device_alone),
 		T(another_negotiation),
 		T(a_negotiation_without_a_confirmed_reset),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: test/unit/kern_fake.c */
+/* UNIT: guest/console/loglimit.c test/unit/kern_fake.c */
 /*
  * Slots, over a port's registers as the specification has them: events are
  * cleared by ones, a write of the control register is a command that is
@@ -420,6 +420,36 @@ taken_back(void **state)
 	is_off();
 }
 
+static unsigned nlogged;
+
+void
+klog(enum log_level level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
+	nlogged++;
+}
+
+/* Who leans on the button does not bury all else in the log. */
+static void
+pressed_without_end(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	begin();
+	put_in();
+	pass(100 * NS_PER_S);
+	nlogged = 0;
+	for (i = 0; i < 1000; i++) {
+		press();
+		pass(MS);
+	}
+	is_on();
+	assert_int_equal(empties, 0);
+	assert_in_range(nlogged, 16, 40);	/* it took some seconds */
+}
+
 /* QEMU presses the button along with filling a slot. */
 static void
 button_with_filling(void **state)
@@ -754,6 +784,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(filled_and_asked_out),
 		TEST(taken_back),
+		TEST(pressed_without_end),
 		TEST(button_with_filling),
 		TEST(asked_out_at_once),
 		TEST(swapped),

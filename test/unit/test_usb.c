@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UNIT: guest/usb/xhci.c guest/usb/hid.c test/unit/kern_fake.c */
+/* UNIT: guest/usb/xhci.c guest/usb/hid.c guest/console/loglimit.c test/unit/kern_fake.c */
 /*
  * USB over a controller that is made up here, register by register and ring by
  * ring, with keyboards in its ports: one that does as it should, and one whose
