@@ -267,7 +267,9 @@ notify(void *arg, unsigned int q, uint32_t data)
 		port_violation("doorbell before DRIVER_OK");
 	rg->rg_queues[q].rq_notified++;
 	port_bell++;
-	if (rg->rg_notify != NULL)
+	if (rg->rg_miss > 0)
+		rg->rg_miss--;
+	else if (rg->rg_notify != NULL)
 		rg->rg_notify(rg, q);
 	port_bell--;
 }

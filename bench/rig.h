@@ -43,6 +43,7 @@ struct rig {
 	int rg_stuck;			/* a reset is never confirmed */
 	int rg_gone;			/* removed: all ones are read */
 	int rg_intr;			/* interrupts are delivered at once */
+	unsigned int rg_miss;		/* so many doorbells are missed */
 	void (*rg_notify)(struct rig *, unsigned int queue);
 	void (*rg_config_read)(struct rig *, unsigned int off);
 	void (*rg_features_ok)(struct rig *);

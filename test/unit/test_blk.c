@@ -1666,6 +1666,25 @@ interrupts_come_as_asked(void **state)
 }
 
 static void
+a_missed_doorbell_is_rung_again(void **state)
+{
+	struct io io;
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig.rg_miss = 1;
+	assert_int_equal(submit(io_new(&io, PV_BLK_READ, 0, 512)), 0);
+	(void)pv_blk_oldest_ns(&blk, 0);
+	assert_null(complete());
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	assert_true(pv_blk_oldest_ns(&blk, 0) >= PV_VIRTQ_AGAIN_NS);
+	assert_ptr_equal(complete(), &io.br);
+	assert_int_equal(io.br.br_error, 0);
+	io_free(&io);
+	detach();
+}
+
+static void
 the_oldest_part_is_told(void **state)
 {
 	struct io io[2];
@@ -2534,6 +2553,7 @@ main(void)
 		T(fewer_queues_than_promised),
 		T(one_queue_unless_asked),
 		T(interrupts_come_as_asked),
+		T(a_missed_doorbell_is_rung_again),
 		T(the_oldest_part_is_told),
 		T(each_request_comes_back_once_after_a_stop),
 		T(what_was_done_is_not_undone_by_a_stop),

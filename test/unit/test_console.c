@@ -121,6 +121,49 @@ detach(void)
 	assert_int_equal(pv_console_detach(&con), 0);
 }
 
+/* By a wait, and by the next to be written. */
+static void
+a_missed_doorbell_is_rung_again(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig.rg_miss = 1;
+	assert_int_equal(pv_console_write(&con, "hello\n", 6), 6);
+	assert_int_equal(printed, 0);
+	assert_int_equal(pv_console_flush(&con, 100000), 0);
+	assert_int_equal(printed, 6);
+	mute = 1;
+	assert_int_equal(pv_console_write(&con, "a", 1), 1);
+	assert_int_equal(pv_console_write(&con, "b", 1), 1);
+	mute = 0;
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	rig.rg_miss = 1;
+	rig.rg_queues[TXQ].rq_notified = 0;
+	assert_int_equal(pv_console_write(&con, "c", 1), 1);
+	assert_int_equal(rig.rg_queues[TXQ].rq_notified, 2);
+	assert_memory_equal(screen, "hello\nabc", 9);
+	detach();
+}
+
+/* Buffers to type into that the device has not heard of. */
+static void
+a_missed_doorbell_for_input_is_rung_again(void **state)
+{
+	char buf[8];
+
+	(void)state;
+	rig.rg_miss = 1;
+	assert_int_equal(attach(), 0);
+	assert_int_equal(rig.rg_queues[RXQ].rq_notified, 1);
+	assert_int_equal(pv_console_read(&con, buf, 8), 0);
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	assert_int_equal(pv_console_read(&con, buf, 8), 0);
+	assert_int_equal(rig.rg_queues[RXQ].rq_notified, 2);
+	assert_int_equal(pv_console_read(&con, buf, 8), 0);
+	assert_int_equal(rig.rg_queues[RXQ].rq_notified, 2);
+	detach();
+}
+
 /* Somebody types. */
 static void
 type(const char *text, uint32_t claim)
@@ -603,6 +646,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(output_is_printed),
+		T(a_missed_doorbell_is_rung_again),
+		T(a_missed_doorbell_for_input_is_rung_again),
 		T(output_of_any_length),
 		T(output_waits_for_room),
 		T(flush_is_bounded),

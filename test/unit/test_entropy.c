@@ -120,6 +120,23 @@ one_request_at_a_time(void **state)
 }
 
 static void
+a_missed_doorbell_is_rung_again(void **state)
+{
+	uint8_t buf[64];
+
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig.rg_miss = 1;
+	assert_int_equal(pv_entropy_request(&entropy), 0);
+	assert_int_equal(pv_entropy_read(&entropy, buf, 64), 0);
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	assert_int_equal(pv_entropy_read(&entropy, buf, 64), 0);
+	assert_int_equal(nready, 1);
+	assert_int_equal(pv_entropy_read(&entropy, buf, 64), 64);
+	detach();
+}
+
+static void
 fewer_bytes_than_asked_for(void **state)
 {
 	uint8_t buf[64];
@@ -305,6 +322,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(bytes_come_when_asked_for),
+		T(a_missed_doorbell_is_rung_again),
 		T(one_request_at_a_time),
 		T(fewer_bytes_than_asked_for),
 		T(hostile_used_length),

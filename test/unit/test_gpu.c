@@ -653,6 +653,24 @@ flush_is_clipped(void **state)
 	detach();
 }
 
+/* Waited for, or looked for. */
+static void
+a_missed_doorbell_is_rung_again(void **state)
+{
+	(void)state;
+	assert_int_equal(attach(), 0);
+	rig.rg_miss = 1;
+	assert_int_equal(pv_gpu_flush(&gpu, 0, 0, 640, 480), 0);
+	rig.rg_miss = 1;
+	assert_int_equal(pv_gpu_flush_begin(&gpu, 0, 0, 640, 480), 0);
+	assert_int_equal(pv_gpu_flush_end(&gpu), EAGAIN);
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	(void)pv_gpu_poll(&gpu);
+	assert_int_equal(pv_gpu_flush_end(&gpu), 0);
+	assert_int_equal(nbroken, 0);
+	detach();
+}
+
 static void
 flush_without_waiting(void **state)
 {
@@ -1878,6 +1896,7 @@ main(void)
 		T(fences_that_the_device_does_not_speak_of),
 		T(flush_shows_just_the_damage),
 		T(flush_is_clipped),
+		T(a_missed_doorbell_is_rung_again),
 		T(flush_without_waiting),
 		T(flush_without_waiting_is_bounded_too),
 		T(flush_on_a_stopped_device),

@@ -1224,6 +1224,23 @@ cursors_have_limits(void **state)
 }
 
 static void
+a_missed_doorbell_for_a_cursor_is_rung_again(void **state)
+{
+	(void)state;
+	attach();
+	rig.rg_miss = 2;
+	rig.rg_queues[CURSORQ].rq_notified = 0;
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 1, 2), 0);
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 3, 4), 0);
+	assert_int_equal(rig.rg_queues[CURSORQ].rq_notified, 2);
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	assert_int_equal(pv_gpu_cursor_move(&gpu, 0, 5, 6), 0);
+	assert_int_equal(rig.rg_queues[CURSORQ].rq_notified, 4);
+	assert_int_equal(count(0x301), 3);
+	detach();
+}
+
+static void
 the_last_move_counts(void **state)
 {
 	unsigned int i;
@@ -3043,6 +3060,7 @@ main(void)
 		T(a_command_without_an_answer_stays_as_it_is),
 		T(a_cursor_is_sent_before_it_is_named),
 		T(cursors_have_limits),
+		T(a_missed_doorbell_for_a_cursor_is_rung_again),
 		T(the_last_move_counts),
 		T(a_moved_cursor_is_still_named),
 		T(cursors_without_a_word),

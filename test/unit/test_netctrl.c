@@ -1481,6 +1481,71 @@ a_queue_that_hangs_is_seen(void **state)
 	port_buf_free(pb[1]);
 }
 
+static void
+a_missed_doorbell_is_rung_again(void **state)
+{
+	struct port_buf *pb = port_buf_new(200);
+	struct pv_virtq_counters qc;
+	unsigned int done;
+	void *cookie;
+
+	(void)state;
+	up(0, 0);
+	rig.rg_miss = 1;
+	keeps = 1;
+	assert_int_equal(send_on(0, pb, 60, plain), 0);
+	keeps = 0;
+	assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+	hangs_for(PV_VIRTQ_AGAIN_NS);
+	assert_int_equal(pv_net_reclaim(&net, 0, &cookie, 1, &done), 0);
+	assert_int_equal(done, 1);
+	assert_ptr_equal(cookie, pb);
+	assert_int_equal(pv_net_ring_counters(&net, PV_NET_TXQ(0), &qc), 0);
+	assert_int_equal(qc.qc_again, 1);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+/* The device waits for buffers that it has. */
+static void
+a_missed_doorbell_for_buffers_is_rung_again(void **state)
+{
+	struct port_buf *pb = port_buf_new(2048);
+	const struct pv_net_rxbuf rb = { { pb->pb_map, 0, 2048 }, pb->pb_va,
+	    pb };
+	unsigned int n;
+
+	(void)state;
+	up(0, 0);
+	pv_net_rx_watch(&net, 0);
+	assert_int_equal(pv_net_post(&net, 0, &rb, 1, &n), 0);
+	assert_int_equal(rig.rg_queues[0].rq_notified, 1);
+	pv_net_rx_watch(&net, 0);
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
+	pv_net_rx_watch(&net, 1);
+	assert_int_equal(rig.rg_queues[0].rq_notified, 1);
+	pv_net_rx_watch(&net, 0);
+	pv_net_rx_watch(&net, 0);
+	assert_int_equal(rig.rg_queues[0].rq_notified, 2);
+	assert_int_equal(pv_net_stop(&net), 0);
+	pv_net_rx_watch(&net, 0);
+	assert_ptr_equal(pv_net_drain_rx(&net, 0), pb);
+	assert_int_equal(pv_net_detach(&net), 0);
+	port_buf_free(pb);
+}
+
+static void
+a_missed_doorbell_for_a_command_is_rung_again(void **state)
+{
+	(void)state;
+	up(CTRL, 0);
+	ncmds = 0;
+	rig.rg_miss = 1;
+	assert_int_equal(pv_net_set_rxmode(&net, PV_NET_MODE_PROMISC), 0);
+	assert_int_equal(rig.rg_queues[ctrlq].rq_notified, ncmds + 1);
+	assert_int_equal(pv_net_detach(&net), 0);
+}
+
 /* What hung before a reset is no word about what is sent after it. */
 static void
 a_reset_ends_a_hang(void **state)
@@ -2359,6 +2424,9 @@ main(void)
 		T(statistics_as_long_as_they_can_be),
 		T(statistics_that_are_not_to_be_had),
 		T(a_queue_that_hangs_is_seen),
+		T(a_missed_doorbell_is_rung_again),
+		T(a_missed_doorbell_for_buffers_is_rung_again),
+		T(a_missed_doorbell_for_a_command_is_rung_again),
 		T(a_reset_ends_a_hang),
 		T(a_queue_that_hangs_is_taken_back),
 		T(hostile_configuration_is_read_bit_by_bit),
