@@ -11,6 +11,7 @@
 #include "kmem.h"
 #include "ktime.h"
 #include "log.h"
+#include "tty.h"
 
 #define SCAN_NS		(60 * NS_PER_S)	/* one that hangs is given up before */
 #define BYPASS_ROUNDS	100
@@ -215,7 +216,7 @@ scan_wait(struct disk_unit *du, uint64_t ns)
 {
 	uint64_t end = uptime_ns() + ns;
 
-	while (!du->du_scanned && uptime_ns() < end)
+	while (!du->du_scanned && uptime_ns() < end && !tty_captured())
 		event_wait(&du->du_scan_event, 100 * NS_PER_MS);
 	return du->du_scanned;
 }

@@ -124,9 +124,10 @@ void	pci_attach(void);
  * pci_hold - have functions, and what drivers made of them, stay until pci_drop
  *
  * For threads that list devices and wait for a console meanwhile: for seconds,
- * not longer. Not recursive.
+ * not longer. Not recursive. Returns 0, or EBUSY and says so: another thread
+ * holds them, and this one may not wait (tty_captured).
  */
-void	pci_hold(void);
+int	pci_hold(void);
 void	pci_drop(void);
 
 /* The functions one after the other; NULL begins and ends. */

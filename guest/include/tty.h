@@ -43,6 +43,9 @@ void	tty_item(unsigned int *column, unsigned int indent, const char *fmt, ...)
 int	tty_capture(void (*fn)(void *arg, const char *buf, size_t len),
 	    void *arg);
 
+/* tty_captured - whether it is so with this thread: it is to wait for nothing */
+int	tty_captured(void);
+
 /*
  * tty_interrupted - whether Ctrl-C was typed since the command began
  * tty_sleep - wait; less long when Ctrl-C is typed

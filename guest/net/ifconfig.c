@@ -232,9 +232,10 @@ ifconfig(int argc, char **argv)
 static int
 cmd_ifconfig(int argc, char **argv)
 {
-	int error;
+	int error = pci_hold();
 
-	pci_hold();
+	if (error)
+		return error;
 	error = ifconfig(argc, argv);
 	pci_drop();
 	return error;

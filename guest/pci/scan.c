@@ -462,10 +462,15 @@ pci_service(uint64_t *next_ns)
 	return found;
 }
 
-void
+int
 pci_hold(void)
 {
+	if (tty_captured() && pci_mutex.mtx_owner != NULL) {
+		tty_printf("busy\n");
+		return EBUSY;
+	}
 	mutex_lock(&pci_mutex);
+	return 0;
 }
 
 void
@@ -647,7 +652,8 @@ cmd_pci(int argc, char **argv)
 
 	if (argc != 1)
 		return shell_usage(argv[0]);
-	pci_hold();
+	if (pci_hold() != 0)
+		return EBUSY;
 	for (pd = pci_devs; pd != NULL; pd = pd->pd_next) {
 		pci_name(pd, name, sizeof(name));
 		tty_printf("%s  %04x:%04x  class %06x  command %04x\n", name,

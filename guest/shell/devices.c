@@ -141,15 +141,15 @@ static void
 show_disk(const char *name)
 {
 	struct disk_info di;
-	struct disk *dk;
+	unsigned int pos = 0;
 
-	if (disk_open(name, DISK_READ, &dk) != 0)
-		return;
-	disk_getinfo(dk, &di);
-	tty_printf("  disk      %s, %llu bytes, %s%s\n", name,
-	    (unsigned long long)di.di_size, di.di_writeback ? "write-back" :
-	    "write-through", di.di_readonly ? ", read-only" : "");
-	disk_close(dk);
+	/* Opened it would be waited for. */
+	while (disk_next(&pos, &di))
+		if (strcmp(di.di_name, name) == 0)
+			tty_printf("  disk      %s, %llu bytes, %s%s\n", name,
+			    (unsigned long long)di.di_size, di.di_writeback ?
+			    "write-back" : "write-through", di.di_readonly ?
+			    ", read-only" : "");
 }
 
 static void
@@ -252,7 +252,8 @@ cmd_devices(int argc, char **argv)
 	if (argc > 2)
 		return shell_usage(argv[0]);
 	/* None is taken out while it is shown. */
-	pci_hold();
+	if (pci_hold() != 0)
+		return EBUSY;
 	if (argc == 1)
 		error = show_devices();
 	else if ((vg = virtio_find(argv[1])) != NULL)

@@ -186,7 +186,8 @@ cmd_fb(int argc, char **argv)
 	if (gpu == NULL)
 		return ENXIO;
 	if (argc == 1) {
-		pci_hold();
+		if (pci_hold() != 0)
+			return EBUSY;
 		fb_show(gpu);
 		pci_drop();
 		return 0;

@@ -9,6 +9,7 @@
 #include "init.h"
 #include "ktime.h"
 #include "log.h"
+#include "pci.h"
 #include "selftest.h"
 #include "shell.h"
 #include "tty.h"
@@ -93,7 +94,10 @@ run_one(const struct selftest_entry *se, int number)
 {
 	struct selftest st = { NULL, 0 };
 
+	/* Devices stay while they are tested. */
+	pci_hold();
 	se->se_fn(&st);
+	pci_drop();
 	record(se, &st);
 	tty_printf("%sok %d - %s%s%s\n", st.st_failed ? "not " : "", number,
 	    se->se_name, st.st_skip != NULL ? " # SKIP " : "",

@@ -135,7 +135,7 @@ tty_interrupted(void)
 void
 tty_forget_interrupt(void)
 {
-	if (capture.c_thread != thread_self())
+	if (!tty_captured())
 		input_interrupt = 0;
 }
 
@@ -161,12 +161,18 @@ tty_capture(void (*fn)(void *arg, const char *buf, size_t len), void *arg)
 	return 0;
 }
 
+int
+tty_captured(void)
+{
+	return capture.c_thread != NULL && capture.c_thread == thread_self();
+}
+
 void
 tty_write(const char *buf, size_t len)
 {
 	size_t n;
 
-	if (capture.c_thread != NULL && capture.c_thread == thread_self()) {
+	if (tty_captured()) {
 		capture.c_fn(capture.c_arg, buf, len);
 		return;
 	}

@@ -635,6 +635,10 @@ cmd_usb(int argc, char **argv)
 
 	if (argc != 1)
 		return shell_usage(argv[0]);
+	if (tty_captured() && usb_mutex.mtx_owner != NULL) {
+		tty_printf("busy\n");
+		return EBUSY;
+	}
 	mutex_lock(&usb_mutex);
 	if (controllers == NULL)
 		tty_printf("no USB controller\n");

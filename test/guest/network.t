@@ -164,6 +164,7 @@ def on_the_host(kind, size, extras=False):
         if extras:
             broken_off(g, name)
             page(g, name, ports[80])
+            held(g, name, ports[80])
             iperf(g, name, ports[5001])
         says(g, "sockets", r" 0 requests failed",
              f"{name}: memory was never short")
@@ -221,6 +222,22 @@ def page(g, name, port):
                          capture_output=True, text=True, check=False)
     check(g, got.stdout == "404", f"{name}: other names are not found",
           got.stdout)
+
+
+def held(g, name, port):
+    """
+    Devices are held by who measures one: a page tells that, and does not keep
+    the stack's thread from all others meanwhile.
+    """
+    g.send("fbbench 1000 1\r")
+    body = ""
+    while body != "busy\n" and "lines" not in g.text.rpartition("fbbench")[2]:
+        got = subprocess.run(["curl", "-sS", "-m", "20",
+                              f"http://127.0.0.1:{port}/pci"],
+                             capture_output=True, text=True, check=False)
+        body = got.stdout
+    check(g, body == "busy\n", f"{name}: a page does not wait", got.stderr, body)
+    g.expect("^paravane> ")
 
 
 def iperf(g, name, port):

@@ -117,6 +117,12 @@ mutex_unlock(struct mutex *m)
 	m->mtx_owner = NULL;
 }
 
+int
+tty_captured(void)
+{
+	return 0;
+}
+
 void
 event_signal(struct event *ev)
 {

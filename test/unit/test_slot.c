@@ -253,9 +253,10 @@ pci_name(const struct pci_dev *pd, char *buf, size_t len)
 void (*pci_event_hook)(void);
 struct pci_bus *pci_buses = &bus;
 
-void
+int
 pci_hold(void)
 {
+	return 0;
 }
 
 void
