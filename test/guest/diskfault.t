@@ -102,11 +102,13 @@ def hangs(disk, depth, stall_s, patience_s):
                   devices=[nbd_disk(server)]) as g:
         start(g, 1, ops, depth)
         server.order("stall")
+        if said:
+            g.expect(f": no answer for {patience_s} s: reset")
         time.sleep(stall_s)
         server.order("go")
         text = end(g)
-        if (f": no answer for {patience_s} s: reset" in text) != said:
-            raise Failure(f"a reset was {'not ' * said}told of")
+        if not said and ": no answer for" in text:
+            raise Failure("it was not waited for")
         return text, 1, ops
 
 
@@ -117,13 +119,11 @@ def hangs_and_dies(disk, depth):
         start(g, 10, 100000, depth)
         for _ in range(2):
             server.order("stall")
-            time.sleep(2.2)
+            g.expect(": no answer for 1 s: reset")
             server.order("go")
             g.expect(FLUSHED)
         server.kill()
         text = end(g, TOLD.format("I/O error"))
-        if text.count(": no answer for 1 s: reset") < 2:
-            raise Failure("it was not reset")
     return text, 10, flushed_up_to(text) + 4000
 
 
@@ -266,7 +266,7 @@ def taken_out(disk, depth):
 
 for way, depth in WAYS:
     check(f"half a second without answers, {way}", hangs, depth, 0.5, 10)
-    check(f"a hung request, {way}", hangs, depth, 4, 1)
+    check(f"a hung request, {way}", hangs, depth, 3, 1)
     check(f"a disk that hangs and dies, {way}", hangs_and_dies, depth)
     check(f"a connection that is cut, {way}", cut, depth)
     check(f"a server that comes back, {way}", comes_back, depth)
