@@ -237,8 +237,14 @@ set_rx_offload(struct net_if *ifp, char **argv)
 	}
 	/* A device without the feature refuses even to leave it off. */
 	mask = on ? now | mask : now & ~mask;
-	return mask == now ? 0 : failed(ifp, argv[0],
-	    pv_net_set_offloads(&ifp->if_net, mask));
+	if (mask == now)
+		return 0;
+	if (!pv_virtio_has(ifp->if_dev, PV_NET_F_CTRL_GUEST_OFFLOADS)) {
+		tty_printf("%s: %s: only by `feature' here\n", ifp->if_name,
+		    argv[0]);
+		return ENOTSUP;
+	}
+	return failed(ifp, argv[0], pv_net_set_offloads(&ifp->if_net, mask));
 }
 
 static int
@@ -291,6 +297,12 @@ set_feature(struct net_if *ifp, char **argv)
 	if (error)
 		tty_printf("%s: %s %s: the device can't be had so: %s\n",
 		    ifp->if_name, argv[1], argv[2], strerror(error));
+	else if (on && !pv_virtio_has(ifp->if_dev, bit)) {
+		tty_printf("%s: %s: not in use: %s\n", ifp->if_name, argv[1],
+		    pv_feature_why_name(pv_virtio_negotiation(
+		    ifp->if_dev)->ng_why[bit]));
+		error = ENOTSUP;
+	}
 	return error;
 }
 

@@ -110,6 +110,14 @@ def settings():
         answer = g.command("ifconfig net0 rxcsum on lro on")
         tap.equal(on(), ["allmulti", "rxcsum", "lro"], "and with it")
         tap.ok(both_ways(g, 3), "a connection each way keeps every byte")
+        g.command("ifconfig net0 feature CTRL_GUEST_OFFLOADS off", 30)
+        answer = g.command("ifconfig net0 rxcsum off")
+        tap.ok("rxcsum: only by `feature'" in answer, "which others must be told "
+               "anew", answer)
+        g.command("ifconfig net0 feature MRG_RXBUF off", 30)
+        answer = g.command("ifconfig net0 feature GUEST_TSO4 on", 30)
+        tap.ok("GUEST_TSO4: not in use: denied" in answer,
+               "one that does not come", answer)
 
 
 def received(g, connections, seed):
