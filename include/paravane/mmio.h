@@ -5,6 +5,9 @@
  * Legacy (Virtio Over MMIO / Legacy interface): no FEATURES_OK, no generation
  * (configuration is read twice), 32 feature bits, one contiguous queue placed
  * by its page number.
+ *
+ * QEMU 7.2 offers RING_RESET here too, and has no register for it: the reset of
+ * one queue (pv_virtq_reset, pv_net_reset_tx) is not confirmed, ETIMEDOUT.
  */
 #ifndef PARAVANE_MMIO_H
 #define PARAVANE_MMIO_H
