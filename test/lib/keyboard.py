@@ -21,17 +21,23 @@ def code(char):
     return PLAIN.get(char, char)
 
 
-def event(g, name, down):
+def events(g, *changes):
     g.qmp("input-send-event", events=[{"type": "key", "data": {
-        "down": down, "key": {"type": "qcode", "data": name}}}])
+        "down": down, "key": {"type": "qcode", "data": name}}}
+        for name, down in changes])
+
+
+def event(g, name, down):
+    events(g, (name, down))
 
 
 def press(g, *names):
-    """Down in this order, and up again: each is seen before the next."""
-    for name in names:
-        event(g, name, True)
-    for name in reversed(names):
-        event(g, name, False)
+    """
+    Down in this order, and up again: each is seen before the next. All in one
+    command: between two of them a key that is down may begin to repeat.
+    """
+    events(g, *[(name, True) for name in names],
+           *[(name, False) for name in reversed(names)])
 
 
 def key(g, char):
