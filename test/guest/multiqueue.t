@@ -73,7 +73,8 @@ def on_processors():
         g.command("ifconfig net0 pairs 2")
         g.command("ifconfig net0 feature MRG_RXBUF off", 30)
         tap.ok(both_ways(g, 91), "after a new negotiation")
-        answer = g.command("netbench net0 send size=64 queue=1 frames=5000")
+        answer = g.command("netbench net0 send size=64 queue=1 frames=5000 "
+                           "ms=30000", 60)
         tap.ok("frames=5000" in answer, "netbench on the second pair", answer)
         tap.ok(both_ways(g, 92), "and the pairs are served after it")
 

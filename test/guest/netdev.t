@@ -171,7 +171,8 @@ def counts(g):
     answer = g.command("ifconfig net0 stats")
     tap.ok(re.search(r"pair 0: rx \d+ frames.*\n.*rx: \d+ queued.*\n"
                      r".*tx: \d+ queued", answer), "counters by queue", answer)
-    answer = g.command("netbench net0 send size=64 batch=8 frames=2000")
+    answer = g.command("netbench net0 send size=64 batch=8 frames=2000 "
+                       "ms=30000", 60)
     tap.ok(re.search(r"^netbench: net0 send size=64 batch=8 gso=0 "
                      r"frames=2000 bytes=128000 us=\d+ frames/s=\d+ "
                      r"bytes/s=\d+ doorbells=\d+ interrupts=\d+ ",
