@@ -196,7 +196,7 @@ void vdev_flush(struct vdev *);
 
 /*
  * vdev_net_deliver - a frame for the driver. 1, or 0 if there is no room.
- * vdev_net_link, vdev_net_mtu - configuration changes
+ * vdev_net_link - the configuration changes
  * vdev_net_told - what the driver told its owner of itself, to be judged:
  *	address, link
  * vdev_net_got - a frame that the driver delivered; flags PV_NET_RX_*
