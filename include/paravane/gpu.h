@@ -369,7 +369,9 @@ size_t pv_gpu_head_edid(const struct pv_gpu *, unsigned int head,
  *
  * len is what is there to be read. Modes come from the detailed timings of the
  * first block and of CTA-861 extensions, the standard and the established
- * timings; each once. Text that is no ASCII is left out. Nothing outside of p
+ * timings; each once. Extensions of other kinds (DisplayID) are not read: of a
+ * display wider or higher than 4095 pixels the preferred mode may be missing,
+ * and hi_wish tells it. Text that is no ASCII is left out. Nothing outside of p
  * .. p + len is looked at, whatever it says of itself. Errors: EINVAL it is too
  * short, does not begin as one, a checksum is wrong, or there are fewer blocks
  * than it says. Context: any.
