@@ -456,7 +456,8 @@ int pv_gpu_present(struct pv_gpu *, struct pv_gpu_fb *, uint64_t *fence);
  * the fence is done the one that was shown before is free to be drawn into.
  * Several heads may show the same one. Errors: ERANGE no such head; EINVAL rect
  * is empty or not inside; EBUSY; those of pv_gpu_flush. On error the head shows
- * what it showed, unless the device refused: gc_done and the fence tell that.
+ * what it showed, unless the device refused (QEMU does, below 16 pixels either
+ * way): gc_done and the fence tell that.
  * Context: thread. (Device Operation: Using pageflip)
  */
 int pv_gpu_show(struct pv_gpu *, unsigned int head, struct pv_gpu_fb *fb,
