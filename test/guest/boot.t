@@ -14,7 +14,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
-from paravane_qemu import GPU, IMAGE, NET, RNG, Failure, Font, Guest
+from paravane_qemu import GPU, IMAGE, NET, RNG, Failure, Font, Guest, check
 
 FONT = Font()
 
@@ -33,14 +33,6 @@ def shown(g, pattern, timeout=20):
         raise Failure(f"{pattern!r} is not on the display, which shows:\n" +
                       "\n".join(lines).rstrip() + f"\n{e}") from e
     return lines
-
-
-def check(name, function, *args):
-    try:
-        bad = function(*args)
-    except Failure as e:
-        bad = str(e)
-    tap.ok(not bad, name, *([bad] if bad else []))
 
 
 def boots(console, devices):

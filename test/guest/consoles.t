@@ -19,15 +19,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
-from paravane_qemu import GPU, NET, PROMPT, Failure, Font, Guest
-
-
-def check(name, function, *args):
-    try:
-        bad = function(*args)
-    except Failure as e:
-        bad = str(e)
-    tap.ok(not bad, name, *([bad] if bad else []))
+from paravane_qemu import GPU, NET, PROMPT, Failure, Font, Guest, check
 
 
 class Second:

@@ -22,7 +22,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
-from paravane_qemu import GPU, IMAGE, NET, RNG, Failure, Guest
+from paravane_qemu import GPU, IMAGE, NET, RNG, Guest, check
 from peer import BROADCAST, ETH_TEST, PEER_MAC, Peer, ether
 
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
@@ -63,14 +63,6 @@ def esp(tmp, command_line):
             f.write(command_line + "\r\n")
         files["/EFI/BOOT/paravane.cfg"] = cfg
     return disk(os.path.join(tmp, "disk"), files)
-
-
-def check(name, function, *args):
-    try:
-        bad = function(*args)
-    except (Failure, subprocess.CalledProcessError) as e:
-        bad = str(e)
-    tap.ok(not bad, name, *([bad] if bad else []))
 
 
 def boots(source, machine, devices, smp=1, cpu="cortex-a72"):

@@ -16,21 +16,13 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 from keyboard import event, listed, press, type_line
-from paravane_qemu import Failure, Guest
+from paravane_qemu import Guest, check
 
 CPU = "cortex-a72"
 GICV2 = "virt,gic-version=2"
 GICV3 = "virt,gic-version=3"
 KEYBOARD = ["-device", "usb-kbd,id=k,bus=u.0"]
 TABLET = ["-device", "usb-tablet,id=t,bus=u.0"]
-
-
-def check(name, function, *args, **more):
-    try:
-        bad = function(*args, **more)
-    except Failure as e:
-        bad = str(e)
-    tap.ok(not bad, name, *([bad] if bad else []))
 
 
 def leave(g):

@@ -21,19 +21,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 import unattended
-from paravane_qemu import NET, QEMU, RNG, Failure, Guest
+from paravane_qemu import NET, QEMU, RNG, Guest, check
 
 CPU = "cortex-a72"
 GICV2 = "virt,gic-version=2"
 BOOTS = r"^paravane: done$"
-
-
-def check(name, function, *args):
-    try:
-        bad = function(*args)
-    except (Failure, subprocess.CalledProcessError) as e:
-        bad = str(e)
-    tap.ok(not bad, name, *([bad] if bad else []))
 
 
 def quiet(*words):

@@ -16,16 +16,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
-from paravane_qemu import GPU, NET, RNG, PROMPT, Failure, Guest
-
-
-def check(name, function, *args):
-    """One test: it passes unless it raises Failure or returns a text."""
-    try:
-        bad = function(*args)
-    except Failure as e:
-        bad = str(e)
-    tap.ok(not bad, name, *([bad] if bad else []))
+from paravane_qemu import GPU, NET, RNG, PROMPT, Failure, Guest, check
 
 
 def typed(g, keys, want):

@@ -24,7 +24,7 @@ The guest in QEMU, for tests in Python.
 
 Each wait is bounded; QEMU itself is ended after `limit` seconds, and when the
 `with` block is left. Whatever fails raises Failure with the console's last
-lines in its text. All that the console said is in g.text, without carriage
+lines in its text (`check` makes it a point of the test). All that the console said is in g.text, without carriage
 returns and colours.
 """
 
@@ -35,9 +35,12 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+import tap
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -75,6 +78,20 @@ CONSOLES = {
 
 class Failure(Exception):
     """Something that was awaited did not come."""
+
+
+def check(name, function, *args, **more):
+    """
+    One point of the test: good unless function returns a text, or raises
+    Failure. Words on the command line choose: a part of a name each.
+    """
+    if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
+        return
+    try:
+        bad = function(*args, **more)
+    except (Failure, subprocess.CalledProcessError) as e:
+        bad = str(e)
+    tap.ok(not bad, name, *([bad] if bad else []))
 
 
 def of_applevz(words):

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(TOP, "test", "lib"))
 import tap
 import tcphash
 from keyboard import listed, press, type_line
-from paravane_qemu import GPU, NET, RNG, Failure, Font, Guest
+from paravane_qemu import GPU, NET, RNG, Font, Guest, check
 from pattern import Pattern, flushed_up_to
 from peer import Peer
 
@@ -33,17 +33,6 @@ MTU = 1 << 3
 
 def broken_rules(g):
     return re.findall("applevz: strict: .*", g.text)
-
-
-def check(name, function, *args, **more):
-    """Arguments on the command line choose: a part of a name each."""
-    if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
-        return
-    try:
-        bad = function(*args, **more)
-    except Failure as e:
-        bad = str(e)
-    tap.ok(not bad, name, *([bad] if bad else []))
 
 
 def unattended(run, options="", append="", devices=DEVICES, **more):
