@@ -136,7 +136,7 @@ def test_again(directory, bad):
 def test_ends(directory, good):
     endless = Guest(directory, "endless", GOOD + STAY)
     says("--seconds ends a guest that does not end, and reports",
-         endless.isv("--seconds", "2"), 0, ["1 device accesses"])
+         endless.isv("--seconds", "6"), 0, ["1 device accesses"])
     says("QEMU that does not start: status 3",
          tool("--", "qemu-system-aarch64", "-M", "no-such"), 3,
          err=["left no report"])
