@@ -6,7 +6,7 @@
 P := $(B)/perf
 
 # On Linux (perf/rows/disk.py): a program for arm64 Linux.
-$(P)/diskbench: perf/diskbench.c mk/perf.mk
+$(P)/diskbench: perf/diskbench.c perf/clock.h mk/perf.mk
 	$(call say,CC      $<)mkdir -p $(@D)
 	$(Q)aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) -static -o $@ $<
 
@@ -73,11 +73,11 @@ $(P)/frames-dpdk: $(P)/frames/dpdk.c.o $(P)/ring/port.c.o $(FRAMES_OBJ)
 	$(call say,LD      $@)$(DPDK_LINK)
 
 # On Linux, and as netload-host on this machine, for its end of the cable.
-$(P)/netload: perf/netload.c mk/perf.mk
+$(P)/netload: perf/netload.c perf/clock.h mk/perf.mk
 	$(call say,CC      $<)mkdir -p $(@D)
 	$(Q)aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) -static -o $@ $<
 
-$(P)/netload-host: perf/netload.c mk/perf.mk
+$(P)/netload-host: perf/netload.c perf/clock.h mk/perf.mk
 	$(call say,HOSTCC  $<)mkdir -p $(@D)
 	$(Q)gcc -std=gnu11 -O2 $(WARN) -o $@ $<
 
@@ -87,6 +87,6 @@ $(P)/netpeer: perf/netpeer.c mk/perf.mk
 	$(Q)gcc -std=gnu11 -O2 $(WARN) -o $@ $<
 
 # On Linux: flushes of a display.
-$(P)/drmload: perf/drmload.c mk/perf.mk
+$(P)/drmload: perf/drmload.c perf/clock.h mk/perf.mk
 	$(call say,CC      $<)mkdir -p $(@D)
 	$(Q)aarch64-linux-gnu-gcc -std=gnu11 -O2 $(WARN) -static -o $@ $<

@@ -21,8 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define DEPTH_MAX	64
 
@@ -37,15 +38,6 @@ struct bench {
 	uint64_t	be_until;	/* us */
 	char		*be_data[DEPTH_MAX];
 };
-
-static uint64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 /* One after the other, or anywhere (splitmix64). */
 static off_t

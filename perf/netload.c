@@ -41,8 +41,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define SLOT		(128 * 1024)	/* of the ring: a frame each */
 #define SLOTS		64
@@ -68,15 +69,6 @@ struct slot {
 	struct tpacket2_hdr	*sl_head;
 	uint8_t			*sl_data;
 };
-
-static uint64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static int
 index_of(const char *name)

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "../clock.h"
 #include "frames.h"
 #include "ring.h"
 
@@ -31,15 +31,6 @@ static struct front_params params = {
 /* What is asked for: instructions, and time over so many ms, or 0. */
 static bool counted;
 static unsigned int ms;
-
-static uint64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 /* Until so many frames came, or the time has passed; 0: that is no matter. */
 static uint64_t
