@@ -61,7 +61,8 @@ enum wrong {
 	VERSION,
 	WITH_FD,		/* that nobody asked for */
 	REFUSES,		/* acknowledges with an error */
-	TWICE			/* answers two times */
+	TWICE,			/* answers two times */
+	ANYTHING		/* any of these, or bytes and descriptors */
 };
 
 /* What the back end is, set before it is asked, and what it saw. */
@@ -75,6 +76,9 @@ static struct {
 	uint64_t inflight_size, inflight_file, inflight_offset;
 	int inflight_no_fd;
 	uint32_t base_xor;		/* of GET_VRING_BASE's index */
+
+	uint64_t seed;			/* of ANYTHING */
+	unsigned int evil;		/* how rarely: one in so many */
 
 	unsigned int nmessages, nconnections;
 	uint64_t got_features, got_protocol, status, mtu;
@@ -120,6 +124,53 @@ trickle(const struct vw_msg *m, size_t len)
 	for (i = 0; i < len && message_send(sock, (const uint8_t *)m + i, 1,
 	    -1); i++)
 		usleep(SOON * 1000 / 4);
+}
+
+static unsigned int
+draw(uint64_t *seed, size_t n)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned int)((*seed >> 33) % n);
+}
+
+#define MANY	20u
+
+/* With n descriptors, which nobody asked for. */
+static void
+send_many(const void *buf, size_t len, unsigned int n)
+{
+	char control[CMSG_SPACE(MANY * sizeof(int))] = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
+	unsigned int i;
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(n * sizeof(int));
+	for (i = 0; i < n; i++)
+		memcpy(CMSG_DATA(cm) + i * sizeof(int), &listener,
+		    sizeof(listener));
+	sendmsg(sock, &mh, MSG_NOSIGNAL);
+}
+
+/* Other bytes in a message of size, or not all of it. */
+static void
+send_anything(struct vw_msg *m, size_t size, int fd)
+{
+	unsigned int i;
+
+	for (i = draw(&be.seed, 4); i > 0; i--)
+		((uint8_t *)m)[draw(&be.seed, size)] =
+		    (uint8_t)draw(&be.seed, 256);
+	if (draw(&be.seed, 4) == 0)
+		size = draw(&be.seed, size + 1);
+	if (draw(&be.seed, 4) == 0)
+		send_many(m, size, 1 + draw(&be.seed, MANY));
+	else
+		message_send(sock, m, size, fd);
 }
 
 /* Sends the answer, or what the test has in its place; -1: hung up. */
@@ -172,6 +223,9 @@ answer(struct vw_msg *m, size_t len, int fd, enum wrong wrong)
 	case TWICE:
 		message_send(sock, m, size, fd);
 		break;
+	case ANYTHING:
+		send_anything(m, size, fd);
+		return 0;
 	case POLITE:
 		break;
 	}
@@ -342,7 +396,9 @@ one_message(void)
 	}
 	request = m.vw_request;
 	need = (m.vw_flags & VW_NEED_REPLY) != 0;
-	if (be.wrong_request == request || ++be.nmessages == be.wrong_at)
+	if (be.wrong == ANYTHING && draw(&be.seed, be.evil) == 0)
+		wrong = (enum wrong)draw(&be.seed, ANYTHING + 1);
+	else if (be.wrong_request == request || ++be.nmessages == be.wrong_at)
 		wrong = be.wrong;
 	len = do_request(&m, fd, &reply_fd);
 	if (fd >= 0)
@@ -835,8 +891,10 @@ an_end_that_the_port_sees_is_told_to_the_driver(void **state)
 	for (i = 0; i < sizeof(wrongs) / sizeof(*wrongs); i++) {
 		nbroken = 0;
 		attach_blk();
+		pthread_mutex_lock(&lock);
 		be.wrong = wrongs[i];
 		be.wrong_request = VW_ADD_MEM_REG;
+		pthread_mutex_unlock(&lock);
 		assert_int_equal(shmem_grow(&sm, REGION), 0);
 		assert_int_equal(vhost_memory(vh), wrongs[i] == OTHER ?
 		    EPROTO : ECONNRESET);
@@ -845,7 +903,9 @@ an_end_that_the_port_sees_is_told_to_the_driver(void **state)
 		assert_int_equal(nbroken, 1);
 		if (wrongs[i] == OTHER)
 			hang_up_now();
+		pthread_mutex_lock(&lock);
 		be.wrong_request = be.stopped = 0;
+		pthread_mutex_unlock(&lock);
 		assert_int_equal(vhost_connect(vh), 0);
 		assert_int_equal(pv_blk_stop(&blk), 0);
 		assert_int_equal(be.stopped, 0);
@@ -1685,6 +1745,145 @@ a_signal_does_not_end_the_wait_for_one(void **state)
 	    (to.tv_nsec - from.tv_nsec) / 1000000 >= (long)SOON - 1);
 }
 
+/* A back end that does anything, out of a seed */
+
+/* It tramples on the memory that it has. */
+static void
+trample(uint64_t *seed)
+{
+	const struct shmem_region *sr =
+	    &sm.sm_regions[draw(seed, sm.sm_nregions)];
+	unsigned int n = draw(seed, 64), at;
+
+	for (; n > 0; n--) {
+		at = draw(seed, draw(seed, 2) ? sr->sr_size : 65536);
+		sr->sr_va[at] = (uint8_t)draw(seed, 256);
+	}
+}
+
+/* It interrupts, and asks something over its channel, or hangs up. */
+static void
+disturb_anyhow(uint64_t *seed)
+{
+	struct vw_msg m = { draw(seed, 4), draw(seed, 16), 0, { 0 } };
+	const uint64_t one = 1;
+	unsigned int queue = draw(seed, 8);
+	size_t len = draw(seed, 4) ? VW_HEADER : draw(seed, sizeof(m));
+
+	if (draw(seed, 4) == 0)
+		m.vw_size = draw(seed, 300);
+	pthread_mutex_lock(&lock);
+	if (calls[queue] >= 0 &&
+	    write(calls[queue], &one, sizeof(one)) != sizeof(one))
+		abort();
+	if (channel >= 0)
+		send(channel, &m, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (draw(seed, 20) == 0)
+		hang_up();
+	pthread_mutex_unlock(&lock);
+}
+
+/* The port finds it gone: its rings are kept, or it is begun anew. */
+static void
+go_on(uint64_t *seed, bool is_net)
+{
+	if (vhost_connected(vh))
+		return;
+	if (draw(seed, 2) == 0) {
+		if (is_net)
+			pv_net_stop(&net);
+		else
+			pv_blk_stop(&blk);
+	}
+	if (vhost_connect(vh) != 0)
+		return;
+	if (is_net)
+		pv_net_start(&net);
+	else
+		pv_blk_start(&blk);
+}
+
+static void
+any_step(uint64_t *seed, bool is_net)
+{
+	switch (draw(seed, 7)) {
+	case 0:
+		vhost_wait(vh, VHOST_ALL, 1);
+		break;
+	case 1:
+		pv_virtio_poll(&dev);
+		break;
+	case 2:
+		if (is_net)
+			pv_net_set_pairs(&net, 1 + draw(seed, 2));
+		else
+			pv_blk_set_writeback(&blk, (int)draw(seed, 2));
+		break;
+	case 3:
+		if (sm.sm_nregions < 6)
+			assert_int_equal(shmem_grow(&sm, REGION), 0);
+		vhost_memory(vh);
+		break;
+	case 4:
+		trample(seed);
+		break;
+	case 5:
+		disturb_anyhow(seed);
+		break;
+	default:
+		go_on(seed, is_net);
+	}
+}
+
+/* What it offers, and how the front end is set up, is drawn as well. */
+static void
+any_life(uint64_t *seed)
+{
+	bool is_net = draw(seed, 2);
+	struct vhost_params vp;
+	unsigned int i;
+
+	pthread_mutex_lock(&lock);
+	be.seed = *seed;
+	be.evil = 2 + draw(seed, 60);
+	be.features = BLK_FEATURES;
+	be.protocol = draw(seed, 3) ? PROTOCOL : *seed >> 32;
+	vp = is_net ? params_net(0) : params(PV_TYPE_BLK);
+	be.features |= BIT(PV_F_RING_PACKED) * draw(seed, 2);
+	be.features |= BIT(PV_F_IN_ORDER) * draw(seed, 2);
+	be.queues = draw(seed, 4) ? 2 : draw(seed, 100);
+	be.slots = draw(seed, 4) ? 32 : draw(seed, 4);
+	pthread_mutex_unlock(&lock);
+	vp.vp_timeout_ms = SOON;
+	vp.vp_resume = (int)draw(seed, 2);
+	vp.vp_poll = draw(seed, 4) == 0;
+	vp.vp_ring_reset = (int)draw(seed, 2);
+	if (attach(&vp) == 0) {
+		for (i = 0; i < 40; i++)
+			any_step(seed, is_net);
+		if (is_net)
+			pv_net_detach(&net);
+		else
+			pv_blk_detach(&blk);
+	}
+	reset_between();
+}
+
+/* Nobody is held for long, nothing is read that is not there, none is lost. */
+static void
+whatever_it_does_a_life_ends(void **state)
+{
+	uint64_t seed = 1;
+	unsigned int i;
+
+	(void)state;
+	pthread_mutex_lock(&lock);
+	be.wrong = ANYTHING;
+	pthread_mutex_unlock(&lock);
+	for (i = 0; i < 40; i++)
+		any_life(&seed);
+}
+
 int
 main(void)
 {
@@ -1729,6 +1928,7 @@ main(void)
 		T(who_is_not_there_is_said_to_be),
 		T(a_file_where_we_would_listen_stays),
 		T(a_signal_does_not_end_the_wait_for_one),
+		T(whatever_it_does_a_life_ends),
 	};
 	int failed;
 
