@@ -5,17 +5,53 @@
  * peer in good faith, but for an end that overtook data, and that is sent again.
  */
 #include <stdbool.h>
+#include <string.h>
 
 #include "hooks.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ip6.h"
 
+#define OPT_END		0
+#define OPT_NOP		1
+#define OPT_MSS		2
+
+/* Whether there is a maximum segment size among a segment's options. */
+static bool
+has_mss(const uint8_t *opts, unsigned int optlen, unsigned int first,
+    const uint8_t *rest)
+{
+	uint8_t opt[40];
+	unsigned int at;
+
+	if (optlen > sizeof(opt) || first > optlen)
+		return true;
+	memcpy(opt, opts, first);
+	if (first < optlen)
+		memcpy(opt + first, rest, optlen - first);
+	for (at = 0; at < optlen && opt[at] != OPT_END;) {
+		if (opt[at] == OPT_MSS)
+			return true;
+		if (opt[at] == OPT_NOP)
+			at++;
+		else if (at + 1 < optlen && opt[at + 1] > 1)
+			at += opt[at + 1];
+		else
+			break;
+	}
+	return false;
+}
+
 err_t
 net_tcp_segment(const struct tcp_pcb *pcb, const struct tcp_hdr *hdr,
+    unsigned int optlen, unsigned int first, const uint8_t *rest,
     unsigned int len)
 {
 	unsigned int flags = TCPH_FLAGS(hdr);
 
+	/* A size that shrinks beneath what was cut, and waits to be sent. */
+	if ((flags & TCP_SYN) == 0 &&
+	    has_mss((const uint8_t *)(hdr + 1), optlen, first, rest))
+		return ERR_VAL;
 	switch (pcb->state) {
 	case SYN_RCVD:
 		/* Counted as a byte of data when the handshake ends. */

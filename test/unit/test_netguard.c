@@ -28,21 +28,38 @@ sys_now(void)
 	return 0;
 }
 
-/* Whether a segment reaches a connection in this state. */
+/*
+ * Whether a segment reaches a connection in this state; n bytes of options,
+ * of which first lie behind its header.
+ */
+static int
+passes_with(enum tcp_state state, unsigned int flags, uint32_t seqno,
+    unsigned int len, const uint8_t *opts, size_t n, size_t first)
+{
+	struct {
+		struct tcp_hdr hdr;
+		uint8_t opts[40];
+	} seg;
+	struct tcp_pcb pcb;
+
+	memset(&pcb, 0, sizeof(pcb));
+	memset(&seg, 0, sizeof(seg));
+	pcb.state = state;
+	pcb.rcv_nxt = NEXT;
+	seg.hdr.seqno = seqno;
+	seg.hdr._hdrlen_rsvd_flags = lwip_htons((u16_t)(5 << 12 | flags));
+	if (first > 0)
+		memcpy(seg.opts, opts, first);
+	return net_tcp_segment(&pcb, &seg.hdr, (unsigned int)n,
+	    (unsigned int)first, first < n ? opts + first : NULL, len) ==
+	    ERR_OK;
+}
+
 static int
 passes(enum tcp_state state, unsigned int flags, uint32_t seqno,
     unsigned int len)
 {
-	struct tcp_pcb pcb;
-	struct tcp_hdr hdr;
-
-	memset(&pcb, 0, sizeof(pcb));
-	memset(&hdr, 0, sizeof(hdr));
-	pcb.state = state;
-	pcb.rcv_nxt = NEXT;
-	hdr.seqno = seqno;
-	hdr._hdrlen_rsvd_flags = lwip_htons((u16_t)(5 << 12 | flags));
-	return net_tcp_segment(&pcb, &hdr, len) == ERR_OK;
+	return passes_with(state, flags, seqno, len, NULL, 0, 0);
 }
 
 static void
@@ -100,6 +117,31 @@ nothing_comes_after_the_end(void **state)
 	}
 }
 
+static void
+a_segment_size_comes_with_the_syn_alone(void **state)
+{
+	static const uint8_t mss[] = { 2, 4, 0, 1 },
+	    behind[] = { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 2, 4, 0, 1 },
+	    within[] = { 1, 1, 8, 10, 2, 4, 0, 1, 2, 4, 0, 1 },
+	    ended[] = { 1, 0, 2, 4 }, broken[] = { 5, 0, 2, 4 },
+	    cut[] = { 1, 1, 1, 5 };
+	size_t i;
+
+#define PASSES(opts, first) \
+    passes_with(ESTABLISHED, TCP_ACK, NEXT, 9, opts, sizeof(opts), first)
+	(void)state;
+	for (i = 0; i <= sizeof(mss); i++)
+		assert_false(PASSES(mss, i));
+	for (i = 0; i <= sizeof(behind); i++)
+		assert_false(PASSES(behind, i));
+	assert_true(PASSES(within, sizeof(within)));
+	assert_true(PASSES(ended, 4));
+	assert_true(PASSES(broken, 4));
+	assert_true(PASSES(cut, 4));
+	assert_true(passes_with(SYN_RCVD, TCP_SYN, NEXT - 1, 0, mss, 4, 4));
+	assert_true(passes_with(LISTEN, TCP_SYN, 5, 0, mss, 4, 4));
+}
+
 /* Whether a packet with these extension headers, 8 bytes each, passes. */
 static int
 packet_passes(const uint8_t *next, size_t n, size_t len)
@@ -146,6 +188,7 @@ main(void)
 		cmocka_unit_test(end_before_its_data_waits),
 		cmocka_unit_test(handshake_ends_without_a_syn),
 		cmocka_unit_test(nothing_comes_after_the_end),
+		cmocka_unit_test(a_segment_size_comes_with_the_syn_alone),
 		cmocka_unit_test(fragments_hold_no_extension),
 	};
 	int failed;
