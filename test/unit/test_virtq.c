@@ -949,9 +949,9 @@ stalled_for(uint64_t ns)
 	assert_int_equal(pv_virtq_stalled_ns(vq), ns);
 }
 
-/* Two chains are shown, a third only enqueued; where the ring begins is given. */
+/* Of which the device has not heard; where in the ring is given. */
 static void
-a_doorbell_is_missed(unsigned int first)
+show_two(unsigned int first)
 {
 	struct pv_used us;
 	unsigned int i;
@@ -965,8 +965,15 @@ a_doorbell_is_missed(unsigned int first)
 	for (i = 0; i < 2; i++)
 		assert_int_equal(post(i), 0);
 	publish_and_be_missed();
-	assert_int_equal(post(2), 0);
 	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+}
+
+/* A third is only enqueued. */
+static void
+a_doorbell_is_missed(unsigned int first)
+{
+	show_two(first);
+	assert_int_equal(post(2), 0);
 	stalled_for(PV_VIRTQ_AGAIN_NS - 1);
 	expect_rung(0);
 }
@@ -1054,7 +1061,14 @@ test_a_queue_at_rest_is_not_rung_again(void **state)
 	pv_virtio_break(&stand.st_dev, "test");
 	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
 	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
+	expect_rung(0);
+	finish();
+	begin_kind(STAND_PCI);
+	assert_int_equal(post(0), 0);
+	publish_and_be_missed();
+	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
 	assert_int_equal(pv_virtio_stop(&stand.st_dev), 0);
+	port.po_now_ns += PV_VIRTQ_AGAIN_NS;
 	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
 	expect_rung(0);
 	finish();
@@ -1908,6 +1922,30 @@ test_packed_an_event_within_the_batch_rings(void **state)
 		}
 }
 
+/* The event is of the two that it has, or of the one before, or the next. */
+static void
+test_packed_an_event_of_what_it_has_rings_again(void **state)
+{
+	unsigned int first, at, pos;
+	uint8_t b[4];
+
+	(void)state;
+	for (first = 1; first < 2 * QSIZE; first++)
+		for (at = 0; at < 4; at++) {
+			begin_kind(STAND_PCI);
+			show_two(first);
+			pos = first - 1 + at;
+			wire_put(b, 2, pos % QSIZE |
+			    (pos / QSIZE % 2 == 0 ? 0x8000u : 0));
+			wire_put(b + 2, 2, 2);
+			port_dma_write(stand.st_fd.fd_queues[0].fq_device, b,
+			    sizeof(b));
+			stalled_for(PV_VIRTQ_AGAIN_NS);
+			expect_rung(at == 1 || at == 2);
+			finish();
+		}
+}
+
 static void
 test_packed_rings_are_coherent_or_not_at_all(void **state)
 {
@@ -2657,6 +2695,7 @@ static const struct CMUnitTest packed[] = {
 	T(test_packed_notification_data_names_the_place),
 	T(test_packed_a_start_names_what_was_published),
 	T(test_packed_an_event_within_the_batch_rings),
+	T(test_packed_an_event_of_what_it_has_rings_again),
 	T(test_packed_rings_are_coherent_or_not_at_all),
 	T(test_packed_falls_first_where_it_is_refused),
 };
