@@ -339,7 +339,7 @@ unsigned int pv_blk_outstanding(const struct pv_blk *, unsigned int queue);
 
 /*
  * pv_blk_info - what was negotiated; stays valid, and changes only in start,
- * changed and set_writeback. Context: any.
+ * changed and set_writeback. Context: any, not beside those; requests may flow.
  */
 const struct pv_blk_info *pv_blk_info(const struct pv_blk *);
 

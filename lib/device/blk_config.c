@@ -278,7 +278,7 @@ blk_read_live(struct pv_blk *sc)
 	}
 	capacity = sectors * BLK_SECTOR & ~(uint64_t)(bi->bi_block - 1);
 	changed = capacity != bi->bi_capacity;
-	*(volatile uint64_t *)&bi->bi_capacity = capacity;
+	blk_capacity_set(bi, capacity);
 	sc->sc_cachemode = writeback != 0;
 	bi->bi_volatile = bi->bi_can_flush && (writeback != 0 ||
 	    !sc->sc_toggled || sc->sc_writeback);

@@ -480,8 +480,7 @@ static int
 request_check_place(const struct pv_blk_info *bi,
     const struct pv_blk_request *br)
 {
-	/* Read once: it may change meanwhile. */
-	uint64_t capacity = *(const volatile uint64_t *)&bi->bi_capacity;
+	const uint64_t capacity = blk_capacity(bi);
 
 	if (br->br_len == 0 ||
 	    ((br->br_offset | br->br_len) & (bi->bi_block - 1)) != 0)

@@ -63,6 +63,27 @@ blk_queue(const struct pv_blk *sc, unsigned int queue)
 	return queue < sc->sc_info.bi_nqueues ? &sc->sc_queues[queue] : NULL;
 }
 
+/*
+ * What is read on the way of data while another CPU finds it changed. Where 64
+ * bits are not read at once it may be half of the old: the device judges too.
+ */
+static inline uint64_t
+blk_capacity(const struct pv_blk_info *bi)
+{
+	if (__atomic_always_lock_free(sizeof(bi->bi_capacity), NULL))
+		return __atomic_load_n(&bi->bi_capacity, __ATOMIC_RELAXED);
+	return *(const volatile uint64_t *)&bi->bi_capacity;
+}
+
+static inline void
+blk_capacity_set(struct pv_blk_info *bi, uint64_t capacity)
+{
+	if (__atomic_always_lock_free(sizeof(bi->bi_capacity), NULL))
+		__atomic_store_n(&bi->bi_capacity, capacity, __ATOMIC_RELAXED);
+	else
+		*(volatile uint64_t *)&bi->bi_capacity = capacity;
+}
+
 /* blk_config.c */
 extern const struct pv_feature_table blk_features;
 

@@ -16,6 +16,7 @@
 
 #include "plain.h"
 #include "port.h"
+#include "serve.h"
 
 #define NPAIRS	2
 #define CTRLQ	(2 * NPAIRS)
@@ -23,11 +24,6 @@
 #define ROUNDS	3000
 #define LONG	1514
 #define SHORT	1014
-
-struct ring {
-	uint8_t *rg_desc, *rg_driver, *rg_device;
-	uint16_t rg_taken;
-};
 
 struct sender {
 	unsigned int se_queue;
@@ -42,56 +38,19 @@ static struct pv_virtio dev;
 static struct pv_net net;
 static unsigned int ready, enough;
 
-/* The device: split rings in memory that is coherent, as its pointers. */
-
-/* The last descriptor of a command is its answer: all is well. */
-static void
-acknowledge(const struct ring *rg, uint16_t i)
-{
-	struct {
-		uint64_t addr;
-		uint32_t len;
-		uint16_t flags, next;
-	} d;
-
-	do {
-		memcpy(&d, rg->rg_desc + 16 * i, sizeof(d));
-		i = d.next;
-	} while (d.flags & 1);
-	*(uint8_t *)port_dma_kva(d.addr, 1) = 0;
-}
-
-static void
-use_all(struct ring *rg, int commands)
-{
-	const uint16_t *avail = (const uint16_t *)(void *)rg->rg_driver;
-	uint16_t *used = (uint16_t *)(void *)rg->rg_device;
-	uint32_t elem[2];
-
-	while (rg->rg_taken != avail[1]) {
-		elem[0] = avail[2 + rg->rg_taken % SIZE];
-		elem[1] = commands != 0;
-		if (commands)
-			acknowledge(rg, (uint16_t)elem[0]);
-		memcpy(rg->rg_device + 4 + 8 * (rg->rg_taken % SIZE), elem,
-		    sizeof(elem));
-		used[1] = ++rg->rg_taken;
-	}
-}
+/* The device */
 
 static void
 enable(unsigned int q, const struct pv_queue_place *qp)
 {
-	rings[q].rg_desc = port_dma_kva(qp->qp_desc, 16 * SIZE);
-	rings[q].rg_driver = port_dma_kva(qp->qp_driver, 6 + 2 * SIZE);
-	rings[q].rg_device = port_dma_kva(qp->qp_device, 6 + 8 * SIZE);
+	ring_at(&rings[q], qp, SIZE);
 }
 
 static void
 notify(unsigned int q, uint32_t data)
 {
 	(void)data;
-	use_all(&rings[q], q == CTRLQ);
+	ring_use_all(&rings[q], q == CTRLQ);
 	pv_virtio_intr_queue(&dev, q);
 }
 
