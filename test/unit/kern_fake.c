@@ -53,6 +53,12 @@ tty_printf(const char *fmt, ...)
 }
 
 FAKE int
+tty_captured(void)
+{
+	return 0;
+}
+
+FAKE int
 shell_usage(const char *name)
 {
 	(void)name;

@@ -149,6 +149,7 @@ NEVER(unsigned int, pv_net_hardmtu, const struct pv_net *sc)
 NEVER(uint64_t, pv_virtio_features, const struct pv_virtio *d)
 NEVER(const char *, pv_virtio_feature_name, const struct pv_virtio *d,
     unsigned int bit)
+NEVER(const char *, pv_feature_why_name, enum pv_feature_why why)
 NEVER(const struct pv_negotiation *, pv_virtio_negotiation,
     const struct pv_virtio *d)
 NEVER(void, thread_sleep, uint64_t ns)
