@@ -14,28 +14,17 @@
 
 extern char _rodata_start[];
 
-/* Whether the CPU itself would let EL1 read or write there. */
+/* Whether the CPU itself would let EL1 read or write there, or EL0. */
 static bool
-at_el1(const void *p, bool write)
+at(unsigned int el, const void *p, bool write)
 {
 	uint64_t par, daif = intr_disable();
 
-	if (write)
+	if (el == 1 && write)
 		__asm__ volatile("at s1e1w, %0" : : "r"(p));
-	else
+	else if (el == 1)
 		__asm__ volatile("at s1e1r, %0" : : "r"(p));
-	isb();
-	par = sysreg_read("par_el1");
-	intr_restore(daif);
-	return (par & 1) == 0;
-}
-
-static bool
-at_el0(const void *p, bool write)
-{
-	uint64_t par, daif = intr_disable();
-
-	if (write)
+	else if (write)
 		__asm__ volatile("at s1e0w, %0" : : "r"(p));
 	else
 		__asm__ volatile("at s1e0r, %0" : : "r"(p));
@@ -62,8 +51,8 @@ SELFTEST(vm_image_is_write_xor_execute)
 		ST_EQ(st, vq.vq_prot, want);
 		ST_EQ(st, vq.vq_attr, VM_WB);
 		ST_EQ(st, vq.vq_pa, vm_physical(p));
-		ST_EQ(st, at_el1(p, true), (want & VM_WRITE) != 0);
-		ST_CHECK(st, !at_el0(p, false));
+		ST_EQ(st, at(1, p, true), (want & VM_WRITE) != 0);
+		ST_CHECK(st, !at(0, p, false));
 	}
 }
 
@@ -78,8 +67,8 @@ SELFTEST(vm_alias_of_text_is_read_only)
 		ST_EQ(st, vm_query(&vm_kernel, (vaddr_t)alias, &vq), 0);
 		ST_EQ(st, vq.vq_prot, p < _data_start ? VM_READ :
 		    VM_READ | VM_WRITE);
-		ST_CHECK(st, at_el1(alias, false));
-		ST_EQ(st, at_el1(alias, true), p >= _data_start);
+		ST_CHECK(st, at(1, alias, false));
+		ST_EQ(st, at(1, alias, true), p >= _data_start);
 	}
 	ST_EQ(st, vm_probe_write((volatile uint32_t *)(DMAP_BASE +
 	    vm_physical(_image_start)), 0), EFAULT);
@@ -231,7 +220,7 @@ SELFTEST(vm_user_space_holds)
 	ST_EQ(st, copyout(&word, (void *)va, 4), 0);
 	ST_EQ(st, copyin((void *)va, &back, 4), 0);
 	ST_EQ(st, back, word);
-	ST_CHECK(st, at_el0((void *)va, true));
+	ST_CHECK(st, at(0, (void *)va, true));
 	/* Across the end, outside, the kernel's, wrapping. */
 	ST_EQ(st, copyin((void *)(va + PAGE_SIZE - 2), &back, 4), EFAULT);
 	ST_EQ(st, copyin((void *)0x800000, &back, 4), EFAULT);

@@ -327,6 +327,20 @@ leave(struct volume *vo, int error)
 	return error != 0 ? error : closed;
 }
 
+static int
+on_volume(const char *path, int (*fn)(struct volume *, const char *, void *),
+    void *arg)
+{
+	struct volume *vo;
+	const char *rest;
+	int error;
+
+	error = enter(path, &rest, &vo);
+	if (error != 0)
+		return error;
+	return leave(vo, fn(vo, rest, arg));
+}
+
 /* Files */
 
 static bool
@@ -501,8 +515,9 @@ is_root(const char *path)
 }
 
 static int
-stat_locked(struct volume *vo, const char *path, struct file_entry *fe)
+stat_locked(struct volume *vo, const char *path, void *arg)
 {
+	struct file_entry *fe = arg;
 	FILINFO fno;
 	int error;
 
@@ -519,20 +534,18 @@ stat_locked(struct volume *vo, const char *path, struct file_entry *fe)
 int
 file_stat(const char *path, struct file_entry *fe)
 {
-	struct volume *vo;
-	const char *rest;
-	int error;
-
-	error = enter(path, &rest, &vo);
-	if (error != 0)
-		return error;
-	return leave(vo, stat_locked(vo, rest, fe));
+	return on_volume(path, stat_locked, fe);
 }
 
+struct listing {
+	int (*li_fn)(void *, const struct file_entry *);
+	void *li_arg;
+};
+
 static int
-list_locked(struct volume *vo, const char *path,
-    int (*fn)(void *, const struct file_entry *), void *arg)
+list_locked(struct volume *vo, const char *path, void *arg)
 {
+	const struct listing *li = arg;
 	struct file_entry fe;
 	FILINFO fno;
 	FF_DIR dir;
@@ -540,14 +553,14 @@ list_locked(struct volume *vo, const char *path,
 
 	error = stat_locked(vo, path, &fe);
 	if (error != 0 || !fe.fe_directory)
-		return error != 0 ? error : fn(arg, &fe);
+		return error != 0 ? error : li->li_fn(li->li_arg, &fe);
 	error = error_of(vo, f_opendir(&vo->vo_fs, &dir, path));
 	while (error == 0) {
 		error = error_of(vo, f_readdir(&dir, &fno));
 		if (error != 0 || fno.fname[0] == '\0')
 			break;
 		entry_of(&fno, &fe);
-		error = fn(arg, &fe);
+		error = li->li_fn(li->li_arg, &fe);
 	}
 	return error;
 }
@@ -556,41 +569,36 @@ int
 file_list(const char *path, int (*fn)(void *, const struct file_entry *),
     void *arg)
 {
-	struct volume *vo;
-	const char *rest;
-	int error;
+	struct listing li = { fn, arg };
 
-	error = enter(path, &rest, &vo);
-	if (error != 0)
-		return error;
-	return leave(vo, list_locked(vo, rest, fn, arg));
+	return on_volume(path, list_locked, &li);
+}
+
+static int
+remove_locked(struct volume *vo, const char *path, void *arg)
+{
+	(void)arg;
+	return is_placed(vo, path) ? EBUSY :
+	    error_of(vo, f_unlink(&vo->vo_fs, path));
 }
 
 int
 file_remove(const char *path)
 {
-	struct volume *vo;
-	const char *rest;
-	int error;
+	return on_volume(path, remove_locked, NULL);
+}
 
-	error = enter(path, &rest, &vo);
-	if (error != 0)
-		return error;
-	return leave(vo, is_placed(vo, rest) ? EBUSY :
-	    error_of(vo, f_unlink(&vo->vo_fs, rest)));
+static int
+mkdir_locked(struct volume *vo, const char *path, void *arg)
+{
+	(void)arg;
+	return error_of(vo, f_mkdir(&vo->vo_fs, path));
 }
 
 int
 file_mkdir(const char *path)
 {
-	struct volume *vo;
-	const char *rest;
-	int error;
-
-	error = enter(path, &rest, &vo);
-	if (error != 0)
-		return error;
-	return leave(vo, error_of(vo, f_mkdir(&vo->vo_fs, rest)));
+	return on_volume(path, mkdir_locked, NULL);
 }
 
 /* Messages */
