@@ -20,7 +20,7 @@ Orders, a line each on the program's standard input, answered by "ok":
     stall       requests stay unanswered from now on
     go          they are answered again, those that waited first
     drop        the connections are cut; the cache and the server live on
-    fail N      the next N requests are answered by EIO
+    fail N      the next N requests but reads are answered by EIO
     lose N      the Nth FLUSH from now loses what it was for, and is answered
                 by EIO
     count       "ok READS WRITES FLUSHES TRIMS": answered so far
@@ -130,7 +130,7 @@ class Export:
         fua = bool(flags & CMD_FUA)
         if kind not in self.count:
             raise Refused(EINVAL)
-        if self.fail > 0:
+        if self.fail > 0 and kind != READ:
             self.fail -= 1
             raise Refused(EIO)
         self.count[kind] += 1
