@@ -70,18 +70,21 @@ blk_queue(const struct pv_blk *sc, unsigned int queue)
 static inline uint64_t
 blk_capacity(const struct pv_blk_info *bi)
 {
-	if (__atomic_always_lock_free(sizeof(bi->bi_capacity), NULL))
-		return __atomic_load_n(&bi->bi_capacity, __ATOMIC_RELAXED);
+#if __GCC_ATOMIC_LLONG_LOCK_FREE == 2
+	return __atomic_load_n(&bi->bi_capacity, __ATOMIC_RELAXED);
+#else
 	return *(const volatile uint64_t *)&bi->bi_capacity;
+#endif
 }
 
 static inline void
 blk_capacity_set(struct pv_blk_info *bi, uint64_t capacity)
 {
-	if (__atomic_always_lock_free(sizeof(bi->bi_capacity), NULL))
-		__atomic_store_n(&bi->bi_capacity, capacity, __ATOMIC_RELAXED);
-	else
-		*(volatile uint64_t *)&bi->bi_capacity = capacity;
+#if __GCC_ATOMIC_LLONG_LOCK_FREE == 2
+	__atomic_store_n(&bi->bi_capacity, capacity, __ATOMIC_RELAXED);
+#else
+	*(volatile uint64_t *)&bi->bi_capacity = capacity;
+#endif
 }
 
 /* blk_config.c */
