@@ -1534,6 +1534,24 @@ a_missed_doorbell_for_buffers_is_rung_again(void **state)
 	port_buf_free(pb);
 }
 
+/* A start that failed has left it without one. */
+static void
+a_queue_that_is_gone_is_not_watched(void **state)
+{
+	unsigned int q;
+
+	for (q = 0; q < 2; q++) {
+		setup(state);
+		up(0, 0);
+		assert_int_equal(pv_net_stop(&net), 0);
+		rig.rg_queues[q].rq_max = 0;
+		assert_int_not_equal(pv_net_start(&net), 0);
+		assert_int_equal(pv_net_stalled_ns(&net, 0), 0);
+		pv_net_rx_watch(&net, 0);
+		assert_int_equal(pv_net_detach(&net), 0);
+	}
+}
+
 static void
 a_missed_doorbell_for_a_command_is_rung_again(void **state)
 {
@@ -2426,6 +2444,7 @@ main(void)
 		T(a_queue_that_hangs_is_seen),
 		T(a_missed_doorbell_is_rung_again),
 		T(a_missed_doorbell_for_buffers_is_rung_again),
+		T(a_queue_that_is_gone_is_not_watched),
 		T(a_missed_doorbell_for_a_command_is_rung_again),
 		T(a_reset_ends_a_hang),
 		T(a_queue_that_hangs_is_taken_back),
