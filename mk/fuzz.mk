@@ -48,7 +48,7 @@ PLANT_used-id := lib/core/virtq_split.c|if (id > mask(vq))|if (id > 0x7fffffffu)
 PLANT_used-length := lib/core/virtq.c|if (*len <= inlen)|if (*len <= 0x7fffffffu)
 PLANT_used-index := lib/core/virtq_split.c|vq->vq_used_seen = idx;|vq->vq_used_seen = (uint16_t)(idx + 1);
 PLANT_ring-batch := lib/core/virtq_split.c|vq->vq_batch = id + 1;|vq->vq_batch = id + 2;
-PLANT_ring-order := lib/core/virtq_split.c|if (ahead >= (uint16_t)(vq->vq_used_seen - vq->vq_used_idx))|if (ahead >= vq->vq_size)
+PLANT_ring-order := lib/core/virtq_split.c|if (ahead >= (uint16_t)(vq->vq_used_seen - virtq_used_idx(vq)))|if (ahead >= vq->vq_size)
 PLANT_packed-id := lib/core/virtq_packed.c|if (id >= vq->vq_size)|if (id > 0x7fffffffu)
 PLANT_packed-length := lib/core/virtq.c|if (*len <= inlen)|if (*len <= 0x7fffffffu)
 PLANT_packed-batch := lib/core/virtq_packed.c|vq->vq_batch = id + 1;|vq->vq_batch = id + 2;

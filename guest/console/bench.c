@@ -135,7 +135,7 @@ bench_flushes(struct bench *fb, const char *what, int whole, int wait)
 
 	console_drain();
 	fbcon_hide(fb->fb_gpu, 1);
-	pci_hold();
+	(void)pci_hold();
 	display_lock();
 	pv_gpu_geometry(fb->fb_gpu, &fb->fb_gg);
 	begin(fb);

@@ -540,7 +540,7 @@ cmd_netbench(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "tcp") == 0)
 		return netbench_tcp(argc, argv);
-	pci_hold();
+	(void)pci_hold();
 	error = netbench(argc, argv);
 	pci_drop();
 	return error;

@@ -632,7 +632,7 @@ cmd_slot(int argc, char **argv)
 
 	if (argc != 1 && argc != 3)
 		return shell_usage(argv[0]);
-	pci_hold();
+	(void)pci_hold();
 	for (bus = pci_buses; bus != NULL; bus = bus->pb_next) {
 		if (bus->pb_slot == NULL)
 			continue;

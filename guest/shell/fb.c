@@ -159,7 +159,7 @@ fb_test(struct pv_gpu *gpu, unsigned long long seconds)
 
 	/* A display without the text console needs no hiding of it. */
 	fbcon_hide(gpu, 1);
-	pci_hold();
+	(void)pci_hold();
 	error = pv_gpu_kva(gpu) == NULL ? ENXIO : test_draw(gpu);
 	pci_drop();
 	if (error != 0)
@@ -194,7 +194,7 @@ cmd_fb(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "test") == 0)
 		return fb_test(gpu, seconds);
-	pci_hold();
+	(void)pci_hold();
 	fb_segments(gpu);
 	pci_drop();
 	return 0;

@@ -95,7 +95,7 @@ run_one(const struct selftest_entry *se, int number)
 	struct selftest st = { NULL, 0 };
 
 	/* Devices stay while they are tested. */
-	pci_hold();
+	(void)pci_hold();
 	se->se_fn(&st);
 	pci_drop();
 	record(se, &st);
