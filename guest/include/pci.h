@@ -125,7 +125,7 @@ void	pci_attach(void);
  *
  * For threads that list devices and wait for a console meanwhile: for seconds,
  * not longer. Not recursive. Returns 0, or EBUSY and says so: another thread
- * holds them, and this one may not wait (tty_captured).
+ * holds them, and this one may not wait (tty_lock).
  */
 int	pci_hold(void);
 void	pci_drop(void);

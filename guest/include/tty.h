@@ -43,8 +43,15 @@ void	tty_item(unsigned int *column, unsigned int indent, const char *fmt, ...)
 int	tty_capture(void (*fn)(void *arg, const char *buf, size_t len),
 	    void *arg);
 
-/* tty_captured - whether it is so with this thread: it is to wait for nothing */
+/* tty_captured - whether it is so with this thread: it may wait for nothing */
 int	tty_captured(void);
+
+/*
+ * tty_lock - mutex_lock, for a command. EBUSY, and says so: it is held, and
+ * this thread may wait for nothing
+ */
+struct mutex;
+int	tty_lock(struct mutex *);
 
 /*
  * tty_interrupted - whether Ctrl-C was typed since the command began

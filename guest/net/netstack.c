@@ -155,18 +155,13 @@ net_drained(void)
 }
 
 /* What waits to be sent is looked after sooner. */
-static u32_t
-net_watch_ms(void)
-{
-	return net_drained() ? NET_WATCH_MS : NET_SOON_MS;
-}
-
 static uint64_t
 net_timeout(void)
 {
 	u32_t ms = sys_timeouts_sleeptime();
+	u32_t most = net_drained() ? NET_WATCH_MS : NET_SOON_MS;
 
-	return (ms < net_watch_ms() ? ms : net_watch_ms()) * NS_PER_MS;
+	return (ms < most ? ms : most) * NS_PER_MS;
 }
 
 static void
@@ -175,7 +170,8 @@ net_watch(uint64_t now)
 	static uint64_t last;
 	struct net_if *ifp;
 
-	if (now - last < net_watch_ms() * NS_PER_MS)
+	if (now - last < NET_SOON_MS * NS_PER_MS ||
+	    (now - last < NET_WATCH_MS * NS_PER_MS && net_drained()))
 		return;
 	last = now;
 	for (ifp = net_list; ifp != NULL; ifp = ifp->if_next)

@@ -465,12 +465,7 @@ pci_service(uint64_t *next_ns)
 int
 pci_hold(void)
 {
-	if (tty_captured() && pci_mutex.mtx_owner != NULL) {
-		tty_printf("busy\n");
-		return EBUSY;
-	}
-	mutex_lock(&pci_mutex);
-	return 0;
+	return tty_lock(&pci_mutex);
 }
 
 void

@@ -167,6 +167,17 @@ tty_captured(void)
 	return capture.c_thread != NULL && capture.c_thread == thread_self();
 }
 
+int
+tty_lock(struct mutex *mtx)
+{
+	if (tty_captured() && mtx->mtx_owner != NULL) {
+		tty_printf("busy\n");
+		return EBUSY;
+	}
+	mutex_lock(mtx);
+	return 0;
+}
+
 void
 tty_write(const char *buf, size_t len)
 {

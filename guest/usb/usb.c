@@ -635,11 +635,8 @@ cmd_usb(int argc, char **argv)
 
 	if (argc != 1)
 		return shell_usage(argv[0]);
-	if (tty_captured() && usb_mutex.mtx_owner != NULL) {
-		tty_printf("busy\n");
+	if (tty_lock(&usb_mutex) != 0)
 		return EBUSY;
-	}
-	mutex_lock(&usb_mutex);
 	if (controllers == NULL)
 		tty_printf("no USB controller\n");
 	for (hc = controllers; hc != NULL; hc = hc->hc_next)

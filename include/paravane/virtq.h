@@ -74,7 +74,7 @@ struct pv_virtq_counters {
 	unsigned long qc_interrupts;	/* of vectors that may be shared too */
 	unsigned long qc_clamped;	/* used lengths above what was posted */
 	unsigned long qc_full;		/* enqueues refused: no room */
-	unsigned long qc_again;		/* doorbells rung again: one was missed */
+	unsigned long qc_again;		/* doorbells rung again: missed ones */
 };
 
 /*

@@ -280,7 +280,7 @@ has_offset(const struct pv_virtq *vq, uint32_t event)
 	    (vq->vq_flags & VQ_EVENT_IDX);
 }
 
-/* Descriptors filled since that offset, which is in our lap or the one before. */
+/* Descriptors filled since that offset: it is of our lap, or the one before. */
 ALWAYS_INLINE uint16_t
 offset_age(const struct pv_virtq *vq, uint32_t event)
 {

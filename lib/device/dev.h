@@ -33,7 +33,7 @@ pv_dev_set_callbacks(struct pv_virtio *dev,
 
 /*
  * pv_dev_mem_alloc - size bytes of the driver's own, zeros, which begin with a
- * struct pv_dmamem: len bytes for the device, zeros too, in at most nsegs pieces
+ * struct pv_dmamem: len bytes for the device, zeros too, in up to nsegs pieces
  *
  * Returns NULL with *error that of pv_dmamem_alloc, else *error is 0.
  *

@@ -31,7 +31,7 @@ struct cookie {
 	int given;			/* by an honest device */
 };
 
-/* A device of that kind, and its queue, which runs; NBUFS buffers of 256 bytes. */
+/* A device of that kind, its queue, which runs, and NBUFS of 256 bytes each. */
 struct pv_virtq *queue_make(struct rig *, const struct queue_config *,
     struct port_buf **bufs);
 

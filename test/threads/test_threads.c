@@ -2,8 +2,9 @@
 /*
  * Different queues may run on different CPUs at once, each with interrupts of
  * its own, while somebody reads the configuration and what they count, and
- * until somebody finds the device broken: that is told once. Under the thread sanitizer, whose report
- * ends the process. The device is in the thread of whoever rings its bell.
+ * until somebody finds the device broken: that is told once. Under the thread
+ * sanitizer, whose report ends the process. The device is in the thread of
+ * whoever rings its bell.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -16,7 +17,7 @@
 #include <paravane/virtq.h>
 
 #include "plain.h"
-#include "port.h"
+#include "serve.h"
 
 #define NQUEUES	4
 #define SIZE	8
@@ -26,9 +27,7 @@ struct worker {
 	struct pv_virtq *wk_vq;
 	struct port_buf *wk_buf;
 	unsigned int wk_done, wk_intrs;
-	/* the device's */
-	uint8_t *wk_driver, *wk_device;
-	uint16_t wk_taken;
+	struct ring wk_ring;		/* the device's */
 	pthread_t wk_thread;
 };
 
@@ -36,35 +35,19 @@ static struct worker workers[NQUEUES];
 static struct pv_virtio dev;
 static unsigned int nbroken, ready, far;
 
-/* The device: split rings in memory that is coherent, as its pointers. */
-
-static void
-use_all(struct worker *wk)
-{
-	uint16_t *avail = (uint16_t *)(void *)wk->wk_driver;
-	uint16_t *used = (uint16_t *)(void *)wk->wk_device;
-	uint32_t elem[2] = { 0, 4 };
-
-	while (wk->wk_taken != avail[1]) {
-		elem[0] = avail[2 + wk->wk_taken % SIZE];
-		memcpy(wk->wk_device + 4 + 8 * (wk->wk_taken % SIZE), elem,
-		    sizeof(elem));
-		used[1] = ++wk->wk_taken;
-	}
-}
+/* The device */
 
 static void
 enable(unsigned int q, const struct pv_queue_place *qp)
 {
-	workers[q].wk_driver = port_dma_kva(qp->qp_driver, 6 + 2 * SIZE);
-	workers[q].wk_device = port_dma_kva(qp->qp_device, 6 + 8 * SIZE);
+	ring_at(&workers[q].wk_ring, qp, SIZE);
 }
 
 static void
 notify(unsigned int q, uint32_t data)
 {
 	assert_int_equal(data, q);
-	use_all(&workers[q]);
+	ring_use_all(&workers[q].wk_ring, 0);
 	pv_virtio_intr_queue(&dev, q);
 }
 

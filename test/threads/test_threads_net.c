@@ -2,8 +2,9 @@
 /*
  * Data flow beside calls that command the device: two threads send, each on a
  * queue of its own, while a third has more or fewer pairs used, changes the MTU,
- * takes interrupts of all queues, and reads what is counted. Under the thread sanitizer, whose report
- * ends the process. The device is in the thread of whoever rings its bell.
+ * takes interrupts of all queues, and reads what is counted. Under the thread
+ * sanitizer, whose report ends the process. The device is in the thread of
+ * whoever rings its bell.
  */
 #include <pthread.h>
 #include <sched.h>

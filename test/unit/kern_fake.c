@@ -53,12 +53,6 @@ tty_printf(const char *fmt, ...)
 }
 
 FAKE int
-tty_captured(void)
-{
-	return 0;
-}
-
-FAKE int
 shell_usage(const char *name)
 {
 	(void)name;
@@ -69,6 +63,13 @@ FAKE void
 mutex_lock(struct mutex *mtx)
 {
 	(void)mtx;
+}
+
+FAKE int
+tty_lock(struct mutex *mtx)
+{
+	mutex_lock(mtx);
+	return 0;
 }
 
 FAKE void

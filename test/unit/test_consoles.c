@@ -15,19 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* The processor, as far as the code beneath knows one. */
-#define GUEST_CPU_H
-static uint64_t
-intr_disable(void)
-{
-	return 0;
-}
-
-static void
-intr_restore(uint64_t saved)
-{
-	(void)saved;
-}
+#include "cpu_fake.h"
 
 #include "../../guest/console/console.c"
 

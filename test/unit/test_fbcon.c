@@ -22,22 +22,11 @@
 #include "rig.h"
 #include "wire.h"
 
-/* The processor, as far as the code beneath knows one; pages are the port's. */
-#define GUEST_CPU_H
+#include "cpu_fake.h"
+
+/* Pages are the port's. */
 #define GUEST_MTYPES_H
 typedef uintptr_t vaddr_t;
-
-static uint64_t
-intr_disable(void)
-{
-	return 0;
-}
-
-static void
-intr_restore(uint64_t saved)
-{
-	(void)saved;
-}
 
 #include "../../guest/console/console.c"
 #include "../../guest/console/fbcon.c"

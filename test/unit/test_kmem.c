@@ -12,19 +12,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* This machine has no interrupts to mask. */
-#define GUEST_CPU_H
+#include "cpu_fake.h"
+
 #define GUEST_BOOTINFO_H
-static inline uint64_t
-intr_disable(void)
-{
-	return 0;
-}
-static inline void
-intr_restore(uint64_t v)
-{
-	(void)v;
-}
 
 #define MEM_PA		0x40000000ull
 #define MEM_SIZE	0x400000ul

@@ -16,21 +16,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "cpu_fake.h"
+
 /* No registers here: the accesses are the model's. */
-#define GUEST_CPU_H
 #define GUEST_MMIO_H
-
-static uint64_t
-intr_disable(void)
-{
-	return 0;
-}
-
-static void
-intr_restore(uint64_t saved)
-{
-	(void)saved;
-}
 
 static uint32_t mmio_read32(const volatile void *);
 static void mmio_write32(volatile void *, uint32_t);

@@ -449,12 +449,6 @@ tty_input(const unsigned char *buf, size_t len)
 	typed[ntyped] = '\0';
 }
 
-int
-tty_captured(void)
-{
-	return 0;
-}
-
 bool
 cmdline_is(const char *word, const char *value)
 {

@@ -989,20 +989,29 @@ one_comes_back(void)
 	assert_int_equal(pv_virtq_stalled_ns(vq), 0);
 }
 
+/* Wherever that is in the ring, with EVENT_IDX and without. */
+#define MISSES	(4 * QSIZE)
+
+static void
+begin_missed(unsigned int i, uint64_t features)
+{
+	const uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
+
+	prepare(STAND_PCI);
+	stand.st_fd.fd_features &= ~without[i % 2];
+	stand.st_fd.fd_features |= features;
+	begin();
+	a_doorbell_is_missed(i / 2);
+}
+
 static void
 test_a_missed_doorbell_is_rung_again(void **state)
 {
-	const uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
-	unsigned int i, first;
+	unsigned int i;
 
 	(void)state;
-	for (i = 0; i < 4 * QSIZE; i++) {
-		first = i / 2;
-		prepare(STAND_PCI);
-		stand.st_fd.fd_features &= ~without[i % 2];
-		stand.st_fd.fd_features |= PV_F_BIT(PV_F_NOTIFICATION_DATA);
-		begin();
-		a_doorbell_is_missed(first);
+	for (i = 0; i < MISSES; i++) {
+		begin_missed(i, PV_F_BIT(PV_F_NOTIFICATION_DATA));
 		port.po_now_ns++;
 		assert_int_equal(pv_virtq_stalled_ns(vq), PV_VIRTQ_AGAIN_NS);
 		expect_rung(1);
@@ -1024,16 +1033,11 @@ test_a_missed_doorbell_is_rung_again(void **state)
 static void
 test_a_device_at_work_is_not_rung_again(void **state)
 {
-	const uint64_t without[] = { 0, PV_F_BIT(PV_F_EVENT_IDX) };
-	unsigned int i, first;
+	unsigned int i;
 
 	(void)state;
-	for (i = 0; i < 4 * QSIZE; i++) {
-		first = i / 2;
-		prepare(STAND_PCI);
-		stand.st_fd.fd_features &= ~without[i % 2];
-		begin();
-		a_doorbell_is_missed(first);
+	for (i = 0; i < MISSES; i++) {
+		begin_missed(i, 0);
 		fake_no_notify(&stand.st_fd, 0, 1);
 		port.po_now_ns += PV_VIRTQ_AGAIN_NS;
 		assert_true(pv_virtq_stalled_ns(vq) > PV_VIRTQ_AGAIN_NS);
@@ -2413,7 +2417,7 @@ turn_around(void)
 	assert_int_equal(post(buf), 0);
 }
 
-/* A full ring, whose interrupts come after so many, one delay after the other. */
+/* A full ring, whose interrupts come after so many, one delay after another. */
 static void
 moderated(unsigned int most, const unsigned int *delays, unsigned int ndelays)
 {
